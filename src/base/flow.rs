@@ -1,0 +1,145 @@
+//! Where bytes came from and where they go: protocols, addresses, flows.
+
+use core::fmt;
+use core::net::SocketAddr;
+
+/// A transport protocol of SIP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Protocol {
+    /// Datagrams, RFC 3261 18.
+    Udp,
+    /// Streams, RFC 3261 18.3.
+    Tcp,
+}
+
+impl Protocol {
+    /// Whether the protocol itself repeats what is lost, so that retransmission
+    /// timers stay off.
+    #[must_use]
+    pub const fn is_reliable(self) -> bool {
+        match self {
+            Self::Udp => false,
+            Self::Tcp => true,
+        }
+    }
+
+    /// As in a Via header.
+    #[must_use]
+    pub const fn via_name(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+        }
+    }
+
+    /// As in a `transport` URI parameter.
+    #[must_use]
+    pub const fn uri_name(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+        }
+    }
+
+    /// Reads either form, in any case.
+    #[must_use]
+    pub fn from_name(name: &[u8]) -> Option<Self> {
+        if name.eq_ignore_ascii_case(b"udp") {
+            Some(Self::Udp)
+        } else if name.eq_ignore_ascii_case(b"tcp") {
+            Some(Self::Tcp)
+        } else {
+            None
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.uri_name())
+    }
+}
+
+/// A connection of one transport, zero for datagrams. It is never used again
+/// after the connection has closed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
+/// The five-tuple that a message came by, with the connection if there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Flow {
+    /// Transport protocol.
+    pub protocol: Protocol,
+    /// Our end.
+    pub local: SocketAddr,
+    /// The other end.
+    pub remote: SocketAddr,
+    /// The connection, for streams.
+    pub connection: ConnectionId,
+}
+
+impl fmt::Display for Flow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.protocol, self.remote)
+    }
+}
+
+/// Where a message is to go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// Back on a flow; if its connection is gone, to its remote address anew.
+    Flow(Flow),
+    /// To an address, from our socket `local` if that is not unspecified.
+    Address {
+        /// Transport protocol.
+        protocol: Protocol,
+        /// Where to.
+        remote: SocketAddr,
+    },
+    /// To a host by name, which the transport resolves first.
+    Host {
+        /// Transport protocol.
+        protocol: Protocol,
+        /// Domain name.
+        host: Box<str>,
+        /// Port.
+        port: u16,
+    },
+}
+
+impl Destination {
+    /// The protocol that the message will travel by.
+    #[must_use]
+    pub const fn protocol(&self) -> Protocol {
+        match self {
+            Self::Flow(flow) => flow.protocol,
+            Self::Address { protocol, .. } | Self::Host { protocol, .. } => *protocol,
+        }
+    }
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flow(flow) => flow.fmt(f),
+            Self::Address { protocol, remote } => write!(f, "{protocol}:{remote}"),
+            Self::Host { protocol, host, port } => write!(f, "{protocol}:{host}:{port}"),
+        }
+    }
+}
+
+/// Whom to tell when a message could not be sent: the transaction's word
+/// (shard, generation, index).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Sender(pub u64);
+
+/// Bytes on their way to the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outbound {
+    /// Where to.
+    pub to: Destination,
+    /// One SIP message.
+    pub bytes: bytes::Bytes,
+    /// Who hears of a failure; `None` where nobody cares.
+    pub sender: Option<Sender>,
+}

@@ -1,0 +1,67 @@
+//! Every bound of the program, with its unit in its name (`decisions.md` 15).
+
+use core::time::Duration;
+
+/// RFC 3261 17.1.1.1: estimate of the round trip.
+pub const TIMER_T1: Duration = Duration::from_millis(500);
+/// RFC 3261 17.1.2.2: longest interval between retransmissions.
+pub const TIMER_T2: Duration = Duration::from_secs(4);
+/// RFC 3261 17.1.2.2: how long a message stays in the network.
+pub const TIMER_T4: Duration = Duration::from_secs(5);
+/// 64·T1: when an unanswered transaction is given up.
+pub const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(32);
+/// RFC 3261 16.6 step 11: a proxied INVITE without a final answer.
+pub const TIMER_C: Duration = Duration::from_secs(181);
+/// How long a node may stay silent before the next one is tried (`decisions.md` 9).
+pub const NODE_SILENCE: Duration = Duration::from_secs(1);
+/// Nodes that one request is tried on.
+pub const NODE_TRIES_MAX: usize = 3;
+/// When a 100 is sent to an INVITE that nothing has answered (RFC 3261 17.2.1).
+pub const TRYING_DELAY: Duration = Duration::from_millis(200);
+
+/// Bytes of one SIP message, start line to the end of the body.
+pub const MESSAGE_LEN_MAX: usize = 65_535;
+/// Header lines of one message.
+pub const HEADER_COUNT_MAX: usize = 256;
+/// Bytes of one header value, unfolded.
+pub const HEADER_VALUE_LEN_MAX: usize = 8_192;
+/// Values of one comma-separated header that are looked at.
+pub const HEADER_VALUES_MAX: usize = 64;
+/// RFC 3261 20.22: initial Max-Forwards.
+pub const MAX_FORWARDS_INITIAL: u8 = 70;
+/// Contacts that one REGISTER may carry.
+pub const REGISTER_CONTACTS_MAX: usize = 10;
+/// Branches that one request may be forked to at a time.
+pub const FORK_WIDTH_MAX: usize = 10;
+
+/// Transactions of one shard.
+pub const TRANSACTIONS_PER_SHARD_MAX: usize = 1 << 20;
+/// Legs of one shard.
+pub const LEGS_PER_SHARD_MAX: usize = 1 << 20;
+/// Calls of one shard.
+pub const CALLS_PER_SHARD_MAX: usize = 1 << 19;
+/// Actions of one turn of one machine.
+pub const OUTBOX_LEN_MAX: usize = 4_096;
+/// Messages that a module takes out of its mailbox in one turn.
+pub const TURN_BATCH_LEN: usize = 256;
+/// Entries of a module's mailbox.
+pub const MAILBOX_LEN_MAX: usize = 65_536;
+/// Datagrams that one socket gives in one turn.
+pub const SOCKET_BATCH_LEN: usize = 64;
+/// Open stream connections of one transport.
+pub const CONNECTIONS_MAX: usize = 20_000;
+/// Bytes that wait to be written to one connection.
+pub const CONNECTION_BACKLOG_LEN_MAX: usize = 1 << 20;
+/// Time that a started message may take to arrive in full on a stream.
+pub const STREAM_MESSAGE_TIME: Duration = Duration::from_secs(10);
+/// Time after which a connection that nobody uses is closed.
+pub const STREAM_IDLE_TIME: Duration = Duration::from_secs(600);
+/// Time that setting up a connection may take.
+pub const CONNECT_TIME: Duration = Duration::from_secs(4);
+/// Time for which a resolved host name is used.
+pub const NAME_TTL: Duration = Duration::from_secs(30);
+/// Lifetime of a nonce.
+pub const NONCE_LIFETIME: Duration = Duration::from_secs(300);
+
+const _: () = assert!(TRANSACTION_TIMEOUT.as_millis() == 64 * TIMER_T1.as_millis());
+const _: () = assert!(TIMER_C.as_secs() > 180);

@@ -1,0 +1,252 @@
+//! Tokens that name things of ours to the outside, and that outsiders can
+//! neither read, guess nor forge.
+//!
+//! A token is one AES-128 block over (kind, 64-bit value, zeroes), written as 26
+//! characters of `a-z2-7`. A block that does not decrypt to seven zero bytes
+//! and the expected kind was not made by this cluster: the chance of a forgery
+//! is 2^-56 per try. Longer texts (`X-Genesys-Route`) carry an HMAC-SHA256
+//! of 128 bits instead.
+
+use aes::Aes128;
+use aes::cipher::{Array, BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
+use core::fmt;
+use hmac::{Hmac, Mac};
+use sha2::{Digest, Sha256};
+
+/// Length of a token in characters.
+pub const TOKEN_LEN: usize = 26;
+
+const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+
+/// What a token names; a token of one kind never opens as another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// `t=` in Record-Route and Route: the node that holds the dialog.
+    Route = 1,
+    /// User part of a node's Contact: node, shard and leg.
+    Leg = 2,
+    /// Branch of a Via of ours.
+    Branch = 3,
+    /// Tag of a leg of ours.
+    Tag = 4,
+    /// Call-ID of a leg of ours.
+    CallId = 5,
+}
+
+/// A sealed word as text.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Token([u8; TOKEN_LEN]);
+
+impl Token {
+    /// The characters.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+struct Keys {
+    block: Aes128,
+    text: Hmac<Sha256>,
+    raw: [u8; 32],
+}
+
+impl Keys {
+    fn new(secret: &[u8]) -> Self {
+        let block = derive(secret, b"sipcluster token");
+        let text = derive(secret, b"sipcluster text");
+        let mut key = [0; 16];
+        key.copy_from_slice(&block[..16]);
+        let mac = <Hmac<Sha256> as KeyInit>::new(&Array::from(pad(&text)));
+        Self { block: Aes128::new(&Array::from(key)), text: mac, raw: derive(secret, b"sipcluster nonce") }
+    }
+}
+
+fn pad(key: &[u8; 32]) -> [u8; 64] {
+    let mut padded = [0; 64];
+    padded[..32].copy_from_slice(key);
+    padded
+}
+
+fn derive(secret: &[u8], label: &[u8]) -> [u8; 32] {
+    Sha256::new().chain_update(label).chain_update([0]).chain_update(secret).finalize().into()
+}
+
+/// Seals and opens under the cluster key. During a rotation two keys open and
+/// the first of them seals.
+pub struct Sealer {
+    keys: Vec<Keys>,
+}
+
+impl fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sealer({} keys)", self.keys.len())
+    }
+}
+
+impl Sealer {
+    /// Keys in order of preference; each is any secret text of the configuration.
+    /// `None` when there is none.
+    #[must_use]
+    pub fn new(secrets: &[&[u8]]) -> Option<Self> {
+        if secrets.is_empty() {
+            return None;
+        }
+        Some(Self { keys: secrets.iter().map(|secret| Keys::new(secret)).collect() })
+    }
+
+    /// Keys of 32 bytes for nonces, in the same order as the secrets.
+    pub fn nonce_keys(&self) -> impl Iterator<Item = [u8; 32]> + '_ {
+        self.keys.iter().map(|keys| keys.raw)
+    }
+
+    /// Seals one word.
+    #[must_use]
+    pub fn seal(&self, kind: Kind, value: u64) -> Token {
+        let mut block = [0; 16];
+        block[0] = kind as u8;
+        block[1..9].copy_from_slice(&value.to_be_bytes());
+        let mut block = Array::from(block);
+        if let Some(keys) = self.keys.first() {
+            keys.block.encrypt_block(&mut block);
+        }
+        Token(to_base32(u128::from_be_bytes(block.into())))
+    }
+
+    /// Opens a token, `None` if this cluster did not make it for this purpose.
+    #[must_use]
+    pub fn open(&self, kind: Kind, text: &[u8]) -> Option<u64> {
+        let sealed = from_base32(text)?.to_be_bytes();
+        self.keys.iter().find_map(|keys| {
+            let mut block = Array::from(sealed);
+            keys.block.decrypt_block(&mut block);
+            let block: [u8; 16] = block.into();
+            if block[0] != kind as u8 || block[9..] != [0; 7] {
+                return None;
+            }
+            let mut value = [0; 8];
+            value.copy_from_slice(&block[1..9]);
+            Some(u64::from_be_bytes(value))
+        })
+    }
+
+    /// A seal over a text, 32 hexadecimal digits.
+    #[must_use]
+    pub fn seal_text(&self, text: &[u8]) -> String {
+        self.keys.first().map(|keys| mac_hex(keys, text)).unwrap_or_default()
+    }
+
+    /// Whether the seal belongs to the text, in constant time per key.
+    #[must_use]
+    pub fn opens_text(&self, text: &[u8], seal: &[u8]) -> bool {
+        self.keys.iter().any(|keys| {
+            let expected = mac_hex(keys, text);
+            let difference = expected
+                .bytes()
+                .zip(seal.iter())
+                .fold(0_u8, |difference, (ours, theirs)| difference | (ours ^ theirs));
+            expected.len() == seal.len() && difference == 0
+        })
+    }
+}
+
+fn mac_hex(keys: &Keys, text: &[u8]) -> String {
+    use core::fmt::Write as _;
+    let mac = keys.text.clone().chain_update(text).finalize().into_bytes();
+    mac.iter().take(16).fold(String::with_capacity(32), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+fn to_base32(mut value: u128) -> [u8; TOKEN_LEN] {
+    let mut text = [0; TOKEN_LEN];
+    for place in text.iter_mut().rev() {
+        *place = ALPHABET[(value & 31) as usize];
+        value >>= 5;
+    }
+    text
+}
+
+fn from_base32(text: &[u8]) -> Option<u128> {
+    if text.len() != TOKEN_LEN {
+        return None;
+    }
+    let mut value: u128 = 0;
+    for &character in text {
+        let digit = match character {
+            b'a'..=b'z' => character - b'a',
+            b'A'..=b'Z' => character - b'A',
+            b'2'..=b'7' => character - b'2' + 26,
+            _ => return None,
+        };
+        if value >> 123 != 0 {
+            return None;
+        }
+        value = value << 5 | u128::from(digit);
+    }
+    Some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sealer(secrets: &[&[u8]]) -> Sealer {
+        Sealer::new(secrets).expect("a key")
+    }
+
+    #[test]
+    fn a_token_opens_for_its_purpose_only() {
+        let sealer = sealer(&[b"one"]);
+        let token = sealer.seal(Kind::Leg, 0x0123_4567_89ab_cdef);
+        assert_eq!(sealer.open(Kind::Leg, token.as_str().as_bytes()), Some(0x0123_4567_89ab_cdef));
+        assert_eq!(sealer.open(Kind::Leg, token.as_str().to_uppercase().as_bytes()), Some(0x0123_4567_89ab_cdef));
+        assert_eq!(sealer.open(Kind::Route, token.as_str().as_bytes()), None);
+    }
+
+    #[test]
+    fn changed_or_foreign_tokens_stay_shut() {
+        let ours = sealer(&[b"one"]);
+        let token = ours.seal(Kind::Tag, 7).as_str().to_owned();
+        for position in 0..token.len() {
+            let mut changed = token.clone().into_bytes();
+            changed[position] = if changed[position] == b'a' { b'b' } else { b'a' };
+            assert_eq!(ours.open(Kind::Tag, &changed), None, "position {position}");
+        }
+        assert_eq!(sealer(&[b"two"]).open(Kind::Tag, token.as_bytes()), None);
+        assert_eq!(ours.open(Kind::Tag, b""), None);
+        assert_eq!(ours.open(Kind::Tag, &[b'7'; TOKEN_LEN]), None);
+    }
+
+    #[test]
+    fn both_keys_open_during_a_rotation() {
+        let old = sealer(&[b"old"]).seal(Kind::Route, 5);
+        let rotating = sealer(&[b"new", b"old"]);
+        assert_eq!(rotating.open(Kind::Route, old.as_str().as_bytes()), Some(5));
+        let new = rotating.seal(Kind::Route, 5);
+        assert_eq!(sealer(&[b"old"]).open(Kind::Route, new.as_str().as_bytes()), None);
+    }
+
+    #[test]
+    fn texts_are_sealed_too() {
+        let sealer = sealer(&[b"one"]);
+        let seal = sealer.seal_text(b"node=1");
+        assert!(sealer.opens_text(b"node=1", seal.as_bytes()));
+        assert!(!sealer.opens_text(b"node=2", seal.as_bytes()));
+        assert!(!sealer.opens_text(b"node=1", &seal.as_bytes()[..31]));
+    }
+}

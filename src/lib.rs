@@ -1,0 +1,10 @@
+//! sipcluster: a contact-centre SIP cluster.
+//!
+//! The modules stand in the order of their dependencies; `src/README.md` draws
+//! them. Protocols and calls are state machines that take `(event, now)` and
+//! push actions; threads, sockets and clocks live in `runtime` and in the
+//! `module.rs` files.
+
+pub mod base;
+
+pub mod sip;

@@ -1,0 +1,188 @@
+//! Bytes to index: one pass over the header lines.
+
+use super::check::{self, Fault};
+use super::text::{is_token, trim};
+use super::{HeaderId, Line, Message, Method, Span, Start};
+use crate::base::limits::{HEADER_COUNT_MAX, HEADER_VALUE_LEN_MAX, MESSAGE_LEN_MAX};
+use bytes::Bytes;
+
+/// Why bytes are not even a message that could be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ScanError {
+    /// Nothing but line ends: a keep-alive (RFC 5626 4.4.1).
+    #[error("empty")]
+    Empty,
+    /// Longer than a message may be.
+    #[error("longer than {MESSAGE_LEN_MAX} bytes")]
+    TooLong,
+    /// The first line is that of no SIP message.
+    #[error("not SIP")]
+    NotSip,
+    /// No empty line ends the headers, or there are too many of them.
+    #[error("headers do not end")]
+    Headers,
+}
+
+/// Reads one message that fills the buffer, as a datagram does. On a stream the
+/// framing gives exactly one message at a time.
+///
+/// # Errors
+/// When the bytes cannot be answered at all.
+pub fn scan(mut buffer: Vec<u8>) -> Result<Message, ScanError> {
+    let leading = buffer.iter().take_while(|&&byte| byte == b'\r' || byte == b'\n').count();
+    if leading == buffer.len() {
+        return Err(ScanError::Empty);
+    }
+    buffer.drain(..leading);
+    if buffer.len() > MESSAGE_LEN_MAX {
+        return Err(ScanError::TooLong);
+    }
+    let start_end = line_end(&buffer, 0).ok_or(ScanError::NotSip)?;
+    let mut fault = None;
+    let start = read_start(&buffer[..start_end], &mut fault)?;
+    let headers_at = start_end + 2;
+    let mut lines = Vec::with_capacity(16);
+    let body_at = read_lines(&mut buffer, headers_at, &mut lines, &mut fault)?;
+    let content_length = content_length(&buffer, &lines, &mut fault);
+    let available = buffer.len() - body_at;
+    match content_length {
+        Some(length) if length <= available => buffer.truncate(body_at + length),
+        Some(_) => note(&mut fault, Fault::ContentLength),
+        None => {}
+    }
+    let mut message = Message {
+        buffer: Bytes::from(buffer),
+        start,
+        lines,
+        headers_at: to_u16(headers_at),
+        body_at: to_u16(body_at),
+        cseq: 0,
+        cseq_method: Method::Other,
+        cseq_token: Span::default(),
+        fault,
+    };
+    check::check(&mut message);
+    Ok(message)
+}
+
+fn note(fault: &mut Option<Fault>, found: Fault) {
+    fault.get_or_insert(found);
+}
+
+/// Offsets fit because the length of the message was checked before.
+fn to_u16(offset: usize) -> u16 {
+    u16::try_from(offset).unwrap_or(u16::MAX)
+}
+
+/// The position of the CRLF that ends the line which starts at `from`.
+fn line_end(buffer: &[u8], from: usize) -> Option<usize> {
+    memchr::memmem::find(buffer.get(from..)?, b"\r\n").map(|position| from + position)
+}
+
+fn read_start(line: &[u8], fault: &mut Option<Fault>) -> Result<Start, ScanError> {
+    if line.len() >= 8 && line[..4].eq_ignore_ascii_case(b"SIP/") {
+        return read_status_line(line, fault);
+    }
+    let first = memchr::memchr(b' ', line).ok_or(ScanError::NotSip)?;
+    let trimmed = line.trim_ascii_end();
+    let last = memchr::memrchr(b' ', trimmed).ok_or(ScanError::NotSip)?;
+    let version = &trimmed[last + 1..];
+    if !version.get(..4).is_some_and(|name| name.eq_ignore_ascii_case(b"SIP/")) {
+        return Err(ScanError::NotSip);
+    }
+    if !version.eq_ignore_ascii_case(b"SIP/2.0") {
+        note(fault, Fault::Version);
+    }
+    let method = &line[..first];
+    if !is_token(method) || first >= last || trimmed.len() != line.len() {
+        note(fault, Fault::StartLine);
+    }
+    let uri = if first < last { first + 1..last } else { last..last };
+    if line[uri.clone()].iter().any(|&byte| byte <= b' ') || uri.is_empty() {
+        note(fault, Fault::StartLine);
+    }
+    Ok(Start::Request {
+        method: Method::from_token(method),
+        token: Span { start: 0, end: to_u16(first) },
+        uri: Span { start: to_u16(uri.start), end: to_u16(uri.end) },
+    })
+}
+
+fn read_status_line(line: &[u8], fault: &mut Option<Fault>) -> Result<Start, ScanError> {
+    if !line[..7].eq_ignore_ascii_case(b"SIP/2.0") || line[7] != b' ' {
+        note(fault, Fault::Version);
+    }
+    let digits = line.get(8..11).ok_or(ScanError::NotSip)?;
+    let code = super::text::decimal(digits).and_then(|code| u16::try_from(code).ok());
+    let code = code.filter(|code| (100..700).contains(code));
+    let separator = line.get(11).copied();
+    let Some(status) = code.filter(|_| matches!(separator, None | Some(b' '))) else {
+        note(fault, Fault::StartLine);
+        return Ok(Start::Response { status: 0, reason: Span::default() });
+    };
+    let reason = Span { start: to_u16(line.len().min(12)), end: to_u16(line.len()) };
+    Ok(Start::Response { status, reason })
+}
+
+/// Reads header lines up to the empty line and gives the start of the body.
+fn read_lines(
+    buffer: &mut [u8],
+    mut at: usize,
+    lines: &mut Vec<Line>,
+    fault: &mut Option<Fault>,
+) -> Result<usize, ScanError> {
+    loop {
+        let mut end = line_end(buffer, at).ok_or(ScanError::Headers)?;
+        if end == at {
+            return Ok(at + 2);
+        }
+        while matches!(buffer.get(end + 2), Some(b' ' | b'\t')) {
+            buffer[end] = b' ';
+            buffer[end + 1] = b' ';
+            end = line_end(buffer, end + 2).ok_or(ScanError::Headers)?;
+        }
+        if lines.len() == HEADER_COUNT_MAX {
+            return Err(ScanError::Headers);
+        }
+        read_line(buffer, at, end, lines, fault);
+        at = end + 2;
+    }
+}
+
+fn read_line(buffer: &[u8], at: usize, end: usize, lines: &mut Vec<Line>, fault: &mut Option<Fault>) {
+    let line = &buffer[at..end];
+    let Some(colon) = memchr::memchr(b':', line) else {
+        note(fault, Fault::HeaderLine);
+        return;
+    };
+    let name = line[..colon].trim_ascii_end();
+    if !is_token(name) || memchr::memchr3(b'\r', b'\n', 0, line).is_some() {
+        note(fault, Fault::HeaderLine);
+        return;
+    }
+    let value = trim(&line[colon + 1..]);
+    if value.len() > HEADER_VALUE_LEN_MAX {
+        note(fault, Fault::TooLarge);
+    }
+    let offset = line[colon + 1..].len() - line[colon + 1..].trim_ascii_start().len();
+    let value_at = at + colon + 1 + offset;
+    lines.push(Line {
+        id: HeaderId::from_name(name),
+        name: Span { start: to_u16(at), end: to_u16(at + name.len()) },
+        value: Span { start: to_u16(value_at), end: to_u16(value_at + value.len()) },
+    });
+}
+
+/// The length that the sender states; two different ones, or one that is no
+/// number, are a fault (RFC 3261 20.14).
+fn content_length(buffer: &[u8], lines: &[Line], fault: &mut Option<Fault>) -> Option<usize> {
+    let mut stated = None;
+    for line in lines.iter().filter(|line| line.id == HeaderId::ContentLength) {
+        let length = super::text::decimal(line.value.of(buffer)).and_then(|value| usize::try_from(value).ok());
+        match (length, stated) {
+            (Some(length), None) => stated = Some(length),
+            (None, _) | (Some(_), Some(_)) => note(fault, Fault::ContentLength),
+        }
+    }
+    stated
+}

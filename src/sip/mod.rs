@@ -1,0 +1,6 @@
+//! SIP, pure: messages, transactions, dialogs, digest, registrar rules. Nothing
+//! here knows what a DN or an agent is, reads a clock or owns a socket.
+
+pub mod auth;
+pub mod message;
+pub mod registrar;
