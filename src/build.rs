@@ -1,10 +1,20 @@
-//! Compiles the protobuf schemas without `protoc`.
+//! Generates the message types of the wire formats. The compiler of the protocol
+//! files is a library too, so nothing but cargo is needed.
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    println!("cargo:rerun-if-changed=src/mesh/mesh.proto");
-    if std::path::Path::new("src/mesh/mesh.proto").exists() {
-        let descriptors = protox::compile(["src/mesh/mesh.proto"], ["src/mesh"])?;
-        prost_build::Config::new().bytes(["."]).compile_fds(descriptors)?;
+use std::error::Error;
+use std::io::Write as _;
+
+/// Every protocol file, from the root of the package; its package name becomes
+/// the name of the generated file.
+const PROTOCOLS: &[&str] = &["src/mesh/mesh.proto"];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut cargo = std::io::stdout().lock();
+    writeln!(cargo, "cargo::rerun-if-changed=src/build.rs")?;
+    for file in PROTOCOLS {
+        writeln!(cargo, "cargo::rerun-if-changed={file}")?;
     }
+    let descriptors = protox::compile(PROTOCOLS, ["src"])?;
+    prost_build::Config::new().compile_fds(descriptors)?;
     Ok(())
 }

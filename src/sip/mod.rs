@@ -3,4 +3,6 @@
 
 pub mod auth;
 pub mod message;
+pub mod packet;
 pub mod registrar;
+pub mod transaction;

@@ -23,12 +23,12 @@ pub struct Policy {
     /// expect a list of qop values.
     pub auth_int: bool,
     /// Accept credentials without qop, as clients of RFC 2069 send them
-    /// (RFC 3261 22.4). On by default; each nonce is then good for one
+    /// (RFC 3261 22.4 item 8). On by default; each nonce is then good for one
     /// request, since there is no count to tell a replay.
     pub without_qop: bool,
     /// Accept credentials whose `uri` is another than the Request-URI. On by
-    /// default: proxies rewrite the Request-URI, and clients sign the address
-    /// of their server instead.
+    /// default: proxies rewrite the Request-URI (RFC 3261 22.4 item 6), and some
+    /// clients sign the address of their server instead.
     pub other_uri: bool,
     /// How long a nonce is good.
     pub nonce_lifetime: Duration,
@@ -129,9 +129,21 @@ impl Authenticator {
     /// `realm` and `keys` are equal on all nodes, `node` is the one that counts
     /// here. Nonces from before `started` are stale.
     #[must_use]
-    pub fn new(realm: &str, node: NodeId, keys: NonceKeys, policy: Policy, started: WallTime) -> Self {
+    pub fn new(
+        realm: &str,
+        node: NodeId,
+        keys: NonceKeys,
+        policy: Policy,
+        started: WallTime,
+    ) -> Self {
         let counts = NonceCounts::new(NONCE_COUNTS_MAX, started);
-        Self { realm: realm.to_owned(), node, keys, policy, counts }
+        Self {
+            realm: realm.to_owned(),
+            node,
+            keys,
+            policy,
+            counts,
+        }
     }
 
     /// Takes other keys; what was counted stays.
@@ -177,7 +189,9 @@ impl Authenticator {
             Verdict::Good => false,
             Verdict::OtherUri => true,
             Verdict::Wrong => return self.challenge(Cause::Wrong, now, ids),
-            Verdict::Unsupported(reason) => return self.challenge(Cause::Unsupported(reason), now, ids),
+            Verdict::Unsupported(reason) => {
+                return self.challenge(Cause::Unsupported(reason), now, ids);
+            }
         };
         if let Some(cause) = self.use_nonce(nonce, &credentials, now) {
             return self.challenge(cause, now, ids);
@@ -185,26 +199,38 @@ impl Authenticator {
         if other_uri && !self.policy.other_uri {
             return Outcome::Forbidden;
         }
-        Outcome::Accepted { user: credentials.username.into_owned(), other_uri }
+        Outcome::Accepted {
+            user: credentials.username.into_owned(),
+            other_uri,
+        }
     }
 
     /// The headers of a challenge, for a request that brought no credentials.
     #[must_use]
     pub fn challenge(&self, cause: Cause, now: WallTime, ids: &mut Ids) -> Outcome {
         let stale = cause.is_stale();
-        let nonce = self.keys.issue(self.counts.issue_time(now), &self.realm, self.node, ids);
+        let nonce = self
+            .keys
+            .issue(self.counts.issue_time(now), &self.realm, self.node, ids);
         let headers = self.policy.algorithms.iter().map(|&algorithm| {
             let challenge = Challenge {
                 realm: Cow::Borrowed(&self.realm),
                 nonce: Cow::Borrowed(nonce.as_str()),
                 algorithm,
-                qop: QopOffer { auth: true, auth_int: self.policy.auth_int },
+                qop: QopOffer {
+                    auth: true,
+                    auth_int: self.policy.auth_int,
+                },
                 stale,
                 opaque: None,
             };
             challenge.to_string()
         });
-        Outcome::Challenge { stale, headers: headers.collect(), cause }
+        Outcome::Challenge {
+            stale,
+            headers: headers.collect(),
+            cause,
+        }
     }
 
     fn choose<'v>(
@@ -225,9 +251,16 @@ impl Authenticator {
             if credentials.realm != self.realm {
                 continue;
             }
-            let nonce = self.keys.verify(&credentials.nonce, &self.realm, now, self.policy.nonce_lifetime);
+            let nonce = self.keys.verify(
+                &credentials.nonce,
+                &self.realm,
+                now,
+                self.policy.nonce_lifetime,
+            );
             match nonce {
-                NonceState::Fresh { node, .. } if node == self.node => return Ok((credentials, nonce)),
+                NonceState::Fresh { node, .. } if node == self.node => {
+                    return Ok((credentials, nonce));
+                }
                 NonceState::Fresh { .. } | NonceState::Stale { .. } | NonceState::Forged => {
                     first.get_or_insert((credentials, nonce));
                 }
@@ -238,7 +271,12 @@ impl Authenticator {
 
     /// Counts the use of a nonce by a client that knows the password; the cause
     /// of a new challenge if that use is not good.
-    fn use_nonce(&mut self, nonce: NonceState, credentials: &Credentials<'_>, now: WallTime) -> Option<Cause> {
+    fn use_nonce(
+        &mut self,
+        nonce: NonceState,
+        credentials: &Credentials<'_>,
+        now: WallTime,
+    ) -> Option<Cause> {
         let id = match nonce {
             NonceState::Fresh { id, node, .. } if node == self.node => id,
             NonceState::Fresh { node, .. } => return Some(Cause::NonceOfNode(node)),

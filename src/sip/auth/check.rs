@@ -1,9 +1,9 @@
 //! Whether a response proves that the client knows the password (RFC 7616 3.4.1).
 
+use super::Request;
 use super::authenticator::Policy;
 use super::hash::{Ha1, HexDigest};
 use super::parse::{Credentials, Qop};
-use super::Request;
 use std::borrow::Cow;
 
 /// Hashed in place of a password that is not there, so that an unknown user
@@ -87,7 +87,11 @@ pub fn check(
     if stored.is_some() && (weak("") || weak(user)) {
         return Verdict::Wrong;
     }
-    if same_uri(credentials.uri.as_bytes(), request.uri) { Verdict::Good } else { Verdict::OtherUri }
+    if same_uri(credentials.uri.as_bytes(), request.uri) {
+        Verdict::Good
+    } else {
+        Verdict::OtherUri
+    }
 }
 
 fn outside(credentials: &Credentials<'_>, policy: &Policy) -> Option<Unsupported> {
@@ -102,7 +106,11 @@ fn outside(credentials: &Credentials<'_>, policy: &Policy) -> Option<Unsupported
 }
 
 /// The response of RFC 7616 3.4.1 over the credentials' own `uri`.
-pub(super) fn response(credentials: &Credentials<'_>, request: &Request<'_>, ha1: &Ha1) -> HexDigest {
+pub(super) fn response(
+    credentials: &Credentials<'_>,
+    request: &Request<'_>,
+    ha1: &Ha1,
+) -> HexDigest {
     let hash = credentials.algorithm.hash();
     let nonce = credentials.nonce.as_bytes();
     let cnonce = credentials.cnonce.as_deref().unwrap_or_default().as_bytes();
@@ -136,7 +144,9 @@ fn same_uri(one: &[u8], other: &[u8]) -> bool {
     if one == other {
         return true;
     }
-    let (Some(one), Some(other)) = (Essence::read(one), Essence::read(other)) else { return false };
+    let (Some(one), Some(other)) = (Essence::read(one), Essence::read(other)) else {
+        return false;
+    };
     one.scheme.eq_ignore_ascii_case(other.scheme)
         && one.user == other.user
         && one.host_port.eq_ignore_ascii_case(other.host_port)
@@ -156,10 +166,21 @@ impl<'a> Essence<'a> {
             Some(at) => (Some(&rest[..at]), &rest[at + 1..]),
             None => (None, rest),
         };
-        let end = rest.iter().position(|byte| matches!(byte, b';' | b'?')).unwrap_or(rest.len());
-        let default_port: &[u8] = if scheme.eq_ignore_ascii_case(b"sips") { b":5061" } else { b":5060" };
+        let end = rest
+            .iter()
+            .position(|byte| matches!(byte, b';' | b'?'))
+            .unwrap_or(rest.len());
+        let default_port: &[u8] = if scheme.eq_ignore_ascii_case(b"sips") {
+            b":5061"
+        } else {
+            b":5060"
+        };
         let host_port = &rest[..end];
         let host_port = host_port.strip_suffix(default_port).unwrap_or(host_port);
-        Some(Self { scheme, user, host_port })
+        Some(Self {
+            scheme,
+            user,
+            host_port,
+        })
     }
 }

@@ -33,7 +33,10 @@ struct Window {
 }
 
 impl Window {
-    const FIRST: Self = Self { highest: 1, seen: 1 };
+    const FIRST: Self = Self {
+        highest: 1,
+        seen: 1,
+    };
 
     fn take(&mut self, count: u32) -> bool {
         if count > self.highest {
@@ -69,7 +72,11 @@ impl NonceCounts {
     /// process issued until `started` is stale.
     #[must_use]
     pub fn new(len_max: usize, started: WallTime) -> Self {
-        Self { windows: BTreeMap::new(), floor: NonceId::last_of(secs(started)), len_max: len_max.max(1) }
+        Self {
+            windows: BTreeMap::new(),
+            floor: NonceId::last_of(secs(started)),
+            len_max: len_max.max(1),
+        }
     }
 
     /// Forgets everything and makes all nonces up to `now` stale. For a backup
@@ -89,16 +96,30 @@ impl NonceCounts {
 
     /// Counts one use of a fresh nonce. `count` is `nc`; the form without qop
     /// has none and counts as 1, so such a client needs a nonce per request.
-    pub fn take(&mut self, nonce: NonceId, count: u32, now: WallTime, lifetime: Duration) -> NonceUse {
+    pub fn take(
+        &mut self,
+        nonce: NonceId,
+        count: u32,
+        now: WallTime,
+        lifetime: Duration,
+    ) -> NonceUse {
         self.expire(now, lifetime);
         if let Some(window) = self.windows.get_mut(&nonce) {
-            return if window.take(count) { NonceUse::New } else { NonceUse::Replayed };
+            return if window.take(count) {
+                NonceUse::New
+            } else {
+                NonceUse::Replayed
+            };
         }
         if count != 1 || nonce <= self.floor {
             return NonceUse::Unknown;
         }
         if self.windows.len() >= self.len_max {
-            if self.windows.first_key_value().is_some_and(|(oldest, _)| nonce < *oldest) {
+            if self
+                .windows
+                .first_key_value()
+                .is_some_and(|(oldest, _)| nonce < *oldest)
+            {
                 return NonceUse::Unknown;
             }
             self.drop_oldest();
@@ -121,7 +142,9 @@ impl NonceCounts {
 
     fn expire(&mut self, now: WallTime, lifetime: Duration) {
         for _ in 0..EXPIRED_PER_USE {
-            let Some((oldest, _)) = self.windows.first_key_value() else { return };
+            let Some((oldest, _)) = self.windows.first_key_value() else {
+                return;
+            };
             if u64::from(secs(now).saturating_sub(oldest.issued_secs())) <= lifetime.as_secs() {
                 return;
             }

@@ -98,7 +98,10 @@ impl HexDigest {
             pair[0] = DIGITS[usize::from(byte >> 4)];
             pair[1] = DIGITS[usize::from(byte & 15)];
         }
-        Self { text, len: (bytes.len() * 2).min(HEX_LEN_MAX) }
+        Self {
+            text,
+            len: (bytes.len() * 2).min(HEX_LEN_MAX),
+        }
     }
 
     /// The digits.
@@ -118,7 +121,9 @@ impl HexDigest {
             .as_bytes()
             .iter()
             .zip(text)
-            .fold(0_u8, |difference, (ours, theirs)| difference | (ours ^ theirs.to_ascii_lowercase()));
+            .fold(0_u8, |difference, (ours, theirs)| {
+                difference | (ours ^ theirs.to_ascii_lowercase())
+            });
         (core::hint::black_box(difference) == 0) & (self.len == text.len())
     }
 }
@@ -148,7 +153,10 @@ impl Ha1 {
     #[must_use]
     pub fn new(hash: Hash, user: &str, realm: &str, password: &str) -> Self {
         let parts = [user.as_bytes(), realm.as_bytes(), password.as_bytes()];
-        Self { hash, digest: HexDigest::joined(hash, &parts) }
+        Self {
+            hash,
+            digest: HexDigest::joined(hash, &parts),
+        }
     }
 
     /// Reads a stored HA1: 32 hexadecimal digits are MD5, 64 are SHA-256.
@@ -163,7 +171,10 @@ impl Ha1 {
         if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return None;
         }
-        let mut digest = HexDigest { text: [0; HEX_LEN_MAX], len: text.len() };
+        let mut digest = HexDigest {
+            text: [0; HEX_LEN_MAX],
+            len: text.len(),
+        };
         for (place, byte) in digest.text.iter_mut().zip(text.bytes()) {
             *place = byte.to_ascii_lowercase();
         }

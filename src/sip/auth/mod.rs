@@ -40,7 +40,9 @@ pub use check::{Password, Unsupported, Verdict, check};
 pub use count::{NonceCounts, NonceUse};
 pub use hash::{Algorithm, Ha1, Hash};
 pub use nonce::{NONCE_LEN, Nonce, NonceId, NonceKeys, NonceState, issuing_node};
-pub use parse::{Challenge, Counted, Credentials, Qop, QopOffer, parse_challenge, parse_credentials};
+pub use parse::{
+    Challenge, Counted, Credentials, Qop, QopOffer, parse_challenge, parse_credentials,
+};
 pub use respond::{Account, choose_challenge, respond};
 
 use thiserror::Error;

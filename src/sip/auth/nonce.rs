@@ -109,19 +109,28 @@ impl NonceKeys {
     /// `first` signs, `second` verifies as well while a key is being replaced.
     #[must_use]
     pub fn new(first: [u8; 32], second: Option<[u8; 32]>) -> Self {
-        Self { first: keyed(&first), second: second.as_ref().map(keyed) }
+        Self {
+            first: keyed(&first),
+            second: second.as_ref().map(keyed),
+        }
     }
 
     /// Makes a nonce. The salt is no secret but `ids` is, so it goes through the
     /// key before an outsider sees it.
     #[must_use]
     pub fn issue(&self, now: WallTime, realm: &str, node: NodeId, ids: &mut Ids) -> Nonce {
-        let salt_mac = self.first.clone().chain_update([LABEL_SALT]).chain_update(ids.next_u64().to_be_bytes());
+        let salt_mac = self
+            .first
+            .clone()
+            .chain_update([LABEL_SALT])
+            .chain_update(ids.next_u64().to_be_bytes());
         let mut bytes = [0; PREFIX_LEN + TAG_LEN];
         bytes[..4].copy_from_slice(&secs(now).to_be_bytes());
         bytes[4..6].copy_from_slice(&node.get().to_be_bytes());
         bytes[6..PREFIX_LEN].copy_from_slice(&salt_mac.finalize().into_bytes()[..4]);
-        let tag = over(&self.first, &bytes[..PREFIX_LEN], realm).finalize().into_bytes();
+        let tag = over(&self.first, &bytes[..PREFIX_LEN], realm)
+            .finalize()
+            .into_bytes();
         bytes[PREFIX_LEN..].copy_from_slice(&tag[..TAG_LEN]);
         Nonce(to_hex(&bytes))
     }
@@ -129,14 +138,26 @@ impl NonceKeys {
     /// Looks at a nonce that a client has sent. One dated after `now` counts as
     /// fresh: it is signed, so a clock was set back or two clocks differ.
     #[must_use]
-    pub fn verify(&self, nonce: &str, realm: &str, now: WallTime, lifetime: Duration) -> NonceState {
-        let Some(parts) = self.open(nonce, realm) else { return NonceState::Forged };
+    pub fn verify(
+        &self,
+        nonce: &str,
+        realm: &str,
+        now: WallTime,
+        lifetime: Duration,
+    ) -> NonceState {
+        let Some(parts) = self.open(nonce, realm) else {
+            return NonceState::Forged;
+        };
         let node = parts.node;
         let issued_secs = parts.id.issued_secs();
         if u64::from(secs(now).saturating_sub(issued_secs)) > lifetime.as_secs() {
             return NonceState::Stale { node };
         }
-        NonceState::Fresh { id: parts.id, issued: WallTime(u64::from(issued_secs) * 1000), node }
+        NonceState::Fresh {
+            id: parts.id,
+            issued: WallTime(u64::from(issued_secs) * 1000),
+            node,
+        }
     }
 
     /// Who issued a nonce of any age; `None` if it is not one of this cluster
@@ -149,8 +170,13 @@ impl NonceKeys {
     fn open(&self, nonce: &str, realm: &str) -> Option<Parts> {
         let bytes = from_hex(nonce)?;
         let (prefix, tag) = bytes.split_at(PREFIX_LEN);
-        let signed = |key: &Hmac<Sha256>| over(key, prefix, realm).verify_truncated_left(tag).is_ok();
-        if signed(&self.first) || self.second.as_ref().is_some_and(signed) { Parts::read(&bytes) } else { None }
+        let signed =
+            |key: &Hmac<Sha256>| over(key, prefix, realm).verify_truncated_left(tag).is_ok();
+        if signed(&self.first) || self.second.as_ref().is_some_and(signed) {
+            Parts::read(&bytes)
+        } else {
+            None
+        }
     }
 }
 
@@ -169,8 +195,14 @@ struct Parts {
 impl Parts {
     fn read(bytes: &[u8; PREFIX_LEN + TAG_LEN]) -> Option<Self> {
         let [s0, s1, s2, s3, n0, n1, r0, r1, r2, r3, ..] = *bytes;
-        let id = NonceId::new(u32::from_be_bytes([s0, s1, s2, s3]), u32::from_be_bytes([r0, r1, r2, r3]));
-        Some(Self { id, node: NodeId::new(u16::from_be_bytes([n0, n1]))? })
+        let id = NonceId::new(
+            u32::from_be_bytes([s0, s1, s2, s3]),
+            u32::from_be_bytes([r0, r1, r2, r3]),
+        );
+        Some(Self {
+            id,
+            node: NodeId::new(u16::from_be_bytes([n0, n1]))?,
+        })
     }
 }
 
@@ -187,7 +219,10 @@ fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
 }
 
 fn over(key: &Hmac<Sha256>, prefix: &[u8], realm: &str) -> Hmac<Sha256> {
-    key.clone().chain_update([LABEL_NONCE]).chain_update(prefix).chain_update(realm)
+    key.clone()
+        .chain_update([LABEL_NONCE])
+        .chain_update(prefix)
+        .chain_update(realm)
 }
 
 fn to_hex(bytes: &[u8; PREFIX_LEN + TAG_LEN]) -> [u8; NONCE_LEN] {

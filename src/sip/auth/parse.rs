@@ -30,7 +30,9 @@ impl Qop {
     }
 
     fn from_name(name: &str) -> Option<Self> {
-        [Self::Auth, Self::AuthInt].into_iter().find(|qop| qop.name().eq_ignore_ascii_case(name))
+        [Self::Auth, Self::AuthInt]
+            .into_iter()
+            .find(|qop| qop.name().eq_ignore_ascii_case(name))
     }
 }
 
@@ -96,7 +98,12 @@ pub struct Challenge<'a> {
 
 impl fmt::Display for Challenge<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Digest realm={}, nonce={}", Quoted(&self.realm), Quoted(&self.nonce))?;
+        write!(
+            f,
+            "Digest realm={}, nonce={}",
+            Quoted(&self.realm),
+            Quoted(&self.nonce)
+        )?;
         if let Some(opaque) = &self.opaque {
             write!(f, ", opaque={}", Quoted(opaque))?;
         }
@@ -132,7 +139,17 @@ impl fmt::Display for Quoted<'_> {
 }
 
 const CREDENTIAL_NAMES: [&str; 11] = [
-    "username", "realm", "nonce", "uri", "response", "algorithm", "qop", "nc", "cnonce", "opaque", "userhash",
+    "username",
+    "realm",
+    "nonce",
+    "uri",
+    "response",
+    "algorithm",
+    "qop",
+    "nc",
+    "cnonce",
+    "opaque",
+    "userhash",
 ];
 
 /// Reads the value of one Authorization or Proxy-Authorization header.
@@ -140,8 +157,19 @@ const CREDENTIAL_NAMES: [&str; 11] = [
 /// # Errors
 /// Every [`AuthError`]; unknown parameters are no error.
 pub fn parse_credentials(value: &[u8]) -> Result<Credentials<'_>, AuthError> {
-    let [username, realm, nonce, uri, response, algorithm, qop, nc, cnonce, opaque, userhash] =
-        collect(value, CREDENTIAL_NAMES)?;
+    let [
+        username,
+        realm,
+        nonce,
+        uri,
+        response,
+        algorithm,
+        qop,
+        nc,
+        cnonce,
+        opaque,
+        userhash,
+    ] = collect(value, CREDENTIAL_NAMES)?;
     if let Some(userhash) = userhash
         && userhash.text("userhash")?.eq_ignore_ascii_case("true")
     {
@@ -154,7 +182,11 @@ pub fn parse_credentials(value: &[u8]) -> Result<Credentials<'_>, AuthError> {
         Some(qop) => {
             let qop = Qop::from_name(&qop.text("qop")?).ok_or(AuthError::Qop)?;
             let nc_text = required(nc, "nc")?;
-            Some(Counted { qop, nc: read_count(&nc_text)?, nc_text })
+            Some(Counted {
+                qop,
+                nc: read_count(&nc_text)?,
+                nc_text,
+            })
         }
     };
     if cnonce.is_none() && (counted.is_some() || algorithm.is_session()) {
@@ -211,7 +243,10 @@ fn required<'a>(value: Option<Value<'a>>, name: &'static str) -> Result<Cow<'a, 
     value.ok_or(AuthError::Missing(name))?.text(name)
 }
 
-fn optional<'a>(value: Option<Value<'a>>, name: &'static str) -> Result<Option<Cow<'a, str>>, AuthError> {
+fn optional<'a>(
+    value: Option<Value<'a>>,
+    name: &'static str,
+) -> Result<Option<Cow<'a, str>>, AuthError> {
     value.map(|value| value.text(name)).transpose()
 }
 
@@ -224,7 +259,8 @@ fn read_algorithm(value: Option<Value<'_>>) -> Result<Algorithm, AuthError> {
 
 /// RFC 7616 wants eight digits; fewer are taken as well.
 fn read_count(text: &str) -> Result<u32, AuthError> {
-    let is_hex = !text.is_empty() && text.len() <= 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_hex =
+        !text.is_empty() && text.len() <= 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     match u32::from_str_radix(text, 16) {
         Ok(count) if is_hex && count > 0 => Ok(count),
         Ok(_) | Err(_) => Err(AuthError::Invalid("nc")),
@@ -264,7 +300,10 @@ fn collect<'a, const N: usize>(
     let mut params = Params::new(value)?;
     let mut found = [None; N];
     while let Some((name, value)) = params.next_param()? {
-        let Some(position) = names.iter().position(|known| name.eq_ignore_ascii_case(known.as_bytes())) else {
+        let Some(position) = names
+            .iter()
+            .position(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+        else {
             continue;
         };
         if found[position].replace(value).is_some() {
@@ -286,7 +325,11 @@ impl<'a> Params<'a> {
         if value.len() > AUTH_VALUE_LEN_MAX {
             return Err(AuthError::TooLong);
         }
-        let mut params = Self { value, at: 0, count: 0 };
+        let mut params = Self {
+            value,
+            at: 0,
+            count: 0,
+        };
         params.skip_space();
         let scheme = params.take_while(is_token);
         if !scheme.eq_ignore_ascii_case(b"Digest") || !params.peek().is_some_and(is_space) {
@@ -313,7 +356,11 @@ impl<'a> Params<'a> {
             return Err(AuthError::Malformed(self.at));
         }
         self.skip_space();
-        let value = if self.take(b'"') { self.quoted()? } else { self.unquoted()? };
+        let value = if self.take(b'"') {
+            self.quoted()?
+        } else {
+            self.unquoted()?
+        };
         self.skip_space();
         match self.peek() {
             None | Some(b',') => Ok(Some((name, value))),
@@ -335,7 +382,10 @@ impl<'a> Params<'a> {
                 Some(b'\\') => {
                     escaped = true;
                     self.at += 1;
-                    if self.peek().is_none_or(|byte| byte.is_ascii_control() || !byte.is_ascii()) {
+                    if self
+                        .peek()
+                        .is_none_or(|byte| byte.is_ascii_control() || !byte.is_ascii())
+                    {
                         return Err(AuthError::Malformed(self.at));
                     }
                     self.at += 1;
@@ -347,11 +397,15 @@ impl<'a> Params<'a> {
     }
 
     fn unquoted(&mut self) -> Result<Value<'a>, AuthError> {
-        let raw = self.take_while(|byte| byte.is_ascii_graphic() && !matches!(byte, b',' | b'"' | b'\\'));
+        let raw =
+            self.take_while(|byte| byte.is_ascii_graphic() && !matches!(byte, b',' | b'"' | b'\\'));
         if raw.is_empty() {
             return Err(AuthError::Malformed(self.at));
         }
-        Ok(Value { raw, escaped: false })
+        Ok(Value {
+            raw,
+            escaped: false,
+        })
     }
 
     fn peek(&self) -> Option<u8> {
@@ -366,7 +420,10 @@ impl<'a> Params<'a> {
 
     fn take_while(&mut self, wanted: impl Fn(u8) -> bool) -> &'a [u8] {
         let rest = &self.value[self.at..];
-        let len = rest.iter().position(|&byte| !wanted(byte)).unwrap_or(rest.len());
+        let len = rest
+            .iter()
+            .position(|&byte| !wanted(byte))
+            .unwrap_or(rest.len());
         self.at += len;
         &rest[..len]
     }
@@ -384,5 +441,8 @@ const fn is_space(byte: u8) -> bool {
 /// `token` of RFC 3261 25.1.
 const fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
-        || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
+        || matches!(
+            byte,
+            b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
+        )
 }

@@ -37,7 +37,13 @@ impl<'m> Edits<'m> {
     /// No changes yet.
     #[must_use]
     pub fn new(message: &'m Message) -> Self {
-        Self { message, start_line: None, text: Vec::with_capacity(256), list: Vec::with_capacity(8), append: Vec::new() }
+        Self {
+            message,
+            start_line: None,
+            text: Vec::with_capacity(256),
+            list: Vec::with_capacity(8),
+            append: Vec::new(),
+        }
     }
 
     /// Another Request-URI.
@@ -68,8 +74,11 @@ impl<'m> Edits<'m> {
 
     /// Another first value of a header, the others on that line kept.
     pub fn replace_first_value(&mut self, id: HeaderId, value: &[u8]) -> &mut Self {
-        let Some(line) = self.first_line(id) else { return self };
-        let mut values = super::text::Values::new(self.message.lines[line].value.of(&self.message.buffer));
+        let Some(line) = self.first_line(id) else {
+            return self;
+        };
+        let mut values =
+            super::text::Values::new(self.message.lines[line].value.of(&self.message.buffer));
         values.next();
         let whole = values.fold(value.to_vec(), |mut whole, rest| {
             whole.extend_from_slice(b", ");
@@ -154,7 +163,11 @@ impl<'m> Edits<'m> {
                 out.extend_from_slice(&buffer[at..start]);
                 at = start;
             }
-            let next = self.message.lines.get(edit.line() + 1).map_or(headers_end, |line| usize::from(line.name.start));
+            let next = self
+                .message
+                .lines
+                .get(edit.line() + 1)
+                .map_or(headers_end, |line| usize::from(line.name.start));
             match edit {
                 Edit::Before(_, range) => out.extend_from_slice(&self.text[range.clone()]),
                 Edit::Replace(_, range) => {

@@ -49,7 +49,9 @@ impl<'a> NameAddr<'a> {
             match memchr::memchr(b'<', text) {
                 Some(angle) if !text[..angle].contains(&b';') => {
                     let display = trim(&text[..angle]);
-                    let is_display_byte = |&byte: &u8| is_token_byte(byte) || byte == b' ' || byte == b'\t' || byte >= 0x80;
+                    let is_display_byte = |&byte: &u8| {
+                        is_token_byte(byte) || byte == b' ' || byte == b'\t' || byte >= 0x80
+                    };
                     if !display.iter().all(is_display_byte) {
                         return Err(NameAddrError::Display);
                     }
@@ -67,7 +69,11 @@ impl<'a> NameAddr<'a> {
         let uri = &inner[..end];
         Uri::parse(uri)?;
         check_quotes(params)?;
-        Ok(Self { display, uri, params })
+        Ok(Self {
+            display,
+            uri,
+            params,
+        })
     }
 
     /// Without brackets everything behind the first `;` is a header parameter
@@ -77,7 +83,11 @@ impl<'a> NameAddr<'a> {
         let uri = trim(&text[..end]);
         Uri::parse(uri)?;
         check_quotes(&text[end..])?;
-        Ok(Self { display: b"", uri, params: &text[end..] })
+        Ok(Self {
+            display: b"",
+            uri,
+            params: &text[end..],
+        })
     }
 
     /// The URI taken apart; it was checked when the value was parsed.
@@ -135,7 +145,10 @@ mod tests {
         let value = NameAddr::parse(b"sip:a@b;tag=2").expect("good");
         assert_eq!((value.uri, value.tag()), (&b"sip:a@b"[..], Some(&b"2"[..])));
         let value = NameAddr::parse(b"Bob Smith<tel:+1>").expect("good");
-        assert_eq!((value.display, value.uri), (&b"Bob Smith"[..], &b"tel:+1"[..]));
+        assert_eq!(
+            (value.display, value.uri),
+            (&b"Bob Smith"[..], &b"tel:+1"[..])
+        );
     }
 
     #[test]
@@ -151,7 +164,12 @@ mod tests {
             (b"< sip:a@b>", NameAddrError::Uri(UriError::Character)),
             (b"", NameAddrError::Uri(UriError::Scheme)),
         ] {
-            assert_eq!(NameAddr::parse(text), Err(error), "{}", String::from_utf8_lossy(text));
+            assert_eq!(
+                NameAddr::parse(text),
+                Err(error),
+                "{}",
+                String::from_utf8_lossy(text)
+            );
         }
     }
 }

@@ -41,7 +41,10 @@ impl<'a> Via<'a> {
             return Err(ViaError);
         }
         let rest = rest[slash + 1..].trim_ascii_start();
-        let end = rest.iter().position(u8::is_ascii_whitespace).ok_or(ViaError)?;
+        let end = rest
+            .iter()
+            .position(u8::is_ascii_whitespace)
+            .ok_or(ViaError)?;
         let (transport, rest) = (&rest[..end], &rest[end..]);
         if !is_token(transport) {
             return Err(ViaError);
@@ -52,7 +55,13 @@ impl<'a> Via<'a> {
             Ok(parts) => parts,
             Err(_) => parse_spaced_hostport(sent_by)?,
         };
-        Ok(Self { transport, host, port, sent_by, params })
+        Ok(Self {
+            transport,
+            host,
+            port,
+            sent_by,
+            params,
+        })
     }
 
     /// Transport protocol, if it is one spoken here.
@@ -76,14 +85,20 @@ impl<'a> Via<'a> {
     /// The source port that we or another hop wrote down.
     #[must_use]
     pub fn rport(&self) -> Option<u16> {
-        Params::new(self.params).get(b"rport").and_then(decimal).and_then(|port| u16::try_from(port).ok())
+        Params::new(self.params)
+            .get(b"rport")
+            .and_then(decimal)
+            .and_then(|port| u16::try_from(port).ok())
     }
 
     /// The source address that we or another hop wrote down.
     #[must_use]
     pub fn received(&self) -> Option<IpAddr> {
         let text = Params::new(self.params).get(b"received")?;
-        let text = text.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")).unwrap_or(text);
+        let text = text
+            .strip_prefix(b"[")
+            .and_then(|rest| rest.strip_suffix(b"]"))
+            .unwrap_or(text);
         core::str::from_utf8(text).ok()?.parse().ok()
     }
 
@@ -117,7 +132,9 @@ fn parse_spaced_hostport(text: &[u8]) -> Result<(&[u8], Option<u16>), ViaError> 
     let colon = memchr::memrchr(b':', text).ok_or(ViaError)?;
     let (host, port) = (trim(&text[..colon]), trim(&text[colon + 1..]));
     let (host, inner) = parse_hostport(host).map_err(|_| ViaError)?;
-    let port = decimal(port).and_then(|port| u16::try_from(port).ok()).filter(|&port| port != 0);
+    let port = decimal(port)
+        .and_then(|port| u16::try_from(port).ok())
+        .filter(|&port| port != 0);
     if inner.is_some() || port.is_none() {
         return Err(ViaError);
     }
@@ -130,14 +147,19 @@ mod tests {
 
     #[test]
     fn the_parts_of_a_via() {
-        let via = Via::parse(b"SIP / 2.0 / UDP  [2001:db8::9]:5062 ;branch=z9hG4bKx;rport;received=192.0.2.1").expect("good");
+        let via = Via::parse(
+            b"SIP / 2.0 / UDP  [2001:db8::9]:5062 ;branch=z9hG4bKx;rport;received=192.0.2.1",
+        )
+        .expect("good");
         assert_eq!(via.protocol(), Some(Protocol::Udp));
         assert_eq!((via.host, via.port), (&b"2001:db8::9"[..], Some(5062)));
         assert_eq!(via.branch(), b"z9hG4bKx");
         assert!(via.wants_rport());
         assert_eq!(via.rport(), None);
         assert_eq!(via.response_address(), "192.0.2.1:5062".parse().ok());
-        let via = Via::parse(b"SIP/2.0/TCP h.example.com;rport=7;branch=z9hG4bK1;received=127.0.0.1").expect("good");
+        let via =
+            Via::parse(b"SIP/2.0/TCP h.example.com;rport=7;branch=z9hG4bK1;received=127.0.0.1")
+                .expect("good");
         assert_eq!(via.response_address(), "127.0.0.1:7".parse().ok());
         let spaced = Via::parse(b"SIP/2.0/UDP host : 5070;branch=a").expect("good");
         assert_eq!(spaced.port, Some(5070));
@@ -155,7 +177,12 @@ mod tests {
             b"SIP/2.0/UDP h:99999",
             b"SIP/2.0/U{P h",
         ] {
-            assert_eq!(Via::parse(text), Err(ViaError), "{}", String::from_utf8_lossy(text));
+            assert_eq!(
+                Via::parse(text),
+                Err(ViaError),
+                "{}",
+                String::from_utf8_lossy(text)
+            );
         }
     }
 }

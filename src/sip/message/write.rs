@@ -15,7 +15,9 @@ impl Writer {
     /// Starts a request.
     #[must_use]
     pub fn request(method: &[u8], uri: &[u8]) -> Self {
-        let mut writer = Self { buffer: Vec::with_capacity(1024) };
+        let mut writer = Self {
+            buffer: Vec::with_capacity(1024),
+        };
         writer.parts(&[method, b" ", uri, b" SIP/2.0\r\n"]);
         writer
     }
@@ -23,9 +25,19 @@ impl Writer {
     /// Starts a response; an empty reason stands for the usual phrase.
     #[must_use]
     pub fn response(status: u16, reason: &[u8]) -> Self {
-        let mut writer = Self { buffer: Vec::with_capacity(768) };
-        let reason = if reason.is_empty() { reason_phrase(status).as_bytes() } else { reason };
-        let code = [b'0' + (status / 100 % 10) as u8, b'0' + (status / 10 % 10) as u8, b'0' + (status % 10) as u8];
+        let mut writer = Self {
+            buffer: Vec::with_capacity(768),
+        };
+        let reason = if reason.is_empty() {
+            reason_phrase(status).as_bytes()
+        } else {
+            reason
+        };
+        let code = [
+            b'0' + (status / 100 % 10) as u8,
+            b'0' + (status / 10 % 10) as u8,
+            b'0' + (status % 10) as u8,
+        ];
         writer.parts(&[b"SIP/2.0 ", &code, b" ", reason, b"\r\n"]);
         writer
     }
@@ -43,7 +55,10 @@ impl Writer {
 
     /// Adds a header line with a name that is not known here.
     pub fn named(&mut self, name: &[u8], value: &[u8]) -> &mut Self {
-        let safe = value.iter().position(|&byte| byte == b'\r' || byte == b'\n').unwrap_or(value.len());
+        let safe = value
+            .iter()
+            .position(|&byte| byte == b'\r' || byte == b'\n')
+            .unwrap_or(value.len());
         self.parts(&[name, b": ", &value[..safe], b"\r\n"]);
         self
     }
@@ -75,7 +90,13 @@ impl Writer {
 /// RFC 3261 8.2.6.2, with the tag added to To if it has none and `tag` is given.
 /// A request with a fault is answered with what it has of these.
 #[must_use]
-pub fn response_to(request: &Message, status: u16, reason: &[u8], tag: &[u8], top_via: Option<&[u8]>) -> Writer {
+pub fn response_to(
+    request: &Message,
+    status: u16,
+    reason: &[u8],
+    tag: &[u8],
+    top_via: Option<&[u8]>,
+) -> Writer {
     let mut writer = Writer::response(status, reason);
     for (index, value) in request.values(HeaderId::Via).enumerate() {
         match top_via {
@@ -83,8 +104,15 @@ pub fn response_to(request: &Message, status: u16, reason: &[u8], tag: &[u8], to
             _ => writer.header(HeaderId::Via, value),
         };
     }
-    for id in [HeaderId::From, HeaderId::To, HeaderId::CallId, HeaderId::CSeq] {
-        let Some(value) = request.header(id) else { continue };
+    for id in [
+        HeaderId::From,
+        HeaderId::To,
+        HeaderId::CallId,
+        HeaderId::CSeq,
+    ] {
+        let Some(value) = request.header(id) else {
+            continue;
+        };
         if id == HeaderId::To && !tag.is_empty() && request.to_tag().is_empty() {
             writer.header(id, [value, b";tag=", tag].concat());
         } else {

@@ -23,7 +23,9 @@ pub fn contact_key(uri: &str) -> Option<String> {
     }
     let (scheme, rest) = uri.split_once(':')?;
     let scheme_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
-    if rest.is_empty() || !scheme.starts_with(|c: char| c.is_ascii_alphabetic()) || !scheme.bytes().all(scheme_legal)
+    if rest.is_empty()
+        || !scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        || !scheme.bytes().all(scheme_legal)
     {
         return None;
     }
@@ -57,7 +59,11 @@ fn sip_key(scheme: &str, rest: &str, transport_default: &str) -> Option<String> 
             None => parameters.push(part),
         }
     }
-    let port_default = if scheme == "sips" || transport == "tls" { 5061 } else { 5060 };
+    let port_default = if scheme == "sips" || transport == "tls" {
+        5061
+    } else {
+        5060
+    };
     if transport != transport_default {
         parameters.push(format!("transport={transport}"));
     }
@@ -102,7 +108,9 @@ fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
         return None;
     }
     let port = match port {
-        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => Some(digits.parse().ok()?),
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Some(digits.parse().ok()?)
+        }
         Some(_) => return None,
         None => None,
     };

@@ -1,9 +1,10 @@
 //! The bindings of every address-of-record and what may change them.
 
 use super::{
-    AOR_BYTES_MAX, AORS_LEN_MAX, Binding, CALL_ID_BYTES_MAX, CONTACT_PARAMS_BYTES_MAX, CONTACTS_PER_AOR_LEN_MAX,
-    Change, Contact, EXPIRIES_PER_TURN_MAX, Entry, Expired, GONE_HOLD_MAX_MS, GONE_HOLD_MIN_MS, GONE_PER_AOR_LEN_MAX,
-    Listed, Outcome, Refusal, Update, Verdict, contact_key,
+    AOR_BYTES_MAX, AORS_LEN_MAX, Binding, CALL_ID_BYTES_MAX, CONTACT_PARAMS_BYTES_MAX,
+    CONTACTS_PER_AOR_LEN_MAX, Change, Contact, EXPIRIES_PER_TURN_MAX, Entry, Expired,
+    GONE_HOLD_MAX_MS, GONE_HOLD_MIN_MS, GONE_PER_AOR_LEN_MAX, Listed, Outcome, Refusal, Update,
+    Verdict, contact_key,
 };
 use crate::base::time::{Duration, Instant};
 use std::collections::{BTreeSet, HashMap};
@@ -37,28 +38,48 @@ enum Standing {
 
 impl Record {
     fn live(&self, now: Instant) -> impl Iterator<Item = &Binding> {
-        self.bindings.iter().filter(move |binding| binding.expires > now)
+        self.bindings
+            .iter()
+            .filter(move |binding| binding.expires > now)
     }
 
     fn take(&mut self, key: &str) -> Option<Binding> {
-        let at = self.bindings.iter().position(|binding| &*binding.key == key)?;
+        let at = self
+            .bindings
+            .iter()
+            .position(|binding| &*binding.key == key)?;
         Some(self.bindings.remove(at))
     }
 
     fn insert(&mut self, binding: Binding) {
         let before = |held: &Binding| {
-            (binding.q, binding.updated).cmp(&(held.q, held.updated)).then_with(|| held.key.cmp(&binding.key)).is_lt()
+            (binding.q, binding.updated)
+                .cmp(&(held.q, held.updated))
+                .then_with(|| held.key.cmp(&binding.key))
+                .is_lt()
         };
         let at = self.bindings.partition_point(before);
         self.bindings.insert(at, binding);
     }
 
     /// RFC 3261 10.3 step 7 for one contact.
-    fn standing(&self, key: &str, contact: &Contact, call_id: &str, cseq: u32, now: Instant) -> Standing {
+    fn standing(
+        &self,
+        key: &str,
+        contact: &Contact,
+        call_id: &str,
+        cseq: u32,
+        now: Instant,
+    ) -> Standing {
         let removes = contact.expires.is_zero();
-        if let Some(held) = self.live(now).find(|held| &*held.key == key && &*held.call_id == call_id) {
-            let identical =
-                !removes && held.uri[..] == contact.uri[..] && held.q == contact.q && held.params[..] == contact.params[..];
+        if let Some(held) = self
+            .live(now)
+            .find(|held| &*held.key == key && &*held.call_id == call_id)
+        {
+            let identical = !removes
+                && held.uri[..] == contact.uri[..]
+                && held.q == contact.q
+                && held.params[..] == contact.params[..];
             return if cseq > held.cseq {
                 Standing::Fresh
             } else if cseq == held.cseq && identical {
@@ -67,7 +88,8 @@ impl Record {
                 Standing::OutOfOrder { held: held.cseq }
             };
         }
-        let gone = |gone: &&Gone| &*gone.key == key && &*gone.call_id == call_id && gone.until > now;
+        let gone =
+            |gone: &&Gone| &*gone.key == key && &*gone.call_id == call_id && gone.until > now;
         match self.gone.iter().find(gone) {
             Some(gone) if cseq == gone.cseq && removes => Standing::Repeated,
             Some(gone) if cseq <= gone.cseq => Standing::OutOfOrder { held: gone.cseq },
@@ -84,7 +106,12 @@ impl Record {
             return;
         }
         if self.gone.len() >= GONE_PER_AOR_LEN_MAX {
-            let first = self.gone.iter().enumerate().min_by_key(|(_, held)| held.until).map(|(at, _)| at);
+            let first = self
+                .gone
+                .iter()
+                .enumerate()
+                .min_by_key(|(_, held)| held.until)
+                .map(|(at, _)| at);
             if let Some(first) = first {
                 self.gone.swap_remove(first);
             }
@@ -94,12 +121,15 @@ impl Record {
 
     /// A pair that holds a binding again needs no memory of its last CSeq.
     fn forget(&mut self, key: &str, call_id: &str) {
-        self.gone.retain(|gone| &*gone.key != key || &*gone.call_id != call_id);
+        self.gone
+            .retain(|gone| &*gone.key != key || &*gone.call_id != call_id);
     }
 
     fn earliest(&self) -> Option<Instant> {
         let expiries = self.bindings.iter().map(|binding| binding.expires);
-        expiries.chain(self.gone.iter().map(|gone| gone.until)).min()
+        expiries
+            .chain(self.gone.iter().map(|gone| gone.until))
+            .min()
     }
 
     fn listed(&self, now: Instant) -> Vec<Listed> {
@@ -107,7 +137,8 @@ impl Record {
             uri: binding.uri.clone(),
             q: binding.q,
             params: binding.params.clone(),
-            expires_s: u64::try_from((binding.expires - now).as_nanos().div_ceil(1_000_000_000)).unwrap_or(u64::MAX),
+            expires_s: u64::try_from((binding.expires - now).as_nanos().div_ceil(1_000_000_000))
+                .unwrap_or(u64::MAX),
         };
         self.live(now).map(list).collect()
     }
@@ -159,8 +190,16 @@ impl Registrar {
         if !entries.is_empty() {
             self.version += 1;
         }
-        let bindings = self.records.get(&*update.aor).map(|record| record.listed(now)).unwrap_or_default();
-        Ok(Outcome { bindings, entries, version: self.version })
+        let bindings = self
+            .records
+            .get(&*update.aor)
+            .map(|record| record.listed(now))
+            .unwrap_or_default();
+        Ok(Outcome {
+            bindings,
+            entries,
+            version: self.version,
+        })
     }
 
     /// Takes what another proxy has decided, without question: which of two
@@ -170,8 +209,12 @@ impl Registrar {
     /// Tells whether the bindings changed.
     pub fn apply(&mut self, entry: Entry, now: Instant) -> bool {
         let (aor, key, call_id) = match &entry {
-            Entry::Put { aor, binding } => (aor.clone(), binding.key.clone(), binding.call_id.clone()),
-            Entry::Remove { aor, key, call_id, .. } => (aor.clone(), key.clone(), call_id.clone()),
+            Entry::Put { aor, binding } => {
+                (aor.clone(), binding.key.clone(), binding.call_id.clone())
+            }
+            Entry::Remove {
+                aor, key, call_id, ..
+            } => (aor.clone(), key.clone(), call_id.clone()),
         };
         if !self.records.contains_key(&aor) && self.records.len() >= AORS_LEN_MAX {
             return false;
@@ -182,7 +225,12 @@ impl Registrar {
         let mut changed = old.is_some();
         if let Some(old) = old.filter(|old| old.call_id != call_id) {
             let until = hold_until(old.expires, now);
-            record.remember(Gone { key: key.clone(), call_id: old.call_id, cseq: old.cseq, until });
+            record.remember(Gone {
+                key: key.clone(),
+                call_id: old.call_id,
+                cseq: old.cseq,
+                until,
+            });
         }
         match entry {
             Entry::Put { binding, .. } if binding.expires > now => {
@@ -192,8 +240,15 @@ impl Registrar {
                 changed = true;
             }
             Entry::Put { .. } => {}
-            Entry::Remove { cseq, hold_until, .. } => {
-                record.remember(Gone { key, call_id, cseq, until: hold_until });
+            Entry::Remove {
+                cseq, hold_until, ..
+            } => {
+                record.remember(Gone {
+                    key,
+                    call_id,
+                    cseq,
+                    until: hold_until,
+                });
             }
         }
         self.version += u64::from(changed);
@@ -204,7 +259,10 @@ impl Registrar {
     /// The bindings of an address-of-record that have not expired: by q
     /// descending, among equal q the most recent first.
     pub fn lookup(&self, aor: &str, now: Instant) -> impl Iterator<Item = &Binding> {
-        self.records.get(aor).into_iter().flat_map(move |record| record.live(now))
+        self.records
+            .get(aor)
+            .into_iter()
+            .flat_map(move |record| record.live(now))
     }
 
     /// Drops what has expired by `now`, a bounded part per call: while
@@ -212,10 +270,22 @@ impl Registrar {
     pub fn on_timer(&mut self, now: Instant) -> Vec<Expired> {
         let mut expired = Vec::new();
         for _ in 0..EXPIRIES_PER_TURN_MAX {
-            let Some((_, aor)) = self.deadlines.first().filter(|(due, _)| *due <= now).cloned() else { break };
+            let Some((_, aor)) = self
+                .deadlines
+                .first()
+                .filter(|(due, _)| *due <= now)
+                .cloned()
+            else {
+                break;
+            };
             if let Some(record) = self.records.get_mut(&aor) {
-                let ended = record.bindings.extract_if(.., |binding| binding.expires <= now);
-                expired.extend(ended.map(|binding| Expired { aor: aor.clone(), binding }));
+                let ended = record
+                    .bindings
+                    .extract_if(.., |binding| binding.expires <= now);
+                expired.extend(ended.map(|binding| Expired {
+                    aor: aor.clone(),
+                    binding,
+                }));
                 record.gone.retain(|gone| gone.until > now);
             }
             self.reindex(&aor);
@@ -243,7 +313,22 @@ impl Registrar {
         self.bindings_len
     }
 
-    fn judge(&self, update: &Update, contacts: &[(String, Contact)], now: Instant) -> Result<Verdict, Refusal> {
+    #[cfg(test)]
+    pub(super) fn records_len(&self) -> usize {
+        self.records.len()
+    }
+
+    #[cfg(test)]
+    pub(super) fn gone_len(&self, aor: &str) -> usize {
+        self.records.get(aor).map_or(0, |record| record.gone.len())
+    }
+
+    fn judge(
+        &self,
+        update: &Update,
+        contacts: &[(String, Contact)],
+        now: Instant,
+    ) -> Result<Verdict, Refusal> {
         let record = self.records.get(&*update.aor);
         match &update.change {
             Change::Fetch => return Ok(Verdict::Fetch),
@@ -255,7 +340,11 @@ impl Registrar {
             return Err(Refusal::StoreFull);
         }
         let (mut fresh, mut repeated, mut added) = (0, 0, 0_usize);
-        let mut kept: Vec<&str> = record.into_iter().flat_map(|r| r.live(now)).map(|held| &*held.key).collect();
+        let mut kept: Vec<&str> = record
+            .into_iter()
+            .flat_map(|r| r.live(now))
+            .map(|held| &*held.key)
+            .collect();
         for (key, contact) in contacts {
             let standing = match record {
                 Some(record) => record.standing(key, contact, &update.call_id, update.cseq, now),
@@ -264,7 +353,12 @@ impl Registrar {
             match standing {
                 Standing::Fresh => fresh += 1,
                 Standing::Repeated => repeated += 1,
-                Standing::OutOfOrder { held } => return Err(Refusal::OutOfOrder { cseq: update.cseq, held }),
+                Standing::OutOfOrder { held } => {
+                    return Err(Refusal::OutOfOrder {
+                        cseq: update.cseq,
+                        held,
+                    });
+                }
             }
             match kept.iter().position(|held| held == key) {
                 Some(at) if contact.expires.is_zero() => drop(kept.swap_remove(at)),
@@ -273,41 +367,53 @@ impl Registrar {
             }
         }
         if fresh > 0 && repeated > 0 {
-            return Err(Refusal::OutOfOrder { cseq: update.cseq, held: update.cseq });
+            return Err(Refusal::OutOfOrder {
+                cseq: update.cseq,
+                held: update.cseq,
+            });
         }
         if added > 0 && kept.len() + added > CONTACTS_PER_AOR_LEN_MAX {
             return Err(Refusal::TooManyContacts);
         }
-        Ok(if fresh > 0 { Verdict::Fresh } else { Verdict::Repeated })
+        Ok(if fresh > 0 {
+            Verdict::Fresh
+        } else {
+            Verdict::Repeated
+        })
     }
 
-    fn commit(&mut self, update: &Update, contacts: Vec<(String, Contact)>, now: Instant) -> Vec<Entry> {
-        let (aor, record) = match self.records.get_key_value(&*update.aor) {
-            Some((aor, _)) => (aor.clone(), None),
-            None => (Arc::<str>::from(&*update.aor), Some(Record::default())),
+    fn commit(
+        &mut self,
+        update: &Update,
+        contacts: Vec<(String, Contact)>,
+        now: Instant,
+    ) -> Vec<Entry> {
+        let aor = match self.records.get_key_value(&*update.aor) {
+            Some((aor, _)) => aor.clone(),
+            None => Arc::from(&*update.aor),
         };
-        let record = match record {
-            Some(fresh) => self.records.entry(aor.clone()).or_insert(fresh),
-            None => self.records.entry(aor.clone()).or_default(),
-        };
-        let call_id: Arc<str> = Arc::from(&*update.call_id);
+        let record = self.records.entry(aor.clone()).or_default();
         let before = record.bindings.len();
+        let commit = Commit {
+            aor: aor.clone(),
+            call_id: Arc::from(&*update.call_id),
+            update,
+            now,
+        };
         let entries = match &update.change {
             Change::Fetch => Vec::new(),
             Change::RemoveAll => {
-                let keys: Vec<Arc<str>> = record.live(now).map(|binding| binding.key.clone()).collect();
-                keys.into_iter().map(|key| remove(record, &aor, key, &call_id, update, now)).collect()
+                let keys: Vec<Arc<str>> = record
+                    .live(now)
+                    .map(|binding| binding.key.clone())
+                    .collect();
+                keys.into_iter()
+                    .map(|key| commit.remove(record, key))
+                    .collect()
             }
             Change::Contacts(_) => contacts
                 .into_iter()
-                .map(|(key, contact)| {
-                    let lifetime = contact.expires.min(update.granted);
-                    if lifetime.is_zero() {
-                        remove(record, &aor, Arc::from(key), &call_id, update, now)
-                    } else {
-                        put(record, &aor, key, contact, &call_id, update, now + lifetime, now)
-                    }
-                })
+                .map(|(key, contact)| commit.contact(record, key, &contact))
                 .collect(),
         };
         let after = record.bindings.len();
@@ -319,92 +425,125 @@ impl Registrar {
     /// Moves the record's place in the deadline set, or drops a record that has
     /// nothing left.
     fn reindex(&mut self, aor: &Arc<str>) {
-        let Some(record) = self.records.get_mut(aor) else { return };
-        let due = record.earliest();
-        if due == record.due {
+        let Some(record) = self.records.get_mut(aor) else {
             return;
-        }
-        if let Some(old) = record.due {
-            self.deadlines.remove(&(old, aor.clone()));
-        }
+        };
+        let (old, due) = (record.due, record.earliest());
         record.due = due;
-        match due {
-            Some(due) => drop(self.deadlines.insert((due, aor.clone()))),
-            None => drop(self.records.remove(aor)),
+        if due != old {
+            if let Some(old) = old {
+                self.deadlines.remove(&(old, aor.clone()));
+            }
+            if let Some(due) = due {
+                self.deadlines.insert((due, aor.clone()));
+            }
+        }
+        if due.is_none() {
+            self.records.remove(aor);
         }
     }
 }
 
 /// RFC 3261 10.3 step 6: every binding goes, or none.
-fn judge_remove_all(record: Option<&Record>, update: &Update, now: Instant) -> Result<Verdict, Refusal> {
-    let Some(record) = record else { return Ok(Verdict::Repeated) };
-    let newer = |held: &&Binding| held.call_id[..] == update.call_id[..] && held.cseq >= update.cseq;
+fn judge_remove_all(
+    record: Option<&Record>,
+    update: &Update,
+    now: Instant,
+) -> Result<Verdict, Refusal> {
+    let Some(record) = record else {
+        return Ok(Verdict::Repeated);
+    };
+    let newer =
+        |held: &&Binding| held.call_id[..] == update.call_id[..] && held.cseq >= update.cseq;
     if let Some(held) = record.live(now).find(newer) {
-        return Err(Refusal::OutOfOrder { cseq: update.cseq, held: held.cseq });
+        return Err(Refusal::OutOfOrder {
+            cseq: update.cseq,
+            held: held.cseq,
+        });
     }
-    Ok(if record.live(now).next().is_none() { Verdict::Repeated } else { Verdict::Fresh })
+    Ok(if record.live(now).next().is_none() {
+        Verdict::Repeated
+    } else {
+        Verdict::Fresh
+    })
 }
 
-fn put(
-    record: &mut Record,
-    aor: &Arc<str>,
-    key: String,
-    contact: Contact,
-    call_id: &Arc<str>,
-    update: &Update,
-    expires: Instant,
+/// One accepted REGISTER while its contacts are written to a record.
+struct Commit<'a> {
+    aor: Arc<str>,
+    call_id: Arc<str>,
+    update: &'a Update,
     now: Instant,
-) -> Entry {
-    // A refresh shares the texts of the binding that it replaces.
-    let old = record.take(&key);
-    let share = |held: Option<&Arc<str>>, text: &str| match held {
-        Some(held) if **held == *text => held.clone(),
-        Some(_) | None => Arc::from(text),
-    };
-    let binding = Binding {
-        key: share(old.as_ref().map(|old| &old.key), &key),
-        uri: share(old.as_ref().map(|old| &old.uri), &contact.uri),
-        params: share(old.as_ref().map(|old| &old.params), &contact.params),
-        call_id: share(old.as_ref().map(|old| &old.call_id), call_id),
-        cseq: update.cseq,
-        q: contact.q,
-        expires,
-        updated: now,
-        node: update.node,
-        proxy: update.proxy,
-        source: update.source,
-    };
-    if let Some(old) = old.filter(|old| old.call_id != *call_id) {
-        let until = hold_until(old.expires, now);
-        record.remember(Gone { key: binding.key.clone(), call_id: old.call_id, cseq: old.cseq, until });
-    }
-    record.forget(&key, call_id);
-    record.insert(binding.clone());
-    Entry::Put { aor: aor.clone(), binding }
 }
 
-/// Also for a contact that is not bound here: another proxy may hold it.
-fn remove(
-    record: &mut Record,
-    aor: &Arc<str>,
-    key: Arc<str>,
-    call_id: &Arc<str>,
-    update: &Update,
-    now: Instant,
-) -> Entry {
-    let old = record.take(&key);
-    let until = hold_until(old.as_ref().map_or(now, |old| old.expires), now);
-    if let Some(old) = old.filter(|old| old.call_id != *call_id) {
-        record.remember(Gone { key: key.clone(), call_id: old.call_id, cseq: old.cseq, until });
+impl Commit<'_> {
+    fn contact(&self, record: &mut Record, key: String, contact: &Contact) -> Entry {
+        let lifetime = contact.expires.min(self.update.granted);
+        if lifetime.is_zero() {
+            return self.remove(record, Arc::from(key));
+        }
+        // A refresh shares the texts of the binding that it replaces.
+        let old = record.take(&key);
+        let share = |held: Option<&Arc<str>>, text: &str| match held {
+            Some(held) if **held == *text => held.clone(),
+            Some(_) | None => Arc::from(text),
+        };
+        let held = old.as_ref();
+        let binding = Binding {
+            key: share(held.map(|old| &old.key), &key),
+            uri: share(held.map(|old| &old.uri), &contact.uri),
+            params: share(held.map(|old| &old.params), &contact.params),
+            call_id: share(held.map(|old| &old.call_id), &self.call_id),
+            cseq: self.update.cseq,
+            q: contact.q,
+            expires: self.now + lifetime,
+            updated: self.now,
+            node: self.update.node,
+            proxy: self.update.proxy,
+            source: self.update.source,
+        };
+        self.supersede(record, &binding.key, old);
+        record.forget(&key, &self.call_id);
+        record.insert(binding.clone());
+        Entry::Put {
+            aor: self.aor.clone(),
+            binding,
+        }
     }
-    record.remember(Gone { key: key.clone(), call_id: call_id.clone(), cseq: update.cseq, until });
-    Entry::Remove {
-        aor: aor.clone(),
-        key,
-        call_id: call_id.clone(),
-        cseq: update.cseq,
-        proxy: update.proxy,
-        hold_until: until,
+
+    /// Also for a contact that is not bound here: another proxy may hold it.
+    fn remove(&self, record: &mut Record, key: Arc<str>) -> Entry {
+        let old = record.take(&key);
+        let hold_until = hold_until(old.as_ref().map_or(self.now, |old| old.expires), self.now);
+        self.supersede(record, &key, old);
+        let (call_id, cseq) = (self.call_id.clone(), self.update.cseq);
+        record.remember(Gone {
+            key: key.clone(),
+            call_id: call_id.clone(),
+            cseq,
+            until: hold_until,
+        });
+        Entry::Remove {
+            aor: self.aor.clone(),
+            key,
+            call_id,
+            cseq,
+            proxy: self.update.proxy,
+            hold_until,
+        }
+    }
+
+    /// Remembers the CSeq of a binding that another Call-ID has taken over.
+    fn supersede(&self, record: &mut Record, key: &Arc<str>, old: Option<Binding>) {
+        if let Some(old) = old.filter(|old| old.call_id != self.call_id) {
+            let until = hold_until(old.expires, self.now);
+            record.remember(Gone {
+                key: key.clone(),
+                call_id: old.call_id,
+                cseq: old.cseq,
+                until,
+            });
+        }
     }
 }
 
@@ -412,7 +551,11 @@ fn remove(
 /// counts), after the checks that need no store.
 fn keyed(update: &Update) -> Result<Vec<(String, Contact)>, Refusal> {
     let within = |what, text: &str, bytes_max| {
-        if text.len() > bytes_max { Err(Refusal::TooLong { what, bytes_max }) } else { Ok(()) }
+        if text.len() > bytes_max {
+            Err(Refusal::TooLong { what, bytes_max })
+        } else {
+            Ok(())
+        }
     };
     within("address-of-record", &update.aor, AOR_BYTES_MAX)?;
     within("Call-ID", &update.call_id, CALL_ID_BYTES_MAX)?;
@@ -420,9 +563,14 @@ fn keyed(update: &Update) -> Result<Vec<(String, Contact)>, Refusal> {
         Change::Fetch | Change::RemoveAll => return Ok(Vec::new()),
         Change::Contacts(contacts) => contacts,
     };
-    let mut keyed: Vec<(String, Contact)> = Vec::with_capacity(contacts.len().min(CONTACTS_PER_AOR_LEN_MAX));
+    let mut keyed: Vec<(String, Contact)> =
+        Vec::with_capacity(contacts.len().min(CONTACTS_PER_AOR_LEN_MAX));
     for contact in contacts {
-        within("contact parameters", &contact.params, CONTACT_PARAMS_BYTES_MAX)?;
+        within(
+            "contact parameters",
+            &contact.params,
+            CONTACT_PARAMS_BYTES_MAX,
+        )?;
         let key = contact_key(&contact.uri).ok_or(Refusal::BadContact)?;
         keyed.retain(|(held, _)| *held != key);
         if keyed.len() >= CONTACTS_PER_AOR_LEN_MAX {

@@ -1,0 +1,58 @@
+//! By what a server transaction is found again (RFC 3261 17.2.3).
+
+use crate::sip::message::{Message, Method};
+use core::hash::Hasher;
+use siphasher::sip128::{Hasher128, SipHasher13};
+
+/// A keyed 128-bit digest of what identifies a server transaction: branch,
+/// sent-by and method, ACK and CANCEL counting as INVITE on demand; for a
+/// request of RFC 2543 the fields that the RFC lists instead of the branch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TransactionKey(u64, u64);
+
+impl TransactionKey {
+    /// Key of the transaction that a request belongs to. `method` is the
+    /// request's own, or INVITE to find what an ACK or CANCEL refers to.
+    #[must_use]
+    pub fn of(request: &Message, method: Method, seed: u64) -> Option<Self> {
+        let via = request.top_via()?;
+        let branch = via.branch();
+        let mut hasher = SipHasher13::new_with_keys(seed, !seed);
+        if branch.len() > 7 && branch[..7].eq_ignore_ascii_case(b"z9hG4bK") {
+            hasher.write(branch);
+            hasher.write_u8(0);
+            hasher.write(via.sent_by);
+        } else {
+            for part in [
+                request.request_uri(),
+                request.from_tag(),
+                request.call_id(),
+                via.sent_by,
+                branch,
+            ] {
+                hasher.write(part);
+                hasher.write_u8(0);
+            }
+            hasher.write_u32(request.cseq());
+        }
+        match method {
+            Method::Ack => hasher.write(b"INVITE"),
+            Method::Other => hasher.write(request.method_token()),
+            Method::Invite
+            | Method::Cancel
+            | Method::Bye
+            | Method::Register
+            | Method::Options
+            | Method::Info
+            | Method::Message
+            | Method::Update
+            | Method::Prack
+            | Method::Subscribe
+            | Method::Notify
+            | Method::Refer
+            | Method::Publish => hasher.write(method.as_str().as_bytes()),
+        }
+        let digest = hasher.finish128();
+        Some(Self(digest.h1, digest.h2))
+    }
+}
