@@ -8,3 +8,5 @@
 pub mod base;
 
 pub mod sip;
+
+pub mod roles;

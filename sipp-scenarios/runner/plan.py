@@ -131,7 +131,7 @@ def load(root: Path, folder: Path) -> Scenario:
             modes=choice(table.get("modes", MODES), MODES, "modes"),
             transports=choice(table.get("transports", TRANSPORTS), TRANSPORTS, "transports"),
             via=choice(table.get("via", tuple(PROXIES)), tuple(PROXIES), "via"),
-            timeout=float(table.get("timeout", 20)),
+            timeout=float(table.get("timeout", 12)),
             steps=tuple(step(root, folder, entry) for entry in table["step"]),
             metrics=tuple(
                 Metric(entry["name"], entry.get("labels", ""), bound(entry["rise"])) for entry in table.get("metric", [])

@@ -15,6 +15,7 @@ LISTEN_WAIT_S = 5.0
 #: How long SIPp may take over calls still up after it has been asked to stop.
 STOP_GRACE_S = 3.0
 EXCERPT_LINES = 12
+EXCERPT_CHARS = 3000
 
 
 class ActorError(Exception):
@@ -43,17 +44,17 @@ class Report:
 class Sipp:
     """A SIPp process in its own log folder."""
 
-    def __init__(self, actor: Actor, place: Place, logs: Path, timeout: float):
+    def __init__(self, actor: Actor, place: Place, parts: Path, logs: Path, timeout: float):
         self.actor = actor
         self.logs = logs
         self.address, self.port = ROLES[actor.role]
         self.transport = actor.transport or place.transport
         logs.mkdir(parents=True, exist_ok=True)
-        self.command = self.command_line(place, timeout)
+        self.command = self.command_line(place, parts, timeout)
         self.process: subprocess.Popen | None = None
         self.deadline = time.monotonic() + timeout + 2
 
-    def command_line(self, place: Place, timeout: float) -> list[str]:
+    def command_line(self, place: Place, parts: Path, timeout: float) -> list[str]:
         """The whole of it, so that a log folder's `command` can be run again by hand."""
         actor = self.actor
         line = [
@@ -69,6 +70,9 @@ class Sipp:
             line += ["-au", actor.dn, "-ap", actor.password]
         if actor.calls_number:
             line += ["-s", actor.calls_number, "-auth_uri", f"{actor.calls_number}@{place.proxy}:{SIP_PORT}"]
+        if actor.role == "sbc" and not actor.listens:
+            # the cluster asks a trunk for signs of life while the trunk places calls
+            line += ["-oocsf", str(parts / "options.xml")]
         if self.times_setup():
             line += ["-trace_rtt", "-rtt_freq", "1"]
         if actor.count > 10:
@@ -149,7 +153,7 @@ class Sipp:
             if path.is_file():
                 lines = [line.rstrip() for line in path.read_text("utf-8", "replace").splitlines() if line.strip()]
                 if lines:
-                    return "\n".join(lines[part])
+                    return "\n".join(lines[part])[:EXCERPT_CHARS]
         return "(no log)"
 
 

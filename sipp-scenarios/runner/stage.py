@@ -110,7 +110,8 @@ class Stage:
         if actor.role == "sbc":
             self.trunk.close()
         self.number += 1
-        sipp = Sipp(actor, self.combination.place(actor, actor.proxy), self.logs / f"{self.number:02}-{actor.name}", timeout)
+        place = self.combination.place(actor, actor.proxy)
+        sipp = Sipp(actor, place, self.parts, self.logs / f"{self.number:02}-{actor.name}", timeout)
         try:
             sipp.start()
         except BaseException:

@@ -123,11 +123,7 @@ impl fmt::Display for Destination {
         match self {
             Self::Flow(flow) => flow.fmt(f),
             Self::Address { protocol, remote } => write!(f, "{protocol}:{remote}"),
-            Self::Host {
-                protocol,
-                host,
-                port,
-            } => write!(f, "{protocol}:{host}:{port}"),
+            Self::Host { protocol, host, port } => write!(f, "{protocol}:{host}:{port}"),
         }
     }
 }

@@ -12,11 +12,7 @@ impl NodeId {
     /// Checks the range 1..=4095.
     #[must_use]
     pub const fn new(id: u16) -> Option<Self> {
-        if id >= 1 && id <= 4095 {
-            Some(Self(id))
-        } else {
-            None
-        }
+        if id >= 1 && id <= 4095 { Some(Self(id)) } else { None }
     }
 
     /// The number in the configuration.
@@ -71,13 +67,7 @@ impl Slot {
     pub const fn from_word(word: u64) -> (Shard, Self) {
         let shard = Shard((word >> 56) as u8);
         let generation = (word >> 32) as u32 & GENERATION_MASK;
-        (
-            shard,
-            Self {
-                index: word as u32,
-                generation,
-            },
-        )
+        (shard, Self { index: word as u32, generation })
     }
 }
 
@@ -181,32 +171,20 @@ mod tests {
 
     #[test]
     fn slot_words_round_trip() {
-        let slot = Slot {
-            index: 0xdead_beef,
-            generation: 0x00ab_cdef,
-        };
+        let slot = Slot { index: 0xdead_beef, generation: 0x00ab_cdef };
         assert_eq!(Slot::from_word(slot.with_shard(Shard(7))), (Shard(7), slot));
     }
 
     #[test]
     fn conn_id_shows_its_parts() {
-        let Some(node) = NodeId::new(0xabc) else {
-            panic!("in range")
-        };
-        assert_eq!(
-            ConnId::new(node, 0x12345, Shard(2), 0x77).to_string(),
-            "abc1234502000077"
-        );
+        let Some(node) = NodeId::new(0xabc) else { panic!("in range") };
+        assert_eq!(ConnId::new(node, 0x12345, Shard(2), 0x77).to_string(), "abc1234502000077");
     }
 
     #[test]
     fn call_uuid_uses_the_trade_alphabet() {
         let uuid = Ids::new(1).call_uuid();
         assert_eq!(uuid.as_str().len(), 32);
-        assert!(
-            uuid.as_str()
-                .bytes()
-                .all(|b| b.is_ascii_digit() || (b'A'..=b'V').contains(&b))
-        );
+        assert!(uuid.as_str().bytes().all(|b| b.is_ascii_digit() || (b'A'..=b'V').contains(&b)));
     }
 }

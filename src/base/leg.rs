@@ -30,11 +30,7 @@ impl Cause {
     /// A cause with the code's usual phrase.
     #[must_use]
     pub fn code(code: u16) -> Self {
-        Self {
-            code,
-            text: "".into(),
-            reason: None,
-        }
+        Self { code, text: "".into(), reason: None }
     }
 
     /// A cause with its Q.850 value for the other side (RFC 3326 2).

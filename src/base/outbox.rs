@@ -13,19 +13,12 @@ impl<A> Outbox<A> {
     /// An empty outbox for at most `len_max` actions between two drains.
     #[must_use]
     pub const fn new(len_max: usize) -> Self {
-        Self {
-            actions: Vec::new(),
-            len_max,
-        }
+        Self { actions: Vec::new(), len_max }
     }
 
     /// Adds an action at the end.
     pub fn push(&mut self, action: A) {
-        assert!(
-            self.actions.len() < self.len_max,
-            "outbox bound {} exceeded",
-            self.len_max
-        );
+        assert!(self.actions.len() < self.len_max, "outbox bound {} exceeded", self.len_max);
         self.actions.push(action);
     }
 
@@ -55,10 +48,7 @@ impl<A> Outbox<A> {
 impl<A> Drop for Outbox<A> {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            debug_assert!(
-                self.actions.is_empty(),
-                "an outbox is dropped with actions in it"
-            );
+            debug_assert!(self.actions.is_empty(), "an outbox is dropped with actions in it");
         }
     }
 }

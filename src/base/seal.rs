@@ -86,12 +86,7 @@ fn pad(key: &[u8; 32]) -> [u8; 64] {
 }
 
 fn derive(secret: &[u8], label: &[u8]) -> [u8; 32] {
-    Sha256::new()
-        .chain_update(label)
-        .chain_update([0])
-        .chain_update(secret)
-        .finalize()
-        .into()
+    Sha256::new().chain_update(label).chain_update([0]).chain_update(secret).finalize().into()
 }
 
 /// Seals and opens under the cluster key. During a rotation two keys open and
@@ -114,9 +109,7 @@ impl Sealer {
         if secrets.is_empty() {
             return None;
         }
-        Some(Self {
-            keys: secrets.iter().map(|secret| Keys::new(secret)).collect(),
-        })
+        Some(Self { keys: secrets.iter().map(|secret| Keys::new(secret)).collect() })
     }
 
     /// Keys of 32 bytes for nonces, in the same order as the secrets.
@@ -157,10 +150,7 @@ impl Sealer {
     /// A seal over a text, 32 hexadecimal digits.
     #[must_use]
     pub fn seal_text(&self, text: &[u8]) -> String {
-        self.keys
-            .first()
-            .map(|keys| mac_hex(keys, text))
-            .unwrap_or_default()
+        self.keys.first().map(|keys| mac_hex(keys, text)).unwrap_or_default()
     }
 
     /// Whether the seal belongs to the text, in constant time per key.
@@ -171,9 +161,7 @@ impl Sealer {
             let difference = expected
                 .bytes()
                 .zip(seal.iter())
-                .fold(0_u8, |difference, (ours, theirs)| {
-                    difference | (ours ^ theirs)
-                });
+                .fold(0_u8, |difference, (ours, theirs)| difference | (ours ^ theirs));
             expected.len() == seal.len() && difference == 0
         })
     }
@@ -182,12 +170,10 @@ impl Sealer {
 fn mac_hex(keys: &Keys, text: &[u8]) -> String {
     use core::fmt::Write as _;
     let mac = keys.text.clone().chain_update(text).finalize().into_bytes();
-    mac.iter()
-        .take(16)
-        .fold(String::with_capacity(32), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+    mac.iter().take(16).fold(String::with_capacity(32), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 fn to_base32(mut value: u128) -> [u8; TOKEN_LEN] {
@@ -231,10 +217,7 @@ mod tests {
     fn a_token_opens_for_its_purpose_only() {
         let sealer = sealer(&[b"one"]);
         let token = sealer.seal(Kind::Leg, 0x0123_4567_89ab_cdef);
-        assert_eq!(
-            sealer.open(Kind::Leg, token.as_str().as_bytes()),
-            Some(0x0123_4567_89ab_cdef)
-        );
+        assert_eq!(sealer.open(Kind::Leg, token.as_str().as_bytes()), Some(0x0123_4567_89ab_cdef));
         assert_eq!(
             sealer.open(Kind::Leg, token.as_str().to_uppercase().as_bytes()),
             Some(0x0123_4567_89ab_cdef)
@@ -248,11 +231,7 @@ mod tests {
         let token = ours.seal(Kind::Tag, 7).as_str().to_owned();
         for position in 0..token.len() {
             let mut changed = token.clone().into_bytes();
-            changed[position] = if changed[position] == b'a' {
-                b'b'
-            } else {
-                b'a'
-            };
+            changed[position] = if changed[position] == b'a' { b'b' } else { b'a' };
             assert_eq!(ours.open(Kind::Tag, &changed), None, "position {position}");
         }
         assert_eq!(sealer(&[b"two"]).open(Kind::Tag, token.as_bytes()), None);
@@ -266,10 +245,7 @@ mod tests {
         let rotating = sealer(&[b"new", b"old"]);
         assert_eq!(rotating.open(Kind::Route, old.as_str().as_bytes()), Some(5));
         let new = rotating.seal(Kind::Route, 5);
-        assert_eq!(
-            sealer(&[b"old"]).open(Kind::Route, new.as_str().as_bytes()),
-            None
-        );
+        assert_eq!(sealer(&[b"old"]).open(Kind::Route, new.as_str().as_bytes()), None);
     }
 
     #[test]

@@ -22,12 +22,7 @@ impl<T> Slab<T> {
     /// An empty table that never holds more than `len_max` objects.
     #[must_use]
     pub fn new(len_max: usize) -> Self {
-        Self {
-            places: Vec::new(),
-            free: std::collections::VecDeque::new(),
-            len: 0,
-            len_max,
-        }
+        Self { places: Vec::new(), free: std::collections::VecDeque::new(), len: 0, len_max }
     }
 
     /// Stores a value; `None` (and the value is dropped) when the table is full.
@@ -44,18 +39,12 @@ impl<T> Slab<T> {
             Some(index) => index,
             None => {
                 let index = u32::try_from(self.places.len()).ok()?;
-                self.places.push(Place {
-                    generation: 1,
-                    value: None,
-                });
+                self.places.push(Place { generation: 1, value: None });
                 index
             }
         };
         let place = self.places.get_mut(index as usize)?;
-        let slot = Slot {
-            index,
-            generation: place.generation,
-        };
+        let slot = Slot { index, generation: place.generation };
         place.value = Some(make(slot));
         self.len += 1;
         Some(slot)
@@ -65,21 +54,13 @@ impl<T> Slab<T> {
     #[must_use]
     pub fn get(&self, slot: Slot) -> Option<&T> {
         let place = self.places.get(slot.index as usize)?;
-        if place.generation == slot.generation {
-            place.value.as_ref()
-        } else {
-            None
-        }
+        if place.generation == slot.generation { place.value.as_ref() } else { None }
     }
 
     /// The object, if the reference is not stale.
     pub fn get_mut(&mut self, slot: Slot) -> Option<&mut T> {
         let place = self.places.get_mut(slot.index as usize)?;
-        if place.generation == slot.generation {
-            place.value.as_mut()
-        } else {
-            None
-        }
+        if place.generation == slot.generation { place.value.as_mut() } else { None }
     }
 
     /// Takes the object out and makes every reference to it stale.
@@ -114,13 +95,7 @@ impl<T> Slab<T> {
     pub fn iter(&self) -> impl Iterator<Item = (Slot, &T)> {
         self.places.iter().enumerate().filter_map(|(index, place)| {
             let index = u32::try_from(index).ok()?;
-            Some((
-                Slot {
-                    index,
-                    generation: place.generation,
-                },
-                place.value.as_ref()?,
-            ))
+            Some((Slot { index, generation: place.generation }, place.value.as_ref()?))
         })
     }
 }

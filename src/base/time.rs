@@ -45,12 +45,7 @@ impl Sub for Instant {
 
 impl fmt::Display for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}.{:06}",
-            self.0 / 1_000_000_000,
-            self.0 / 1_000 % 1_000_000
-        )
+        write!(f, "{}.{:06}", self.0 / 1_000_000_000, self.0 / 1_000 % 1_000_000)
     }
 }
 
@@ -93,11 +88,7 @@ fn civil_from_days(days: u64) -> (u64, u64, u64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_shifted = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_shifted + 2) / 5 + 1;
-    let month = if month_shifted < 10 {
-        month_shifted + 3
-    } else {
-        month_shifted - 9
-    };
+    let month = if month_shifted < 10 { month_shifted + 3 } else { month_shifted - 9 };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
     (year, month, day)
 }
@@ -109,18 +100,9 @@ mod tests {
     #[test]
     fn wall_time_prints_known_dates() {
         assert_eq!(WallTime(0).to_iso8601(), "1970-01-01T00:00:00.000Z");
-        assert_eq!(
-            WallTime(951_782_399_999).to_iso8601(),
-            "2000-02-28T23:59:59.999Z"
-        );
-        assert_eq!(
-            WallTime(951_782_400_000).to_iso8601(),
-            "2000-02-29T00:00:00.000Z"
-        );
-        assert_eq!(
-            WallTime(1_795_209_494_000).to_iso8601(),
-            "2026-11-20T20:38:14.000Z"
-        );
+        assert_eq!(WallTime(951_782_399_999).to_iso8601(), "2000-02-28T23:59:59.999Z");
+        assert_eq!(WallTime(951_782_400_000).to_iso8601(), "2000-02-29T00:00:00.000Z");
+        assert_eq!(WallTime(1_795_209_494_000).to_iso8601(), "2026-11-20T20:38:14.000Z");
     }
 
     #[test]

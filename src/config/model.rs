@@ -176,6 +176,8 @@ pub struct Switch {
     pub name: Box<str>,
     /// What it holds.
     pub kind: SwitchKind,
+    /// Tenant, where one is named.
+    pub tenant: Option<Box<str>>,
     /// Realm of digest authentication, RFC 7616; the name of the switch unless set.
     pub realm: Box<str>,
     /// Host parts that are this switch's own in an address of record.

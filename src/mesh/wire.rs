@@ -120,6 +120,11 @@ impl FrameReader {
         self.buffer.advance(LENGTH_BYTES);
         Ok(Some(self.buffer.split_to(length).freeze()))
     }
+
+    /// Whether no byte of an unfinished frame waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.buffer.is_empty()
+    }
 }
 
 /// The length that goes before a frame of `payload_len` bytes.

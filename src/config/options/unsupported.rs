@@ -2,11 +2,13 @@
 //! without effect), spellings that only its own text has, and features with the
 //! answer that each gets.
 
-use super::Scope::{Node, SoftswitchDn, Trunk, VqServer};
+use super::Scope::{Extension, Node, RoutingPoint, SoftswitchDn, Trunk, VqServer};
 use super::ValueKind::{Anything, Flag};
 use super::{Scope, options};
 
 const SERVERS: &[Scope] = &[Node, VqServer];
+/// DNs at which the guide lists an option that a cluster reads from the application only.
+const PHONES: &[Scope] = &[Extension, RoutingPoint];
 
 options! {
     "dtmf-payload", SERVERS, Anything, "", Restart, Unsupported,
@@ -57,6 +59,26 @@ options! {
         "There is no ISCC in a cluster ([extrouter]).", "Configuring SIP Servers";
     "use-data-from", SERVERS, Anything, "", Restart, Unsupported,
         "There is no ISCC in a cluster ([extrouter]).", "Outbound Contact: Multi-Sites";
+    "agent-no-answer-timeout", PHONES, Anything, "", NextCall, Unsupported,
+        "Only the application's setting counts.", "No-Answer Supervision";
+    "agent-no-answer-action", PHONES, Anything, "", NextCall, Unsupported,
+        "Only the application's setting counts.", "No-Answer Supervision";
+    "agent-no-answer-overflow", PHONES, Anything, "", NextCall, Unsupported,
+        "Only the application's setting counts.", "No-Answer Supervision";
+    "auto-logout-timeout", PHONES, Anything, "", NextCall, Unsupported,
+        "Only the application's setting counts.", "Automatic Inactive Agent Logout";
+    "auto-logout-ready", PHONES, Anything, "", NextCall, Unsupported,
+        "Only the application's setting counts.", "Automatic Inactive Agent Logout";
+    "logout-on-disconnect", PHONES, Anything, "", NextCall, Unsupported,
+        "Only the application's setting counts.", "Automatic Inactive Agent Logout";
+    "emulated-login-state", PHONES, Anything, "", NextCall, Unsupported,
+        "Only the application's setting counts.", "Emulated Agents";
+    "wrap-up-time", PHONES, Anything, "", NextCall, Unsupported,
+        "Only the application's setting counts.", "Emulated Agents";
+    "sync-emu-agent", PHONES, Anything, "", NextCall, Unsupported,
+        "There is no switch whose agent state could differ.", "Emulated Agents";
+    "agent-emu-login-on-call", PHONES, Anything, "", NextCall, Unsupported,
+        "A login is refused while a call is up.", "Emulated Agents";
     "sip-enable-rtc3263", SERVERS, Anything, "", NextCall, IgnoredInCluster,
         "The guide's other spelling of sip-enable-rfc3263, which counts.", "Configuring SIP Servers";
     "rq-expire-tmout", SERVERS, Anything, "", NextCall, IgnoredInCluster,

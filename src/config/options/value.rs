@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::{OptionMeta, Scope, Unit, ValueKind, find_in};
+use crate::config::report::Place;
 use crate::config::tree::{Content, Node};
 
 /// A value that fits the kind of its option.
@@ -41,18 +42,35 @@ impl core::fmt::Display for OptionValue {
     }
 }
 
-/// The options of one object, each checked against the register.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One option that is set, and where.
+#[derive(Clone, Debug)]
+struct Setting {
+    name: Box<str>,
+    value: OptionValue,
+    place: Place,
+}
+
+/// The options of one object, each checked against the register. Two are equal
+/// when they say the same, wherever it stands.
+#[derive(Clone, Debug)]
 pub struct Options {
     scope: Scope,
-    values: Vec<(Box<str>, OptionValue)>,
+    settings: Vec<Setting>,
 }
+
+impl PartialEq for Options {
+    fn eq(&self, other: &Self) -> bool {
+        self.scope == other.scope && self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Options {}
 
 impl Options {
     /// No options.
     #[must_use]
     pub const fn none(scope: Scope) -> Self {
-        Self { scope, values: Vec::new() }
+        Self { scope, settings: Vec::new() }
     }
 
     /// The scope whose defaults count.
@@ -63,21 +81,25 @@ impl Options {
 
     /// Name and value of each option that is set, in the order of the file.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &OptionValue)> {
-        self.values.iter().map(|(name, value)| (&**name, value))
+        self.settings.iter().map(|setting| (&*setting.name, &setting.value))
     }
 
     /// Whether nothing is set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
+        self.settings.is_empty()
     }
 
-    pub(crate) fn set(&mut self, name: &str, value: OptionValue) {
-        self.values.push((name.into(), value));
+    pub(crate) fn set(&mut self, name: &str, value: OptionValue, place: &Place) {
+        self.settings.push(Setting { name: name.into(), value, place: place.clone() });
+    }
+
+    pub(crate) fn place(&self, name: &str) -> Option<&Place> {
+        self.settings.iter().find(|setting| *setting.name == *name).map(|setting| &setting.place)
     }
 
     pub(crate) fn contains_text(&self, part: &str) -> bool {
-        self.values.iter().any(|(_, value)| match value {
+        self.iter().any(|(_, value)| match value {
             OptionValue::Text(text) => text.contains(part),
             OptionValue::List(items) => items.iter().any(|item| item.contains(part)),
             OptionValue::Pairs(pairs) => pairs.iter().any(|(_, value)| value.contains(part)),
@@ -88,24 +110,24 @@ impl Options {
     /// A copy in which `from` is replaced by `to` in every text.
     pub(crate) fn replaced(&self, from: &str, to: &str) -> Self {
         let swap = |text: &str| text.replace(from, to).into_boxed_str();
-        let values = self.values.iter().map(|(name, value)| {
-            let value = match value {
+        let settings = self.settings.iter().map(|setting| {
+            let value = match &setting.value {
                 OptionValue::Text(text) => OptionValue::Text(swap(text)),
                 OptionValue::List(items) => OptionValue::List(items.iter().map(|item| swap(item)).collect()),
                 OptionValue::Pairs(pairs) => {
                     OptionValue::Pairs(pairs.iter().map(|(key, value)| (key.clone(), swap(value))).collect())
                 }
-                OptionValue::Flag(_) | OptionValue::Number(_) | OptionValue::Duration(_) => value.clone(),
+                OptionValue::Flag(_) | OptionValue::Number(_) | OptionValue::Duration(_) => setting.value.clone(),
             };
-            (name.clone(), value)
+            Setting { name: setting.name.clone(), value, place: setting.place.clone() }
         });
-        Self { scope: self.scope, values: values.collect() }
+        Self { scope: self.scope, settings: settings.collect() }
     }
 
     /// The value of the option as it is set.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&OptionValue> {
-        self.values.iter().find(|(own, _)| **own == *name).map(|(_, value)| value)
+        self.iter().find(|(own, _)| *own == name).map(|(_, value)| value)
     }
 
     fn default_of(&self, name: &str) -> Option<OptionValue> {

@@ -35,6 +35,9 @@ pub(crate) const CONTACTS_LEN_MAX: usize = 4_000_000;
 /// Deadlines that one turn of the timer looks at.
 pub(crate) const DEADLINES_PER_TURN_MAX: usize = 1_024;
 
+/// Changes that one start epoch counts before it runs into the next.
+const EPOCH_SHIFT: u32 = 32;
+const EPOCH_MAX: u64 = 1 << 30;
 const BUCKET_SHIFT: u32 = u64::BITS - BUCKETS_LEN.trailing_zeros();
 
 /// Which contact of which address-of-record. Ordered by hash, so by bucket.
@@ -82,8 +85,10 @@ struct Record {
 }
 
 impl Record {
-    const fn rank_in_call(&self) -> (u32, u64, NodeId) {
-        (self.cseq, self.version, self.proxy)
+    /// All that tells two entries of one Call-ID apart; that a removal is above a
+    /// binding matters for nothing but a total order.
+    fn rank_in_call(&self) -> (u32, u64, NodeId, bool) {
+        (self.cseq, self.version, self.proxy, matches!(self.state, State::Removed))
     }
 
     fn rank(&self) -> (u64, NodeId, &str) {
@@ -141,6 +146,13 @@ impl Cell {
 
     /// Takes a record in; false if it changes nothing.
     fn merge(&mut self, record: Record) -> bool {
+        if self.beaten.is_empty() && self.winner.call_id == record.call_id {
+            let taken = self.winner.rank_in_call() < record.rank_in_call();
+            if taken {
+                self.winner = record;
+            }
+            return taken;
+        }
         let mut all = core::mem::take(&mut self.beaten);
         all.insert(0, self.winner.clone());
         let mut taken = true;
@@ -212,8 +224,12 @@ pub(super) struct Replica {
 }
 
 impl Replica {
-    pub(super) fn new() -> Self {
-        Self { cells: BTreeMap::new(), deadlines: BTreeSet::new(), digest: vec![0; BUCKETS_LEN], clock: 0 }
+    /// An empty replica of a proxy in this start epoch. The Lamport clock starts
+    /// above all that an earlier start counted alone: a proxy that restarts and
+    /// reaches nobody must not fall behind itself.
+    pub(super) fn new(epoch: u64) -> Self {
+        let clock = epoch.min(EPOCH_MAX) << EPOCH_SHIFT;
+        Self { cells: BTreeMap::new(), deadlines: BTreeSet::new(), digest: vec![0; BUCKETS_LEN], clock }
     }
 
     /// The Lamport clock: not below any version seen.
@@ -244,6 +260,7 @@ impl Replica {
             expires: entry.expires,
             state: entry.state.clone(),
         };
+        let is_full = self.cells.len() >= CONTACTS_LEN_MAX;
         let changed = match self.cells.get_mut(&key) {
             Some(cell) => {
                 let before = cell.winner.digest(&key);
@@ -252,7 +269,7 @@ impl Replica {
                 }
                 before != cell.winner.digest(&key)
             }
-            None if self.cells.len() >= CONTACTS_LEN_MAX => return false,
+            None if is_full => return false,
             None => {
                 let cell = Cell { winner: record, beaten: Vec::new(), counted: 0, due: Instant::NEVER };
                 self.cells.insert(key.clone(), cell);

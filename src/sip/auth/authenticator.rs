@@ -137,13 +137,7 @@ impl Authenticator {
         started: WallTime,
     ) -> Self {
         let counts = NonceCounts::new(NONCE_COUNTS_MAX, started);
-        Self {
-            realm: realm.to_owned(),
-            node,
-            keys,
-            policy,
-            counts,
-        }
+        Self { realm: realm.to_owned(), node, keys, policy, counts }
     }
 
     /// Takes other keys; what was counted stays.
@@ -199,38 +193,26 @@ impl Authenticator {
         if other_uri && !self.policy.other_uri {
             return Outcome::Forbidden;
         }
-        Outcome::Accepted {
-            user: credentials.username.into_owned(),
-            other_uri,
-        }
+        Outcome::Accepted { user: credentials.username.into_owned(), other_uri }
     }
 
     /// The headers of a challenge, for a request that brought no credentials.
     #[must_use]
     pub fn challenge(&self, cause: Cause, now: WallTime, ids: &mut Ids) -> Outcome {
         let stale = cause.is_stale();
-        let nonce = self
-            .keys
-            .issue(self.counts.issue_time(now), &self.realm, self.node, ids);
+        let nonce = self.keys.issue(self.counts.issue_time(now), &self.realm, self.node, ids);
         let headers = self.policy.algorithms.iter().map(|&algorithm| {
             let challenge = Challenge {
                 realm: Cow::Borrowed(&self.realm),
                 nonce: Cow::Borrowed(nonce.as_str()),
                 algorithm,
-                qop: QopOffer {
-                    auth: true,
-                    auth_int: self.policy.auth_int,
-                },
+                qop: QopOffer { auth: true, auth_int: self.policy.auth_int },
                 stale,
                 opaque: None,
             };
             challenge.to_string()
         });
-        Outcome::Challenge {
-            stale,
-            headers: headers.collect(),
-            cause,
-        }
+        Outcome::Challenge { stale, headers: headers.collect(), cause }
     }
 
     fn choose<'v>(
@@ -251,12 +233,8 @@ impl Authenticator {
             if credentials.realm != self.realm {
                 continue;
             }
-            let nonce = self.keys.verify(
-                &credentials.nonce,
-                &self.realm,
-                now,
-                self.policy.nonce_lifetime,
-            );
+            let nonce =
+                self.keys.verify(&credentials.nonce, &self.realm, now, self.policy.nonce_lifetime);
             match nonce {
                 NonceState::Fresh { node, .. } if node == self.node => {
                     return Ok((credentials, nonce));

@@ -166,21 +166,11 @@ impl<'a> Essence<'a> {
             Some(at) => (Some(&rest[..at]), &rest[at + 1..]),
             None => (None, rest),
         };
-        let end = rest
-            .iter()
-            .position(|byte| matches!(byte, b';' | b'?'))
-            .unwrap_or(rest.len());
-        let default_port: &[u8] = if scheme.eq_ignore_ascii_case(b"sips") {
-            b":5061"
-        } else {
-            b":5060"
-        };
+        let end = rest.iter().position(|byte| matches!(byte, b';' | b'?')).unwrap_or(rest.len());
+        let default_port: &[u8] =
+            if scheme.eq_ignore_ascii_case(b"sips") { b":5061" } else { b":5060" };
         let host_port = &rest[..end];
         let host_port = host_port.strip_suffix(default_port).unwrap_or(host_port);
-        Some(Self {
-            scheme,
-            user,
-            host_port,
-        })
+        Some(Self { scheme, user, host_port })
     }
 }

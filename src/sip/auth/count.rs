@@ -33,10 +33,7 @@ struct Window {
 }
 
 impl Window {
-    const FIRST: Self = Self {
-        highest: 1,
-        seen: 1,
-    };
+    const FIRST: Self = Self { highest: 1, seen: 1 };
 
     fn take(&mut self, count: u32) -> bool {
         if count > self.highest {
@@ -105,21 +102,13 @@ impl NonceCounts {
     ) -> NonceUse {
         self.expire(now, lifetime);
         if let Some(window) = self.windows.get_mut(&nonce) {
-            return if window.take(count) {
-                NonceUse::New
-            } else {
-                NonceUse::Replayed
-            };
+            return if window.take(count) { NonceUse::New } else { NonceUse::Replayed };
         }
         if count != 1 || nonce <= self.floor {
             return NonceUse::Unknown;
         }
         if self.windows.len() >= self.len_max {
-            if self
-                .windows
-                .first_key_value()
-                .is_some_and(|(oldest, _)| nonce < *oldest)
-            {
+            if self.windows.first_key_value().is_some_and(|(oldest, _)| nonce < *oldest) {
                 return NonceUse::Unknown;
             }
             self.drop_oldest();

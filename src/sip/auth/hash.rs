@@ -98,10 +98,7 @@ impl HexDigest {
             pair[0] = DIGITS[usize::from(byte >> 4)];
             pair[1] = DIGITS[usize::from(byte & 15)];
         }
-        Self {
-            text,
-            len: (bytes.len() * 2).min(HEX_LEN_MAX),
-        }
+        Self { text, len: (bytes.len() * 2).min(HEX_LEN_MAX) }
     }
 
     /// The digits.
@@ -117,11 +114,8 @@ impl HexDigest {
     /// Whether `text` is this digest in either case of letters, in a time that
     /// depends on lengths only.
     pub(super) fn equals(&self, text: &[u8]) -> bool {
-        let difference = self
-            .as_bytes()
-            .iter()
-            .zip(text)
-            .fold(0_u8, |difference, (ours, theirs)| {
+        let difference =
+            self.as_bytes().iter().zip(text).fold(0_u8, |difference, (ours, theirs)| {
                 difference | (ours ^ theirs.to_ascii_lowercase())
             });
         (core::hint::black_box(difference) == 0) & (self.len == text.len())
@@ -153,10 +147,7 @@ impl Ha1 {
     #[must_use]
     pub fn new(hash: Hash, user: &str, realm: &str, password: &str) -> Self {
         let parts = [user.as_bytes(), realm.as_bytes(), password.as_bytes()];
-        Self {
-            hash,
-            digest: HexDigest::joined(hash, &parts),
-        }
+        Self { hash, digest: HexDigest::joined(hash, &parts) }
     }
 
     /// Reads a stored HA1: 32 hexadecimal digits are MD5, 64 are SHA-256.
@@ -171,10 +162,7 @@ impl Ha1 {
         if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return None;
         }
-        let mut digest = HexDigest {
-            text: [0; HEX_LEN_MAX],
-            len: text.len(),
-        };
+        let mut digest = HexDigest { text: [0; HEX_LEN_MAX], len: text.len() };
         for (place, byte) in digest.text.iter_mut().zip(text.bytes()) {
             *place = byte.to_ascii_lowercase();
         }

@@ -109,10 +109,7 @@ impl NonceKeys {
     /// `first` signs, `second` verifies as well while a key is being replaced.
     #[must_use]
     pub fn new(first: [u8; 32], second: Option<[u8; 32]>) -> Self {
-        Self {
-            first: keyed(&first),
-            second: second.as_ref().map(keyed),
-        }
+        Self { first: keyed(&first), second: second.as_ref().map(keyed) }
     }
 
     /// Makes a nonce. The salt is no secret but `ids` is, so it goes through the
@@ -128,9 +125,7 @@ impl NonceKeys {
         bytes[..4].copy_from_slice(&secs(now).to_be_bytes());
         bytes[4..6].copy_from_slice(&node.get().to_be_bytes());
         bytes[6..PREFIX_LEN].copy_from_slice(&salt_mac.finalize().into_bytes()[..4]);
-        let tag = over(&self.first, &bytes[..PREFIX_LEN], realm)
-            .finalize()
-            .into_bytes();
+        let tag = over(&self.first, &bytes[..PREFIX_LEN], realm).finalize().into_bytes();
         bytes[PREFIX_LEN..].copy_from_slice(&tag[..TAG_LEN]);
         Nonce(to_hex(&bytes))
     }
@@ -153,11 +148,7 @@ impl NonceKeys {
         if u64::from(secs(now).saturating_sub(issued_secs)) > lifetime.as_secs() {
             return NonceState::Stale { node };
         }
-        NonceState::Fresh {
-            id: parts.id,
-            issued: WallTime(u64::from(issued_secs) * 1000),
-            node,
-        }
+        NonceState::Fresh { id: parts.id, issued: WallTime(u64::from(issued_secs) * 1000), node }
     }
 
     /// Who issued a nonce of any age; `None` if it is not one of this cluster
@@ -199,10 +190,7 @@ impl Parts {
             u32::from_be_bytes([s0, s1, s2, s3]),
             u32::from_be_bytes([r0, r1, r2, r3]),
         );
-        Some(Self {
-            id,
-            node: NodeId::new(u16::from_be_bytes([n0, n1]))?,
-        })
+        Some(Self { id, node: NodeId::new(u16::from_be_bytes([n0, n1]))? })
     }
 }
 
@@ -219,10 +207,7 @@ fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
 }
 
 fn over(key: &Hmac<Sha256>, prefix: &[u8], realm: &str) -> Hmac<Sha256> {
-    key.clone()
-        .chain_update([LABEL_NONCE])
-        .chain_update(prefix)
-        .chain_update(realm)
+    key.clone().chain_update([LABEL_NONCE]).chain_update(prefix).chain_update(realm)
 }
 
 fn to_hex(bytes: &[u8; PREFIX_LEN + TAG_LEN]) -> [u8; NONCE_LEN] {

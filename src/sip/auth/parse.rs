@@ -30,9 +30,7 @@ impl Qop {
     }
 
     fn from_name(name: &str) -> Option<Self> {
-        [Self::Auth, Self::AuthInt]
-            .into_iter()
-            .find(|qop| qop.name().eq_ignore_ascii_case(name))
+        [Self::Auth, Self::AuthInt].into_iter().find(|qop| qop.name().eq_ignore_ascii_case(name))
     }
 }
 
@@ -98,12 +96,7 @@ pub struct Challenge<'a> {
 
 impl fmt::Display for Challenge<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Digest realm={}, nonce={}",
-            Quoted(&self.realm),
-            Quoted(&self.nonce)
-        )?;
+        write!(f, "Digest realm={}, nonce={}", Quoted(&self.realm), Quoted(&self.nonce))?;
         if let Some(opaque) = &self.opaque {
             write!(f, ", opaque={}", Quoted(opaque))?;
         }
@@ -157,19 +150,8 @@ const CREDENTIAL_NAMES: [&str; 11] = [
 /// # Errors
 /// Every [`AuthError`]; unknown parameters are no error.
 pub fn parse_credentials(value: &[u8]) -> Result<Credentials<'_>, AuthError> {
-    let [
-        username,
-        realm,
-        nonce,
-        uri,
-        response,
-        algorithm,
-        qop,
-        nc,
-        cnonce,
-        opaque,
-        userhash,
-    ] = collect(value, CREDENTIAL_NAMES)?;
+    let [username, realm, nonce, uri, response, algorithm, qop, nc, cnonce, opaque, userhash] =
+        collect(value, CREDENTIAL_NAMES)?;
     if let Some(userhash) = userhash
         && userhash.text("userhash")?.eq_ignore_ascii_case("true")
     {
@@ -182,11 +164,7 @@ pub fn parse_credentials(value: &[u8]) -> Result<Credentials<'_>, AuthError> {
         Some(qop) => {
             let qop = Qop::from_name(&qop.text("qop")?).ok_or(AuthError::Qop)?;
             let nc_text = required(nc, "nc")?;
-            Some(Counted {
-                qop,
-                nc: read_count(&nc_text)?,
-                nc_text,
-            })
+            Some(Counted { qop, nc: read_count(&nc_text)?, nc_text })
         }
     };
     if cnonce.is_none() && (counted.is_some() || algorithm.is_session()) {
@@ -300,9 +278,8 @@ fn collect<'a, const N: usize>(
     let mut params = Params::new(value)?;
     let mut found = [None; N];
     while let Some((name, value)) = params.next_param()? {
-        let Some(position) = names
-            .iter()
-            .position(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+        let Some(position) =
+            names.iter().position(|known| name.eq_ignore_ascii_case(known.as_bytes()))
         else {
             continue;
         };
@@ -325,11 +302,7 @@ impl<'a> Params<'a> {
         if value.len() > AUTH_VALUE_LEN_MAX {
             return Err(AuthError::TooLong);
         }
-        let mut params = Self {
-            value,
-            at: 0,
-            count: 0,
-        };
+        let mut params = Self { value, at: 0, count: 0 };
         params.skip_space();
         let scheme = params.take_while(is_token);
         if !scheme.eq_ignore_ascii_case(b"Digest") || !params.peek().is_some_and(is_space) {
@@ -356,11 +329,7 @@ impl<'a> Params<'a> {
             return Err(AuthError::Malformed(self.at));
         }
         self.skip_space();
-        let value = if self.take(b'"') {
-            self.quoted()?
-        } else {
-            self.unquoted()?
-        };
+        let value = if self.take(b'"') { self.quoted()? } else { self.unquoted()? };
         self.skip_space();
         match self.peek() {
             None | Some(b',') => Ok(Some((name, value))),
@@ -382,10 +351,7 @@ impl<'a> Params<'a> {
                 Some(b'\\') => {
                     escaped = true;
                     self.at += 1;
-                    if self
-                        .peek()
-                        .is_none_or(|byte| byte.is_ascii_control() || !byte.is_ascii())
-                    {
+                    if self.peek().is_none_or(|byte| byte.is_ascii_control() || !byte.is_ascii()) {
                         return Err(AuthError::Malformed(self.at));
                     }
                     self.at += 1;
@@ -402,10 +368,7 @@ impl<'a> Params<'a> {
         if raw.is_empty() {
             return Err(AuthError::Malformed(self.at));
         }
-        Ok(Value {
-            raw,
-            escaped: false,
-        })
+        Ok(Value { raw, escaped: false })
     }
 
     fn peek(&self) -> Option<u8> {
@@ -420,10 +383,7 @@ impl<'a> Params<'a> {
 
     fn take_while(&mut self, wanted: impl Fn(u8) -> bool) -> &'a [u8] {
         let rest = &self.value[self.at..];
-        let len = rest
-            .iter()
-            .position(|&byte| !wanted(byte))
-            .unwrap_or(rest.len());
+        let len = rest.iter().position(|&byte| !wanted(byte)).unwrap_or(rest.len());
         self.at += len;
         &rest[..len]
     }
@@ -441,8 +401,5 @@ const fn is_space(byte: u8) -> bool {
 /// `token` of RFC 3261 25.1.
 const fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
-        )
+        || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
 }

@@ -19,9 +19,7 @@ pub struct Account<'a> {
 /// The first challenge that can be answered, as RFC 8760 2.4 wants; header
 /// values in the order of the message.
 pub fn choose_challenge<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<Challenge<'a>> {
-    values
-        .take(AUTH_VALUES_MAX)
-        .find_map(|value| parse_challenge(value).ok())
+    values.take(AUTH_VALUES_MAX).find_map(|value| parse_challenge(value).ok())
 }
 
 /// The value of Authorization or Proxy-Authorization. `nc` is 1 for the first
@@ -47,11 +45,7 @@ pub fn respond(
         uri: String::from_utf8_lossy(request.uri),
         response: Cow::Borrowed(""),
         algorithm: challenge.algorithm,
-        counted: qop.map(|qop| Counted {
-            qop,
-            nc,
-            nc_text: Cow::Owned(format!("{nc:08x}")),
-        }),
+        counted: qop.map(|qop| Counted { qop, nc, nc_text: Cow::Owned(format!("{nc:08x}")) }),
         cnonce: (qop.is_some() || challenge.algorithm.is_session())
             .then_some(Cow::Borrowed(cnonce)),
         opaque: challenge.opaque.as_deref().map(Cow::Borrowed),

@@ -19,11 +19,8 @@ const REALM: &str = "SIP_Cluster";
 const KEY: [u8; 32] = [7; 32];
 const OTHER_KEY: [u8; 32] = [8; 32];
 
-const REGISTER: Request<'static> = Request {
-    method: "REGISTER",
-    uri: b"sip:example.com",
-    body: b"",
-};
+const REGISTER: Request<'static> =
+    Request { method: "REGISTER", uri: b"sip:example.com", body: b"" };
 const MD5_RESPONSE: &str = "8ca523f5e9506fed4657c9700eebdbec";
 
 fn everything() -> Policy {
@@ -60,29 +57,13 @@ fn rfc_7616(algorithm: &str, response: &str) -> String {
 }
 
 fn challenge_of(algorithm: Algorithm) -> Challenge<'static> {
-    let qop = QopOffer {
-        auth: true,
-        auth_int: false,
-    };
+    let qop = QopOffer { auth: true, auth_int: false };
     let (realm, nonce) = (Cow::Borrowed(REALM), Cow::Borrowed("abc"));
-    Challenge {
-        realm,
-        nonce,
-        algorithm,
-        qop,
-        stale: false,
-        opaque: None,
-    }
+    Challenge { realm, nonce, algorithm, qop, stale: false, opaque: None }
 }
 
 fn answer(algorithm: Algorithm, username: &str, password: &str, request: &Request<'_>) -> String {
-    respond(
-        &challenge_of(algorithm),
-        &Account { username, password },
-        request,
-        1,
-        "c",
-    )
+    respond(&challenge_of(algorithm), &Account { username, password }, request, 1, "c")
 }
 
 fn node(id: u16) -> NodeId {

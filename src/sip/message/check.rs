@@ -74,18 +74,11 @@ pub(super) fn check(message: &mut Message) {
 }
 
 fn read_cseq(message: &Message) -> Option<(u32, Method, Span)> {
-    let line = message
-        .lines
-        .iter()
-        .find(|line| line.id == HeaderId::CSeq)?;
+    let line = message.lines.iter().find(|line| line.id == HeaderId::CSeq)?;
     let value = line.value.of(&message.buffer);
-    let digits = value
-        .iter()
-        .take_while(|byte| byte.is_ascii_digit())
-        .count();
-    let number = u32::try_from(decimal(&value[..digits])?)
-        .ok()
-        .filter(|&number| number < 1 << 31)?;
+    let digits = value.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let number =
+        u32::try_from(decimal(&value[..digits])?).ok().filter(|&number| number < 1 << 31)?;
     let token = value[digits..].trim_ascii();
     if token.is_empty()
         || value[digits..].len() == token.len()
@@ -99,13 +92,7 @@ fn read_cseq(message: &Message) -> Option<(u32, Method, Span)> {
 }
 
 fn find_fault(message: &Message, cseq_is_good: bool) -> Result<(), Fault> {
-    for id in [
-        HeaderId::Via,
-        HeaderId::From,
-        HeaderId::To,
-        HeaderId::CallId,
-        HeaderId::CSeq,
-    ] {
+    for id in [HeaderId::Via, HeaderId::From, HeaderId::To, HeaderId::CallId, HeaderId::CSeq] {
         if message.header(id).is_none() {
             return Err(Fault::Missing(id));
         }
@@ -164,10 +151,7 @@ fn check_request(message: &Message, token: Span) -> Result<(), Fault> {
     if token.of(&message.buffer) != message.cseq_token.of(&message.buffer) {
         return Err(Fault::Mismatch);
     }
-    for (id, limit) in [
-        (HeaderId::MaxForwards, 255),
-        (HeaderId::Expires, u64::from(u32::MAX)),
-    ] {
+    for (id, limit) in [(HeaderId::MaxForwards, 255), (HeaderId::Expires, u64::from(u32::MAX))] {
         if let Some(value) = message.header(id)
             && decimal(value).is_none_or(|number| number > limit)
         {

@@ -192,10 +192,7 @@ mod tests {
         assert_eq!(HeaderId::from_name(b"VIA"), HeaderId::Via);
         assert_eq!(HeaderId::from_name(b"call-id"), HeaderId::CallId);
         assert_eq!(HeaderId::from_name(b"I"), HeaderId::CallId);
-        assert_eq!(
-            HeaderId::from_name(b"X-genesys-ROUTE"),
-            HeaderId::XGenesysRoute
-        );
+        assert_eq!(HeaderId::from_name(b"X-genesys-ROUTE"), HeaderId::XGenesysRoute);
         assert_eq!(HeaderId::from_name(b"Vias"), HeaderId::Other);
         assert_eq!(HeaderId::from_name(b"z"), HeaderId::Other);
         assert_eq!(HeaderId::from_name(b""), HeaderId::Other);

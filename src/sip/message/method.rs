@@ -106,10 +106,7 @@ impl Method {
     /// (RFC 3261 16.6 step 4; SUBSCRIBE and REFER form one too).
     #[must_use]
     pub const fn forms_dialog(self) -> bool {
-        matches!(
-            self,
-            Self::Invite | Self::Subscribe | Self::Refer | Self::Notify
-        )
+        matches!(self, Self::Invite | Self::Subscribe | Self::Refer | Self::Notify)
     }
 }
 

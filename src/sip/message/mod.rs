@@ -42,9 +42,7 @@ struct Span {
 
 impl Span {
     fn of(self, buffer: &[u8]) -> &[u8] {
-        buffer
-            .get(usize::from(self.start)..usize::from(self.end))
-            .unwrap_or_default()
+        buffer.get(usize::from(self.start)..usize::from(self.end)).unwrap_or_default()
     }
 }
 
@@ -59,15 +57,8 @@ struct Line {
 /// First line of a message.
 #[derive(Clone, Copy, Debug)]
 enum Start {
-    Request {
-        method: Method,
-        token: Span,
-        uri: Span,
-    },
-    Response {
-        status: u16,
-        reason: Span,
-    },
+    Request { method: Method, token: Span, uri: Span },
+    Response { status: u16, reason: Span },
 }
 
 /// A scanned message.
@@ -164,18 +155,12 @@ impl Message {
     /// Value of the first line of a header.
     #[must_use]
     pub fn header(&self, id: HeaderId) -> Option<&[u8]> {
-        self.lines
-            .iter()
-            .find(|line| line.id == id)
-            .map(|line| line.value.of(&self.buffer))
+        self.lines.iter().find(|line| line.id == id).map(|line| line.value.of(&self.buffer))
     }
 
     /// Values of all lines of a header, unsplit.
     pub fn header_lines(&self, id: HeaderId) -> impl Iterator<Item = &[u8]> {
-        self.lines
-            .iter()
-            .filter(move |line| line.id == id)
-            .map(|line| line.value.of(&self.buffer))
+        self.lines.iter().filter(move |line| line.id == id).map(|line| line.value.of(&self.buffer))
     }
 
     /// All values of a header, split at commas.
@@ -185,13 +170,9 @@ impl Message {
 
     /// All headers as (id, name, value).
     pub fn all_headers(&self) -> impl Iterator<Item = (HeaderId, &[u8], &[u8])> {
-        self.lines.iter().map(|line| {
-            (
-                line.id,
-                line.name.of(&self.buffer),
-                line.value.of(&self.buffer),
-            )
-        })
+        self.lines
+            .iter()
+            .map(|line| (line.id, line.name.of(&self.buffer), line.value.of(&self.buffer)))
     }
 
     /// Topmost Via.
@@ -221,9 +202,7 @@ impl Message {
     /// Tag of From, empty if there is none.
     #[must_use]
     pub fn from_tag(&self) -> &[u8] {
-        self.from()
-            .and_then(|value| value.tag())
-            .unwrap_or_default()
+        self.from().and_then(|value| value.tag()).unwrap_or_default()
     }
 
     /// Tag of To, empty if there is none.
@@ -241,8 +220,7 @@ impl Message {
     /// Max-Forwards, if given.
     #[must_use]
     pub fn max_forwards(&self) -> Option<u8> {
-        self.number(HeaderId::MaxForwards)
-            .and_then(|hops| u8::try_from(hops).ok())
+        self.number(HeaderId::MaxForwards).and_then(|hops| u8::try_from(hops).ok())
     }
 
     /// The body, empty if there is none.
@@ -258,9 +236,8 @@ impl Message {
         if content.is_empty() {
             return None;
         }
-        let content_type = self
-            .header(HeaderId::ContentType)
-            .unwrap_or(b"application/octet-stream");
+        let content_type =
+            self.header(HeaderId::ContentType).unwrap_or(b"application/octet-stream");
         Some(crate::base::leg::Body {
             content_type: String::from_utf8_lossy(content_type).into(),
             content,

@@ -69,11 +69,7 @@ impl<'a> NameAddr<'a> {
         let uri = &inner[..end];
         Uri::parse(uri)?;
         check_quotes(params)?;
-        Ok(Self {
-            display,
-            uri,
-            params,
-        })
+        Ok(Self { display, uri, params })
     }
 
     /// Without brackets everything behind the first `;` is a header parameter
@@ -83,11 +79,7 @@ impl<'a> NameAddr<'a> {
         let uri = trim(&text[..end]);
         Uri::parse(uri)?;
         check_quotes(&text[end..])?;
-        Ok(Self {
-            display: b"",
-            uri,
-            params: &text[end..],
-        })
+        Ok(Self { display: b"", uri, params: &text[end..] })
     }
 
     /// The URI taken apart; it was checked when the value was parsed.
@@ -145,10 +137,7 @@ mod tests {
         let value = NameAddr::parse(b"sip:a@b;tag=2").expect("good");
         assert_eq!((value.uri, value.tag()), (&b"sip:a@b"[..], Some(&b"2"[..])));
         let value = NameAddr::parse(b"Bob Smith<tel:+1>").expect("good");
-        assert_eq!(
-            (value.display, value.uri),
-            (&b"Bob Smith"[..], &b"tel:+1"[..])
-        );
+        assert_eq!((value.display, value.uri), (&b"Bob Smith"[..], &b"tel:+1"[..]));
     }
 
     #[test]
@@ -164,12 +153,7 @@ mod tests {
             (b"< sip:a@b>", NameAddrError::Uri(UriError::Character)),
             (b"", NameAddrError::Uri(UriError::Scheme)),
         ] {
-            assert_eq!(
-                NameAddr::parse(text),
-                Err(error),
-                "{}",
-                String::from_utf8_lossy(text)
-            );
+            assert_eq!(NameAddr::parse(text), Err(error), "{}", String::from_utf8_lossy(text));
         }
     }
 }

@@ -29,10 +29,7 @@ pub enum ScanError {
 /// # Errors
 /// When the bytes cannot be answered at all.
 pub fn scan(mut buffer: Vec<u8>) -> Result<Message, ScanError> {
-    let leading = buffer
-        .iter()
-        .take_while(|&&byte| byte == b'\r' || byte == b'\n')
-        .count();
+    let leading = buffer.iter().take_while(|&&byte| byte == b'\r' || byte == b'\n').count();
     if leading == buffer.len() {
         return Err(ScanError::Empty);
     }
@@ -90,10 +87,7 @@ fn read_start(line: &[u8], fault: &mut Option<Fault>) -> Result<Start, ScanError
     let trimmed = line.trim_ascii_end();
     let last = memchr::memrchr(b' ', trimmed).ok_or(ScanError::NotSip)?;
     let version = &trimmed[last + 1..];
-    if !version
-        .get(..4)
-        .is_some_and(|name| name.eq_ignore_ascii_case(b"SIP/"))
-    {
+    if !version.get(..4).is_some_and(|name| name.eq_ignore_ascii_case(b"SIP/")) {
         return Err(ScanError::NotSip);
     }
     if !version.eq_ignore_ascii_case(b"SIP/2.0") {
@@ -103,24 +97,14 @@ fn read_start(line: &[u8], fault: &mut Option<Fault>) -> Result<Start, ScanError
     if !is_token(method) || first >= last || trimmed.len() != line.len() {
         note(fault, Fault::StartLine);
     }
-    let uri = if first < last {
-        first + 1..last
-    } else {
-        last..last
-    };
+    let uri = if first < last { first + 1..last } else { last..last };
     if line[uri.clone()].iter().any(|&byte| byte <= b' ') || uri.is_empty() {
         note(fault, Fault::StartLine);
     }
     Ok(Start::Request {
         method: Method::from_token(method),
-        token: Span {
-            start: 0,
-            end: to_u16(first),
-        },
-        uri: Span {
-            start: to_u16(uri.start),
-            end: to_u16(uri.end),
-        },
+        token: Span { start: 0, end: to_u16(first) },
+        uri: Span { start: to_u16(uri.start), end: to_u16(uri.end) },
     })
 }
 
@@ -134,15 +118,9 @@ fn read_status_line(line: &[u8], fault: &mut Option<Fault>) -> Result<Start, Sca
     let separator = line.get(11).copied();
     let Some(status) = code.filter(|_| matches!(separator, None | Some(b' '))) else {
         note(fault, Fault::StartLine);
-        return Ok(Start::Response {
-            status: 0,
-            reason: Span::default(),
-        });
+        return Ok(Start::Response { status: 0, reason: Span::default() });
     };
-    let reason = Span {
-        start: to_u16(line.len().min(12)),
-        end: to_u16(line.len()),
-    };
+    let reason = Span { start: to_u16(line.len().min(12)), end: to_u16(line.len()) };
     Ok(Start::Response { status, reason })
 }
 
@@ -196,14 +174,8 @@ fn read_line(
     let value_at = at + colon + 1 + offset;
     lines.push(Line {
         id: HeaderId::from_name(name),
-        name: Span {
-            start: to_u16(at),
-            end: to_u16(at + name.len()),
-        },
-        value: Span {
-            start: to_u16(value_at),
-            end: to_u16(value_at + value.len()),
-        },
+        name: Span { start: to_u16(at), end: to_u16(at + name.len()) },
+        value: Span { start: to_u16(value_at), end: to_u16(value_at + value.len()) },
     });
 }
 
@@ -211,10 +183,7 @@ fn read_line(
 /// number, are a fault (RFC 3261 20.14).
 fn content_length(buffer: &[u8], lines: &[Line], fault: &mut Option<Fault>) -> Option<usize> {
     let mut stated = None;
-    for line in lines
-        .iter()
-        .filter(|line| line.id == HeaderId::ContentLength)
-    {
+    for line in lines.iter().filter(|line| line.id == HeaderId::ContentLength) {
         let length = super::text::decimal(line.value.of(buffer))
             .and_then(|value| usize::try_from(value).ok());
         match (length, stated) {

@@ -24,9 +24,7 @@ fn good(text: &str) -> Message {
 }
 
 fn fault(text: &str) -> Option<Fault> {
-    scan(text.as_bytes().to_vec())
-        .expect("an answerable message")
-        .fault()
+    scan(text.as_bytes().to_vec()).expect("an answerable message").fault()
 }
 
 #[test]
@@ -37,10 +35,7 @@ fn a_request_is_indexed() {
     assert_eq!((message.cseq(), message.cseq_method()), (1, Method::Invite));
     assert_eq!(message.from_tag(), b"a");
     assert_eq!(message.to_tag(), b"");
-    assert_eq!(
-        message.header(HeaderId::Subject),
-        Some(&b"folded    here"[..])
-    );
+    assert_eq!(message.header(HeaderId::Subject), Some(&b"folded    here"[..]));
     assert_eq!(message.values(HeaderId::Route).count(), 3);
     assert_eq!(message.values(HeaderId::Via).count(), 2);
     assert_eq!(message.body().as_ref(), b"v=0\r\n");
@@ -72,10 +67,7 @@ fn edits_touch_nothing_else() {
     assert_eq!(routes, [&b"<sip:p2;lr>"[..], b"<sip:p3;lr>"]);
     assert_eq!(edited.max_forwards(), Some(69));
     assert_eq!(edited.header(HeaderId::Subject), None);
-    assert_eq!(
-        edited.header(HeaderId::From),
-        message.header(HeaderId::From)
-    );
+    assert_eq!(edited.header(HeaderId::From), message.header(HeaderId::From));
     assert_eq!(edited.body(), message.body());
 }
 
@@ -85,71 +77,32 @@ fn values_are_removed_across_lines() {
     let mut edits = Edits::new(&message);
     edits.remove_values(HeaderId::Route, 2);
     let edited = good(core::str::from_utf8(&edits.write()).expect("text"));
-    assert_eq!(
-        edited.values(HeaderId::Route).collect::<Vec<_>>(),
-        [&b"<sip:p3;lr>"[..]]
-    );
+    assert_eq!(edited.values(HeaderId::Route).collect::<Vec<_>>(), [&b"<sip:p3;lr>"[..]]);
 }
 
 #[test]
 fn faults_keep_the_message_answerable() {
     let cases = [
-        (
-            INVITE.replace("SIP/2.0\r\nVia", "SIP/7.0\r\nVia"),
-            Fault::Version,
-        ),
-        (
-            INVITE.replace("sip:7001@127.0.0.1 SIP", "sip:7001@127.0.0.1  SIP"),
-            Fault::StartLine,
-        ),
-        (
-            INVITE.replace("INVITE sip", "INV{ITE sip"),
-            Fault::StartLine,
-        ),
-        (
-            INVITE.replace("sip:7001@127.0.0.1 SIP", "7001 SIP"),
-            Fault::RequestUri,
-        ),
-        (
-            INVITE.replace("Call-ID: c1\r\n", ""),
-            Fault::Missing(HeaderId::CallId),
-        ),
+        (INVITE.replace("SIP/2.0\r\nVia", "SIP/7.0\r\nVia"), Fault::Version),
+        (INVITE.replace("sip:7001@127.0.0.1 SIP", "sip:7001@127.0.0.1  SIP"), Fault::StartLine),
+        (INVITE.replace("INVITE sip", "INV{ITE sip"), Fault::StartLine),
+        (INVITE.replace("sip:7001@127.0.0.1 SIP", "7001 SIP"), Fault::RequestUri),
+        (INVITE.replace("Call-ID: c1\r\n", ""), Fault::Missing(HeaderId::CallId)),
         (
             INVITE.replace("Call-ID: c1\r\n", "Call-ID: c1\r\ni: c2\r\n"),
             Fault::Multiple(HeaderId::CallId),
         ),
-        (
-            INVITE.replace("CSeq: 1 INVITE", "CSeq: 1 BYE"),
-            Fault::Mismatch,
-        ),
-        (
-            INVITE.replace("CSeq: 1 INVITE", "CSeq: 4294967296 INVITE"),
-            Fault::Value(HeaderId::CSeq),
-        ),
+        (INVITE.replace("CSeq: 1 INVITE", "CSeq: 1 BYE"), Fault::Mismatch),
+        (INVITE.replace("CSeq: 1 INVITE", "CSeq: 4294967296 INVITE"), Fault::Value(HeaderId::CSeq)),
         (
             INVITE.replace("Max-Forwards: 70", "Max-Forwards: 256"),
             Fault::Value(HeaderId::MaxForwards),
         ),
-        (
-            INVITE.replace("\"A, B\" <", "\"A, B <"),
-            Fault::Value(HeaderId::From),
-        ),
-        (
-            INVITE.replace("Content-Length: 5", "Content-Length: 6"),
-            Fault::ContentLength,
-        ),
-        (
-            INVITE.replace("Content-Length: 5", "Content-Length: -1"),
-            Fault::ContentLength,
-        ),
-        (
-            INVITE.replace("Content-Length: 5", "Content-Length: 5\r\nl: 5"),
-            Fault::ContentLength,
-        ),
-        (
-            INVITE.replace("Subject: folded", "Subject folded"),
-            Fault::HeaderLine,
-        ),
+        (INVITE.replace("\"A, B\" <", "\"A, B <"), Fault::Value(HeaderId::From)),
+        (INVITE.replace("Content-Length: 5", "Content-Length: 6"), Fault::ContentLength),
+        (INVITE.replace("Content-Length: 5", "Content-Length: -1"), Fault::ContentLength),
+        (INVITE.replace("Content-Length: 5", "Content-Length: 5\r\nl: 5"), Fault::ContentLength),
+        (INVITE.replace("Subject: folded", "Subject folded"), Fault::HeaderLine),
     ];
     for (text, expected) in cases {
         assert_eq!(fault(&text), Some(expected), "{text}");
@@ -159,10 +112,7 @@ fn faults_keep_the_message_answerable() {
 #[test]
 fn what_cannot_be_answered() {
     assert_eq!(scan(b"\r\n\r\n".to_vec()).err(), Some(ScanError::Empty));
-    assert_eq!(
-        scan(b"GET / HTTP/1.1\r\n\r\n".to_vec()).err(),
-        Some(ScanError::NotSip)
-    );
+    assert_eq!(scan(b"GET / HTTP/1.1\r\n\r\n".to_vec()).err(), Some(ScanError::NotSip));
     assert_eq!(
         scan(b"INVITE sip:a@b SIP/2.0\r\nVia: x\r\n".to_vec()).err(),
         Some(ScanError::Headers)
@@ -189,10 +139,7 @@ fn responses_copy_what_the_rfc_says() {
     );
     let response = scan(writer.body(None).to_vec()).expect("a message");
     assert_eq!(response.fault(), None);
-    assert_eq!(
-        (response.status(), response.reason()),
-        (486, &b"Busy Here"[..])
-    );
+    assert_eq!((response.status(), response.reason()), (486, &b"Busy Here"[..]));
     assert_eq!(response.to_tag(), b"t1");
     assert_eq!(response.cseq(), 1);
     assert_eq!(response.top_via().and_then(|via| via.rport()), Some(9));

@@ -5,10 +5,7 @@
 #[must_use]
 pub const fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
-        )
+        || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
 }
 
 /// Whether all of a non-empty text is a token.
@@ -30,8 +27,7 @@ pub fn decimal(text: &[u8]) -> Option<u64> {
         return None;
     }
     text.iter().try_fold(0_u64, |value, &byte| {
-        byte.is_ascii_digit()
-            .then(|| value * 10 + u64::from(byte - b'0'))
+        byte.is_ascii_digit().then(|| value * 10 + u64::from(byte - b'0'))
     })
 }
 
@@ -149,10 +145,7 @@ impl<'a> Iterator for Params<'a> {
 /// A quoted string without its quotes and escapes, any other text as it is.
 #[must_use]
 pub fn unquote(text: &[u8]) -> Vec<u8> {
-    let Some(inner) = text
-        .strip_prefix(b"\"")
-        .and_then(|rest| rest.strip_suffix(b"\""))
-    else {
+    let Some(inner) = text.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")) else {
         return text.to_vec();
     };
     let mut plain = Vec::with_capacity(inner.len());
@@ -203,10 +196,7 @@ mod tests {
     fn commas_inside_quotes_and_brackets_do_not_split() {
         let line = br#""Bell, A\"x," <sip:a,b@c>;q=1 , <sip:d>"#;
         let values: Vec<_> = Values::new(line).collect();
-        assert_eq!(
-            values,
-            [&br#""Bell, A\"x," <sip:a,b@c>;q=1"#[..], b"<sip:d>"]
-        );
+        assert_eq!(values, [&br#""Bell, A\"x," <sip:a,b@c>;q=1"#[..], b"<sip:d>"]);
     }
 
     #[test]
@@ -214,11 +204,7 @@ mod tests {
         let params: Vec<_> = Params::new(br#" ;a=1; b ;c="x;y" "#).collect();
         assert_eq!(
             params,
-            [
-                (&b"a"[..], Some(&b"1"[..])),
-                (b"b", None),
-                (b"c", Some(br#""x;y""#)),
-            ]
+            [(&b"a"[..], Some(&b"1"[..])), (b"b", None), (b"c", Some(br#""x;y""#)),]
         );
         assert_eq!(Params::new(b";LR").get(b"lr"), Some(&b""[..]));
         assert_eq!(Params::new(b";lrx").get(b"lr"), None);

@@ -58,10 +58,7 @@ impl<'a> Uri<'a> {
     /// # Errors
     /// When the text is not a URI that SIP can carry.
     pub fn parse(text: &'a [u8]) -> Result<Self, UriError> {
-        if text
-            .iter()
-            .any(|&byte| byte <= b' ' || byte == b'<' || byte == b'>' || byte == 0x7f)
-        {
+        if text.iter().any(|&byte| byte <= b' ' || byte == b'<' || byte == b'>' || byte == 0x7f) {
             return Err(UriError::Character);
         }
         let colon = memchr::memchr(b':', text).ok_or(UriError::Scheme)?;
@@ -71,9 +68,7 @@ impl<'a> Uri<'a> {
         } else if scheme.eq_ignore_ascii_case(b"sips") {
             Scheme::Sips
         } else if scheme.first().is_some_and(u8::is_ascii_alphabetic)
-            && scheme
-                .iter()
-                .all(|&byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+            && scheme.iter().all(|&byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
         {
             return Self::parse_opaque(scheme, rest);
         } else {
@@ -92,14 +87,7 @@ impl<'a> Uri<'a> {
         };
         let (hostport, params, headers) = split_params(rest);
         let (host, port) = parse_hostport(hostport)?;
-        Ok(Self {
-            scheme,
-            user,
-            host,
-            port,
-            params,
-            headers,
-        })
+        Ok(Self { scheme, user, host, port, params, headers })
     }
 
     fn parse_opaque(scheme: &[u8], rest: &'a [u8]) -> Result<Self, UriError> {
@@ -112,14 +100,7 @@ impl<'a> Uri<'a> {
             return Err(UriError::Host);
         }
         let scheme = if tel { Scheme::Tel } else { Scheme::Other };
-        Ok(Self {
-            scheme,
-            user,
-            host: b"",
-            port: None,
-            params,
-            headers,
-        })
+        Ok(Self { scheme, user, host: b"", port: None, params, headers })
     }
 
     /// The user part decoded, as a name of a DN. Parameters inside the user part
@@ -185,9 +166,7 @@ pub fn parse_hostport(text: &[u8]) -> Result<(&[u8], Option<u16>), UriError> {
         let end = memchr::memchr(b']', inner).ok_or(UriError::Host)?;
         let host = &inner[..end];
         if host.is_empty()
-            || !host
-                .iter()
-                .all(|byte| byte.is_ascii_hexdigit() || b":.".contains(byte))
+            || !host.iter().all(|byte| byte.is_ascii_hexdigit() || b":.".contains(byte))
         {
             return Err(UriError::Host);
         }
@@ -205,9 +184,7 @@ pub fn parse_hostport(text: &[u8]) -> Result<(&[u8], Option<u16>), UriError> {
         return Ok((host, None));
     }
     let digits = rest.strip_prefix(b":").ok_or(UriError::Port)?;
-    let port = decimal(digits)
-        .and_then(|port| u16::try_from(port).ok())
-        .filter(|&port| port != 0);
+    let port = decimal(digits).and_then(|port| u16::try_from(port).ok()).filter(|&port| port != 0);
     Ok((host, Some(port.ok_or(UriError::Port)?)))
 }
 
@@ -241,10 +218,7 @@ mod tests {
     fn tel_and_foreign_schemes() {
         let uri = Uri::parse(b"tel:+7-495-1;phone-context=x").expect("good");
         assert_eq!((uri.scheme, uri.user), (Scheme::Tel, &b"+7-495-1"[..]));
-        assert_eq!(
-            Uri::parse(b"urn:service:sos").expect("good").scheme,
-            Scheme::Other
-        );
+        assert_eq!(Uri::parse(b"urn:service:sos").expect("good").scheme, Scheme::Other);
     }
 
     #[test]
@@ -263,12 +237,7 @@ mod tests {
             (b"tel:", UriError::Host),
             (b"?sip:a@h", UriError::Scheme),
         ] {
-            assert_eq!(
-                Uri::parse(text),
-                Err(error),
-                "{}",
-                String::from_utf8_lossy(text)
-            );
+            assert_eq!(Uri::parse(text), Err(error), "{}", String::from_utf8_lossy(text));
         }
     }
 }

@@ -41,10 +41,7 @@ impl<'a> Via<'a> {
             return Err(ViaError);
         }
         let rest = rest[slash + 1..].trim_ascii_start();
-        let end = rest
-            .iter()
-            .position(u8::is_ascii_whitespace)
-            .ok_or(ViaError)?;
+        let end = rest.iter().position(u8::is_ascii_whitespace).ok_or(ViaError)?;
         let (transport, rest) = (&rest[..end], &rest[end..]);
         if !is_token(transport) {
             return Err(ViaError);
@@ -55,13 +52,7 @@ impl<'a> Via<'a> {
             Ok(parts) => parts,
             Err(_) => parse_spaced_hostport(sent_by)?,
         };
-        Ok(Self {
-            transport,
-            host,
-            port,
-            sent_by,
-            params,
-        })
+        Ok(Self { transport, host, port, sent_by, params })
     }
 
     /// Transport protocol, if it is one spoken here.
@@ -95,10 +86,7 @@ impl<'a> Via<'a> {
     #[must_use]
     pub fn received(&self) -> Option<IpAddr> {
         let text = Params::new(self.params).get(b"received")?;
-        let text = text
-            .strip_prefix(b"[")
-            .and_then(|rest| rest.strip_suffix(b"]"))
-            .unwrap_or(text);
+        let text = text.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")).unwrap_or(text);
         core::str::from_utf8(text).ok()?.parse().ok()
     }
 
@@ -132,9 +120,7 @@ fn parse_spaced_hostport(text: &[u8]) -> Result<(&[u8], Option<u16>), ViaError> 
     let colon = memchr::memrchr(b':', text).ok_or(ViaError)?;
     let (host, port) = (trim(&text[..colon]), trim(&text[colon + 1..]));
     let (host, inner) = parse_hostport(host).map_err(|_| ViaError)?;
-    let port = decimal(port)
-        .and_then(|port| u16::try_from(port).ok())
-        .filter(|&port| port != 0);
+    let port = decimal(port).and_then(|port| u16::try_from(port).ok()).filter(|&port| port != 0);
     if inner.is_some() || port.is_none() {
         return Err(ViaError);
     }
@@ -177,12 +163,7 @@ mod tests {
             b"SIP/2.0/UDP h:99999",
             b"SIP/2.0/U{P h",
         ] {
-            assert_eq!(
-                Via::parse(text),
-                Err(ViaError),
-                "{}",
-                String::from_utf8_lossy(text)
-            );
+            assert_eq!(Via::parse(text), Err(ViaError), "{}", String::from_utf8_lossy(text));
         }
     }
 }

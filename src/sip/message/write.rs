@@ -15,9 +15,7 @@ impl Writer {
     /// Starts a request.
     #[must_use]
     pub fn request(method: &[u8], uri: &[u8]) -> Self {
-        let mut writer = Self {
-            buffer: Vec::with_capacity(1024),
-        };
+        let mut writer = Self { buffer: Vec::with_capacity(1024) };
         writer.parts(&[method, b" ", uri, b" SIP/2.0\r\n"]);
         writer
     }
@@ -25,14 +23,8 @@ impl Writer {
     /// Starts a response; an empty reason stands for the usual phrase.
     #[must_use]
     pub fn response(status: u16, reason: &[u8]) -> Self {
-        let mut writer = Self {
-            buffer: Vec::with_capacity(768),
-        };
-        let reason = if reason.is_empty() {
-            reason_phrase(status).as_bytes()
-        } else {
-            reason
-        };
+        let mut writer = Self { buffer: Vec::with_capacity(768) };
+        let reason = if reason.is_empty() { reason_phrase(status).as_bytes() } else { reason };
         let code = [
             b'0' + (status / 100 % 10) as u8,
             b'0' + (status / 10 % 10) as u8,
@@ -55,10 +47,8 @@ impl Writer {
 
     /// Adds a header line with a name that is not known here.
     pub fn named(&mut self, name: &[u8], value: &[u8]) -> &mut Self {
-        let safe = value
-            .iter()
-            .position(|&byte| byte == b'\r' || byte == b'\n')
-            .unwrap_or(value.len());
+        let safe =
+            value.iter().position(|&byte| byte == b'\r' || byte == b'\n').unwrap_or(value.len());
         self.parts(&[name, b": ", &value[..safe], b"\r\n"]);
         self
     }
@@ -104,12 +94,7 @@ pub fn response_to(
             _ => writer.header(HeaderId::Via, value),
         };
     }
-    for id in [
-        HeaderId::From,
-        HeaderId::To,
-        HeaderId::CallId,
-        HeaderId::CSeq,
-    ] {
+    for id in [HeaderId::From, HeaderId::To, HeaderId::CallId, HeaderId::CSeq] {
         let Some(value) = request.header(id) else {
             continue;
         };

@@ -59,11 +59,7 @@ fn sip_key(scheme: &str, rest: &str, transport_default: &str) -> Option<String> 
             None => parameters.push(part),
         }
     }
-    let port_default = if scheme == "sips" || transport == "tls" {
-        5061
-    } else {
-        5060
-    };
+    let port_default = if scheme == "sips" || transport == "tls" { 5061 } else { 5060 };
     if transport != transport_default {
         parameters.push(format!("transport={transport}"));
     }

@@ -38,16 +38,11 @@ enum Standing {
 
 impl Record {
     fn live(&self, now: Instant) -> impl Iterator<Item = &Binding> {
-        self.bindings
-            .iter()
-            .filter(move |binding| binding.expires > now)
+        self.bindings.iter().filter(move |binding| binding.expires > now)
     }
 
     fn take(&mut self, key: &str) -> Option<Binding> {
-        let at = self
-            .bindings
-            .iter()
-            .position(|binding| &*binding.key == key)?;
+        let at = self.bindings.iter().position(|binding| &*binding.key == key)?;
         Some(self.bindings.remove(at))
     }
 
@@ -72,9 +67,8 @@ impl Record {
         now: Instant,
     ) -> Standing {
         let removes = contact.expires.is_zero();
-        if let Some(held) = self
-            .live(now)
-            .find(|held| &*held.key == key && &*held.call_id == call_id)
+        if let Some(held) =
+            self.live(now).find(|held| &*held.key == key && &*held.call_id == call_id)
         {
             let identical = !removes
                 && held.uri[..] == contact.uri[..]
@@ -106,12 +100,8 @@ impl Record {
             return;
         }
         if self.gone.len() >= GONE_PER_AOR_LEN_MAX {
-            let first = self
-                .gone
-                .iter()
-                .enumerate()
-                .min_by_key(|(_, held)| held.until)
-                .map(|(at, _)| at);
+            let first =
+                self.gone.iter().enumerate().min_by_key(|(_, held)| held.until).map(|(at, _)| at);
             if let Some(first) = first {
                 self.gone.swap_remove(first);
             }
@@ -121,15 +111,12 @@ impl Record {
 
     /// A pair that holds a binding again needs no memory of its last CSeq.
     fn forget(&mut self, key: &str, call_id: &str) {
-        self.gone
-            .retain(|gone| &*gone.key != key || &*gone.call_id != call_id);
+        self.gone.retain(|gone| &*gone.key != key || &*gone.call_id != call_id);
     }
 
     fn earliest(&self) -> Option<Instant> {
         let expiries = self.bindings.iter().map(|binding| binding.expires);
-        expiries
-            .chain(self.gone.iter().map(|gone| gone.until))
-            .min()
+        expiries.chain(self.gone.iter().map(|gone| gone.until)).min()
     }
 
     fn listed(&self, now: Instant) -> Vec<Listed> {
@@ -190,16 +177,9 @@ impl Registrar {
         if !entries.is_empty() {
             self.version += 1;
         }
-        let bindings = self
-            .records
-            .get(&*update.aor)
-            .map(|record| record.listed(now))
-            .unwrap_or_default();
-        Ok(Outcome {
-            bindings,
-            entries,
-            version: self.version,
-        })
+        let bindings =
+            self.records.get(&*update.aor).map(|record| record.listed(now)).unwrap_or_default();
+        Ok(Outcome { bindings, entries, version: self.version })
     }
 
     /// Takes what another proxy has decided, without question: which of two
@@ -212,9 +192,7 @@ impl Registrar {
             Entry::Put { aor, binding } => {
                 (aor.clone(), binding.key.clone(), binding.call_id.clone())
             }
-            Entry::Remove {
-                aor, key, call_id, ..
-            } => (aor.clone(), key.clone(), call_id.clone()),
+            Entry::Remove { aor, key, call_id, .. } => (aor.clone(), key.clone(), call_id.clone()),
         };
         if !self.records.contains_key(&aor) && self.records.len() >= AORS_LEN_MAX {
             return false;
@@ -225,12 +203,7 @@ impl Registrar {
         let mut changed = old.is_some();
         if let Some(old) = old.filter(|old| old.call_id != call_id) {
             let until = hold_until(old.expires, now);
-            record.remember(Gone {
-                key: key.clone(),
-                call_id: old.call_id,
-                cseq: old.cseq,
-                until,
-            });
+            record.remember(Gone { key: key.clone(), call_id: old.call_id, cseq: old.cseq, until });
         }
         match entry {
             Entry::Put { binding, .. } if binding.expires > now => {
@@ -240,15 +213,8 @@ impl Registrar {
                 changed = true;
             }
             Entry::Put { .. } => {}
-            Entry::Remove {
-                cseq, hold_until, ..
-            } => {
-                record.remember(Gone {
-                    key,
-                    call_id,
-                    cseq,
-                    until: hold_until,
-                });
+            Entry::Remove { cseq, hold_until, .. } => {
+                record.remember(Gone { key, call_id, cseq, until: hold_until });
             }
         }
         self.version += u64::from(changed);
@@ -259,10 +225,7 @@ impl Registrar {
     /// The bindings of an address-of-record that have not expired: by q
     /// descending, among equal q the most recent first.
     pub fn lookup(&self, aor: &str, now: Instant) -> impl Iterator<Item = &Binding> {
-        self.records
-            .get(aor)
-            .into_iter()
-            .flat_map(move |record| record.live(now))
+        self.records.get(aor).into_iter().flat_map(move |record| record.live(now))
     }
 
     /// Drops what has expired by `now`, a bounded part per call: while
@@ -270,22 +233,13 @@ impl Registrar {
     pub fn on_timer(&mut self, now: Instant) -> Vec<Expired> {
         let mut expired = Vec::new();
         for _ in 0..EXPIRIES_PER_TURN_MAX {
-            let Some((_, aor)) = self
-                .deadlines
-                .first()
-                .filter(|(due, _)| *due <= now)
-                .cloned()
+            let Some((_, aor)) = self.deadlines.first().filter(|(due, _)| *due <= now).cloned()
             else {
                 break;
             };
             if let Some(record) = self.records.get_mut(&aor) {
-                let ended = record
-                    .bindings
-                    .extract_if(.., |binding| binding.expires <= now);
-                expired.extend(ended.map(|binding| Expired {
-                    aor: aor.clone(),
-                    binding,
-                }));
+                let ended = record.bindings.extract_if(.., |binding| binding.expires <= now);
+                expired.extend(ended.map(|binding| Expired { aor: aor.clone(), binding }));
                 record.gone.retain(|gone| gone.until > now);
             }
             self.reindex(&aor);
@@ -340,11 +294,8 @@ impl Registrar {
             return Err(Refusal::StoreFull);
         }
         let (mut fresh, mut repeated, mut added) = (0, 0, 0_usize);
-        let mut kept: Vec<&str> = record
-            .into_iter()
-            .flat_map(|r| r.live(now))
-            .map(|held| &*held.key)
-            .collect();
+        let mut kept: Vec<&str> =
+            record.into_iter().flat_map(|r| r.live(now)).map(|held| &*held.key).collect();
         for (key, contact) in contacts {
             let standing = match record {
                 Some(record) => record.standing(key, contact, &update.call_id, update.cseq, now),
@@ -354,10 +305,7 @@ impl Registrar {
                 Standing::Fresh => fresh += 1,
                 Standing::Repeated => repeated += 1,
                 Standing::OutOfOrder { held } => {
-                    return Err(Refusal::OutOfOrder {
-                        cseq: update.cseq,
-                        held,
-                    });
+                    return Err(Refusal::OutOfOrder { cseq: update.cseq, held });
                 }
             }
             match kept.iter().position(|held| held == key) {
@@ -367,19 +315,12 @@ impl Registrar {
             }
         }
         if fresh > 0 && repeated > 0 {
-            return Err(Refusal::OutOfOrder {
-                cseq: update.cseq,
-                held: update.cseq,
-            });
+            return Err(Refusal::OutOfOrder { cseq: update.cseq, held: update.cseq });
         }
         if added > 0 && kept.len() + added > CONTACTS_PER_AOR_LEN_MAX {
             return Err(Refusal::TooManyContacts);
         }
-        Ok(if fresh > 0 {
-            Verdict::Fresh
-        } else {
-            Verdict::Repeated
-        })
+        Ok(if fresh > 0 { Verdict::Fresh } else { Verdict::Repeated })
     }
 
     fn commit(
@@ -394,22 +335,13 @@ impl Registrar {
         };
         let record = self.records.entry(aor.clone()).or_default();
         let before = record.bindings.len();
-        let commit = Commit {
-            aor: aor.clone(),
-            call_id: Arc::from(&*update.call_id),
-            update,
-            now,
-        };
+        let commit = Commit { aor: aor.clone(), call_id: Arc::from(&*update.call_id), update, now };
         let entries = match &update.change {
             Change::Fetch => Vec::new(),
             Change::RemoveAll => {
-                let keys: Vec<Arc<str>> = record
-                    .live(now)
-                    .map(|binding| binding.key.clone())
-                    .collect();
-                keys.into_iter()
-                    .map(|key| commit.remove(record, key))
-                    .collect()
+                let keys: Vec<Arc<str>> =
+                    record.live(now).map(|binding| binding.key.clone()).collect();
+                keys.into_iter().map(|key| commit.remove(record, key)).collect()
             }
             Change::Contacts(_) => contacts
                 .into_iter()
@@ -456,16 +388,9 @@ fn judge_remove_all(
     let newer =
         |held: &&Binding| held.call_id[..] == update.call_id[..] && held.cseq >= update.cseq;
     if let Some(held) = record.live(now).find(newer) {
-        return Err(Refusal::OutOfOrder {
-            cseq: update.cseq,
-            held: held.cseq,
-        });
+        return Err(Refusal::OutOfOrder { cseq: update.cseq, held: held.cseq });
     }
-    Ok(if record.live(now).next().is_none() {
-        Verdict::Repeated
-    } else {
-        Verdict::Fresh
-    })
+    Ok(if record.live(now).next().is_none() { Verdict::Repeated } else { Verdict::Fresh })
 }
 
 /// One accepted REGISTER while its contacts are written to a record.
@@ -505,10 +430,7 @@ impl Commit<'_> {
         self.supersede(record, &binding.key, old);
         record.forget(&key, &self.call_id);
         record.insert(binding.clone());
-        Entry::Put {
-            aor: self.aor.clone(),
-            binding,
-        }
+        Entry::Put { aor: self.aor.clone(), binding }
     }
 
     /// Also for a contact that is not bound here: another proxy may hold it.
@@ -537,12 +459,7 @@ impl Commit<'_> {
     fn supersede(&self, record: &mut Record, key: &Arc<str>, old: Option<Binding>) {
         if let Some(old) = old.filter(|old| old.call_id != self.call_id) {
             let until = hold_until(old.expires, self.now);
-            record.remember(Gone {
-                key: key.clone(),
-                call_id: old.call_id,
-                cseq: old.cseq,
-                until,
-            });
+            record.remember(Gone { key: key.clone(), call_id: old.call_id, cseq: old.cseq, until });
         }
     }
 }
@@ -551,11 +468,7 @@ impl Commit<'_> {
 /// counts), after the checks that need no store.
 fn keyed(update: &Update) -> Result<Vec<(String, Contact)>, Refusal> {
     let within = |what, text: &str, bytes_max| {
-        if text.len() > bytes_max {
-            Err(Refusal::TooLong { what, bytes_max })
-        } else {
-            Ok(())
-        }
+        if text.len() > bytes_max { Err(Refusal::TooLong { what, bytes_max }) } else { Ok(()) }
     };
     within("address-of-record", &update.aor, AOR_BYTES_MAX)?;
     within("Call-ID", &update.call_id, CALL_ID_BYTES_MAX)?;
@@ -566,11 +479,7 @@ fn keyed(update: &Update) -> Result<Vec<(String, Contact)>, Refusal> {
     let mut keyed: Vec<(String, Contact)> =
         Vec::with_capacity(contacts.len().min(CONTACTS_PER_AOR_LEN_MAX));
     for contact in contacts {
-        within(
-            "contact parameters",
-            &contact.params,
-            CONTACT_PARAMS_BYTES_MAX,
-        )?;
+        within("contact parameters", &contact.params, CONTACT_PARAMS_BYTES_MAX)?;
         let key = contact_key(&contact.uri).ok_or(Refusal::BadContact)?;
         keyed.retain(|(held, _)| *held != key);
         if keyed.len() >= CONTACTS_PER_AOR_LEN_MAX {

@@ -12,12 +12,7 @@ fn at(seconds: u64) -> Instant {
 }
 
 fn contact(uri: &str, expires_s: u64) -> Contact {
-    Contact {
-        uri: uri.into(),
-        q: 1000,
-        expires: Duration::from_secs(expires_s),
-        params: "".into(),
-    }
+    Contact { uri: uri.into(), q: 1000, expires: Duration::from_secs(expires_s), params: "".into() }
 }
 
 fn register(call_id: &str, cseq: u32, change: Change) -> Update {
@@ -45,18 +40,11 @@ fn node(id: u16) -> NodeId {
 }
 
 fn one(call_id: &str, cseq: u32, uri: &str, expires_s: u64) -> Update {
-    register(
-        call_id,
-        cseq,
-        Change::Contacts(vec![contact(uri, expires_s)]),
-    )
+    register(call_id, cseq, Change::Contacts(vec![contact(uri, expires_s)]))
 }
 
 fn uris(registrar: &Registrar, now: Instant) -> Vec<String> {
-    registrar
-        .lookup("7001", now)
-        .map(|binding| binding.uri.to_string())
-        .collect()
+    registrar.lookup("7001", now).map(|binding| binding.uri.to_string()).collect()
 }
 
 const A: &str = "sip:7001@10.0.0.1";
@@ -67,10 +55,7 @@ fn a_binding_is_listed_until_it_expires() {
     let mut registrar = Registrar::new();
     let outcome = registrar.update(one("x", 1, A, 60), T0).expect("accepted");
     assert_eq!(outcome.bindings.len(), 1);
-    assert_eq!(
-        (&*outcome.bindings[0].uri, outcome.bindings[0].expires_s),
-        (A, 60)
-    );
+    assert_eq!((&*outcome.bindings[0].uri, outcome.bindings[0].expires_s), (A, 60));
     assert_eq!(outcome.entries.len(), 1);
     let fetched = registrar
         .update(register("y", 1, Change::Fetch), Instant(T0.0 + 500_000_000))
@@ -82,21 +67,14 @@ fn a_binding_is_listed_until_it_expires() {
     );
     assert_eq!(fetched.version, outcome.version);
     assert_eq!(uris(&registrar, at(59)), [A]);
-    assert!(
-        uris(&registrar, at(60)).is_empty(),
-        "expired without a timer"
-    );
+    assert!(uris(&registrar, at(60)).is_empty(), "expired without a timer");
     assert_eq!(registrar.deadline(), Some(at(60)));
     assert!(registrar.on_timer(at(59)).is_empty());
     let expired = registrar.on_timer(at(60));
     assert_eq!((expired.len(), &*expired[0].binding.uri), (1, A));
     assert!(registrar.version() > outcome.version);
     assert_eq!(
-        (
-            registrar.deadline(),
-            registrar.bindings_len(),
-            registrar.records_len()
-        ),
+        (registrar.deadline(), registrar.bindings_len(), registrar.records_len()),
         (None, 0, 0)
     );
 }
@@ -106,10 +84,7 @@ fn the_smaller_of_grant_and_wish_counts() {
     let mut registrar = Registrar::new();
     let mut update = one("x", 1, A, 600);
     update.granted = Duration::from_secs(140);
-    assert_eq!(
-        registrar.update(update, T0).expect("accepted").bindings[0].expires_s,
-        140
-    );
+    assert_eq!(registrar.update(update, T0).expect("accepted").bindings[0].expires_s, 140);
 }
 
 #[test]
@@ -117,19 +92,11 @@ fn bindings_are_ordered_by_q_then_by_age() {
     let mut registrar = Registrar::new();
     let mut low = contact("sip:7001@low", 60);
     low.q = 300;
-    registrar
-        .update(register("x", 1, Change::Contacts(vec![low])), T0)
-        .expect("accepted");
-    registrar
-        .update(one("x", 2, A, 60), at(1))
-        .expect("accepted");
-    registrar
-        .update(one("x", 3, B, 60), at(2))
-        .expect("accepted");
+    registrar.update(register("x", 1, Change::Contacts(vec![low])), T0).expect("accepted");
+    registrar.update(one("x", 2, A, 60), at(1)).expect("accepted");
+    registrar.update(one("x", 3, B, 60), at(2)).expect("accepted");
     assert_eq!(uris(&registrar, at(3)), [B, A, "sip:7001@low"]);
-    registrar
-        .update(one("x", 4, A, 60), at(3))
-        .expect("refreshed");
+    registrar.update(one("x", 4, A, 60), at(3)).expect("refreshed");
     assert_eq!(uris(&registrar, at(3)), [A, B, "sip:7001@low"]);
 }
 
@@ -138,19 +105,10 @@ fn a_refresh_replaces_the_equal_contact() {
     let mut registrar = Registrar::new();
     registrar.update(one("x", 1, A, 60), T0).expect("accepted");
     registrar
-        .update(
-            one("x", 2, "SIP:7001@10.0.0.1:5060;transport=UDP", 120),
-            at(30),
-        )
+        .update(one("x", 2, "SIP:7001@10.0.0.1:5060;transport=UDP", 120), at(30))
         .expect("refreshed");
-    assert_eq!(
-        uris(&registrar, at(119)),
-        ["SIP:7001@10.0.0.1:5060;transport=UDP"]
-    );
-    assert!(
-        registrar.on_timer(at(60)).is_empty(),
-        "the old deadline is gone"
-    );
+    assert_eq!(uris(&registrar, at(119)), ["SIP:7001@10.0.0.1:5060;transport=UDP"]);
+    assert!(registrar.on_timer(at(60)).is_empty(), "the old deadline is gone");
     assert_eq!(registrar.deadline(), Some(at(150)));
 }
 
@@ -159,33 +117,16 @@ fn a_lower_or_equal_cseq_of_the_same_call_id_changes_nothing() {
     let mut registrar = Registrar::new();
     registrar.update(one("x", 5, A, 60), T0).expect("accepted");
     let version = registrar.version();
-    for (cseq, uri, expires) in [
-        (4, A, 60),
-        (5, A, 0),
-        (4, A, 0),
-        (5, "sip:7001@10.0.0.1;transport=udp", 60),
-    ] {
+    for (cseq, uri, expires) in
+        [(4, A, 60), (5, A, 0), (4, A, 0), (5, "sip:7001@10.0.0.1;transport=udp", 60)]
+    {
         let refused = registrar.update(one("x", cseq, uri, expires), at(1));
-        assert_eq!(
-            refused,
-            Err(Refusal::OutOfOrder { cseq, held: 5 }),
-            "{cseq} {uri} {expires}"
-        );
+        assert_eq!(refused, Err(Refusal::OutOfOrder { cseq, held: 5 }), "{cseq} {uri} {expires}");
     }
     let both = Change::Contacts(vec![contact(B, 60), contact(A, 60)]);
-    assert!(
-        registrar.update(register("x", 4, both), at(1)).is_err(),
-        "all or nothing"
-    );
-    assert!(
-        registrar
-            .update(register("x", 5, Change::RemoveAll), at(1))
-            .is_err()
-    );
-    assert_eq!(
-        (uris(&registrar, at(1)), registrar.version()),
-        (vec![A.to_owned()], version)
-    );
+    assert!(registrar.update(register("x", 4, both), at(1)).is_err(), "all or nothing");
+    assert!(registrar.update(register("x", 5, Change::RemoveAll), at(1)).is_err());
+    assert_eq!((uris(&registrar, at(1)), registrar.version()), (vec![A.to_owned()], version));
     assert_eq!(Refusal::OutOfOrder { cseq: 4, held: 5 }.status(), 500);
 }
 
@@ -198,30 +139,12 @@ fn a_retransmission_is_answered_and_changes_nothing() {
     assert_eq!(registrar.check(&update, at(1)), Ok(Verdict::Repeated));
     let again = registrar.update(update, at(1)).expect("answered");
     assert_eq!(
-        (
-            again.entries.len(),
-            again.version,
-            again.bindings[0].expires_s
-        ),
+        (again.entries.len(), again.version, again.bindings[0].expires_s),
         (0, first.version, 59)
     );
     let unregister = one("x", 6, A, 0);
-    assert_eq!(
-        registrar
-            .update(unregister.clone(), at(2))
-            .expect("removed")
-            .entries
-            .len(),
-        1
-    );
-    assert_eq!(
-        registrar
-            .update(unregister, at(3))
-            .expect("answered")
-            .entries
-            .len(),
-        0
-    );
+    assert_eq!(registrar.update(unregister.clone(), at(2)).expect("removed").entries.len(), 1);
+    assert_eq!(registrar.update(unregister, at(3)).expect("answered").entries.len(), 0);
 }
 
 #[test]
@@ -233,21 +156,15 @@ fn a_late_request_does_not_bring_a_removed_contact_back() {
         registrar.update(one("x", 2, A, 60), at(2)),
         Err(Refusal::OutOfOrder { cseq: 2, held: 3 })
     );
-    registrar
-        .update(one("x", 4, A, 60), at(3))
-        .expect("a later one does");
+    registrar.update(one("x", 4, A, 60), at(3)).expect("a later one does");
     assert_eq!(uris(&registrar, at(3)), [A]);
-    registrar
-        .update(one("y", 1, A, 60), at(4))
-        .expect("another Call-ID takes over");
+    registrar.update(one("y", 1, A, 60), at(4)).expect("another Call-ID takes over");
     assert!(
         registrar.update(one("x", 3, A, 60), at(5)).is_err(),
         "the former Call-ID is remembered"
     );
     registrar.on_timer(at(64));
-    registrar
-        .update(one("x", 2, A, 60), at(64))
-        .expect("and forgotten");
+    registrar.update(one("x", 2, A, 60), at(64)).expect("and forgotten");
 }
 
 #[test]
@@ -255,9 +172,7 @@ fn the_wildcard_removes_every_binding() {
     let mut registrar = Registrar::new();
     registrar.update(one("x", 1, A, 60), T0).expect("accepted");
     registrar.update(one("y", 9, B, 600), T0).expect("accepted");
-    let removed = registrar
-        .update(register("x", 2, Change::RemoveAll), at(1))
-        .expect("removed");
+    let removed = registrar.update(register("x", 2, Change::RemoveAll), at(1)).expect("removed");
     assert_eq!((removed.bindings.len(), removed.entries.len()), (0, 2));
     let holds: Vec<Instant> = removed
         .entries
@@ -267,14 +182,9 @@ fn the_wildcard_removes_every_binding() {
             Entry::Put { .. } => panic!("nothing is put"),
         })
         .collect();
-    assert!(
-        holds.contains(&at(600)),
-        "as long as the binding would have lasted"
-    );
+    assert!(holds.contains(&at(600)), "as long as the binding would have lasted");
     assert!(holds.contains(&at(61)), "at least a minute");
-    let again = registrar
-        .update(register("x", 2, Change::RemoveAll), at(2))
-        .expect("answered");
+    let again = registrar.update(register("x", 2, Change::RemoveAll), at(2)).expect("answered");
     assert_eq!((again.version, again.entries.len()), (removed.version, 0));
     assert_eq!(registrar.bindings_len(), 0);
 }
@@ -283,10 +193,7 @@ fn the_wildcard_removes_every_binding() {
 fn unknown_contacts_are_removed_for_the_others() {
     let mut registrar = Registrar::new();
     let outcome = registrar.update(one("x", 1, A, 0), T0).expect("accepted");
-    assert!(matches!(
-        outcome.entries[..],
-        [Entry::Remove { cseq: 1, .. }]
-    ));
+    assert!(matches!(outcome.entries[..], [Entry::Remove { cseq: 1, .. }]));
     assert!(outcome.bindings.is_empty());
     registrar.on_timer(at(60));
     assert_eq!(registrar.records_len(), 0);
@@ -297,35 +204,22 @@ fn contacts_are_bounded() {
     let mut registrar = Registrar::new();
     let many = |from: usize, len: usize| {
         Change::Contacts(
-            (from..from + len)
-                .map(|n| contact(&format!("sip:7001@10.0.1.{n}"), 60))
-                .collect(),
+            (from..from + len).map(|n| contact(&format!("sip:7001@10.0.1.{n}"), 60)).collect(),
         )
     };
-    registrar
-        .update(register("x", 1, many(0, CONTACTS_PER_AOR_LEN_MAX)), T0)
-        .expect("just full");
+    registrar.update(register("x", 1, many(0, CONTACTS_PER_AOR_LEN_MAX)), T0).expect("just full");
     assert_eq!(
         registrar.update(register("x", 2, many(99, 1)), at(1)),
         Err(Refusal::TooManyContacts)
     );
-    registrar
-        .update(register("x", 3, many(0, 2)), at(1))
-        .expect("a refresh needs no room");
+    registrar.update(register("x", 3, many(0, 2)), at(1)).expect("a refresh needs no room");
     let mut swap = vec![contact("sip:7001@10.0.1.0", 0)];
     swap.push(contact("sip:7001@10.0.1.99", 60));
-    registrar
-        .update(register("x", 4, Change::Contacts(swap)), at(1))
-        .expect("one goes, one comes");
+    registrar.update(register("x", 4, Change::Contacts(swap)), at(1)).expect("one goes, one comes");
     assert_eq!(registrar.bindings_len(), CONTACTS_PER_AOR_LEN_MAX);
-    let over = registrar.update(
-        register("z", 1, many(0, CONTACTS_PER_AOR_LEN_MAX + 1)),
-        at(1),
-    );
+    let over = registrar.update(register("z", 1, many(0, CONTACTS_PER_AOR_LEN_MAX + 1)), at(1));
     assert_eq!(over, Err(Refusal::TooManyContacts));
-    registrar
-        .update(register("x", 5, many(200, 10)), at(61))
-        .expect("expired ones need no room");
+    registrar.update(register("x", 5, many(200, 10)), at(61)).expect("expired ones need no room");
 }
 
 #[test]
@@ -333,30 +227,16 @@ fn what_cannot_be_kept_is_refused() {
     let mut registrar = Registrar::new();
     let long = "x".repeat(CALL_ID_BYTES_MAX + 1);
     assert_eq!(
-        registrar
-            .update(one(&long, 1, A, 60), T0)
-            .map_err(|refusal| refusal.status()),
+        registrar.update(one(&long, 1, A, 60), T0).map_err(|refusal| refusal.status()),
         Err(400)
     );
-    assert_eq!(
-        registrar.update(one("x", 1, "7001", 60), T0),
-        Err(Refusal::BadContact)
-    );
+    assert_eq!(registrar.update(one("x", 1, "7001", 60), T0), Err(Refusal::BadContact));
     let huge = format!("sip:7001@{}", "h".repeat(CONTACT_URI_BYTES_MAX));
-    assert_eq!(
-        registrar.update(one("x", 1, &huge, 60), T0),
-        Err(Refusal::BadContact)
-    );
+    assert_eq!(registrar.update(one("x", 1, &huge, 60), T0), Err(Refusal::BadContact));
     let mut wordy = contact(A, 60);
     wordy.params = "p".repeat(CONTACT_PARAMS_BYTES_MAX + 1).into();
     let refused = registrar.update(register("x", 1, Change::Contacts(vec![wordy])), T0);
-    assert!(matches!(
-        refused,
-        Err(Refusal::TooLong {
-            what: "contact parameters",
-            ..
-        })
-    ));
+    assert!(matches!(refused, Err(Refusal::TooLong { what: "contact parameters", .. })));
     assert_eq!((registrar.records_len(), registrar.version()), (0, 0));
 }
 
@@ -364,44 +244,22 @@ fn what_cannot_be_kept_is_refused() {
 fn a_contact_listed_twice_counts_as_last_written() {
     let mut registrar = Registrar::new();
     let twice = Change::Contacts(vec![contact(A, 60), contact("sip:7001@10.0.0.1:5060", 0)]);
-    let outcome = registrar
-        .update(register("x", 1, twice), T0)
-        .expect("accepted");
+    let outcome = registrar.update(register("x", 1, twice), T0).expect("accepted");
     assert_eq!((outcome.bindings.len(), outcome.entries.len()), (0, 1));
 }
 
 #[test]
 fn entries_of_another_proxy_are_taken() {
     let (mut here, mut there) = (Registrar::new(), Registrar::new());
-    let put = here
-        .update(one("x", 5, A, 60), T0)
-        .expect("accepted")
-        .entries
-        .remove(0);
+    let put = here.update(one("x", 5, A, 60), T0).expect("accepted").entries.remove(0);
     assert!(there.apply(put.clone(), at(1)));
-    assert_eq!(
-        (uris(&there, at(1)), there.bindings_len()),
-        (vec![A.to_owned()], 1)
-    );
-    assert!(
-        there.update(one("x", 5, A, 0), at(2)).is_err(),
-        "CSeq order holds across proxies"
-    );
-    let remove = there
-        .update(one("x", 6, A, 0), at(2))
-        .expect("removed")
-        .entries
-        .remove(0);
+    assert_eq!((uris(&there, at(1)), there.bindings_len()), (vec![A.to_owned()], 1));
+    assert!(there.update(one("x", 5, A, 0), at(2)).is_err(), "CSeq order holds across proxies");
+    let remove = there.update(one("x", 6, A, 0), at(2)).expect("removed").entries.remove(0);
     assert!(here.apply(remove.clone(), at(3)));
     assert!(!here.apply(remove, at(3)), "twice is once");
-    assert!(
-        here.update(one("x", 5, A, 60), at(4)).is_err(),
-        "removed there with a higher CSeq"
-    );
-    assert!(
-        !there.apply(put, at(60)),
-        "a binding that expired on its way"
-    );
+    assert!(here.update(one("x", 5, A, 60), at(4)).is_err(), "removed there with a higher CSeq");
+    assert!(!there.apply(put, at(60)), "a binding that expired on its way");
     assert_eq!((here.bindings_len(), there.bindings_len()), (0, 0));
 }
 
@@ -409,9 +267,7 @@ fn entries_of_another_proxy_are_taken() {
 fn what_is_remembered_of_the_gone_is_bounded() {
     let mut registrar = Registrar::new();
     for n in 0..100 {
-        registrar
-            .update(one(&format!("call-{n}"), 1, A, 60), at(n))
-            .expect("accepted");
+        registrar.update(one(&format!("call-{n}"), 1, A, 60), at(n)).expect("accepted");
     }
     assert!(registrar.gone_len("7001") <= GONE_PER_AOR_LEN_MAX);
     assert_eq!(registrar.bindings_len(), 1);

@@ -50,9 +50,7 @@ impl ClientInvite {
     #[must_use]
     pub fn new(now: Instant, reliable: bool) -> (Self, Actions) {
         let machine = Self {
-            state: State::Calling {
-                give_up_at: now + TRANSACTION_TIMEOUT,
-            },
+            state: State::Calling { give_up_at: now + TRANSACTION_TIMEOUT },
             retransmit: Backoff::start(now, TIMER_T1, reliable),
             reliable,
         };
@@ -98,17 +96,11 @@ impl ClientInvite {
                 Actions::of(&[Action::Deliver])
             }
             200..=299 => {
-                self.state = State::Accepted {
-                    until: now + TRANSACTION_TIMEOUT,
-                };
+                self.state = State::Accepted { until: now + TRANSACTION_TIMEOUT };
                 Actions::of(&[Action::Deliver])
             }
             _ => {
-                let wait = if self.reliable {
-                    Duration::ZERO
-                } else {
-                    TRANSACTION_TIMEOUT
-                };
+                let wait = if self.reliable { Duration::ZERO } else { TRANSACTION_TIMEOUT };
                 self.state = State::Completed { until: now + wait };
                 Actions::of(&[Action::SendAck, Action::Deliver])
             }

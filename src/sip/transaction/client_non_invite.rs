@@ -31,9 +31,7 @@ impl ClientNonInvite {
     #[must_use]
     pub fn new(now: Instant, reliable: bool) -> (Self, Actions) {
         let machine = Self {
-            state: State::Trying {
-                give_up_at: now + TRANSACTION_TIMEOUT,
-            },
+            state: State::Trying { give_up_at: now + TRANSACTION_TIMEOUT },
             retransmit: Backoff::start(now, TIMER_T1, reliable),
             reliable,
         };
@@ -72,11 +70,7 @@ impl ClientNonInvite {
                     self.state = State::Proceeding { give_up_at };
                     return Actions::of(&[Action::Deliver]);
                 }
-                let wait = if self.reliable {
-                    Duration::ZERO
-                } else {
-                    TIMER_T4
-                };
+                let wait = if self.reliable { Duration::ZERO } else { TIMER_T4 };
                 self.state = State::Completed { until: now + wait };
                 Actions::of(&[Action::Deliver])
             }

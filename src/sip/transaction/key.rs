@@ -23,13 +23,9 @@ impl TransactionKey {
             hasher.write_u8(0);
             hasher.write(via.sent_by);
         } else {
-            for part in [
-                request.request_uri(),
-                request.from_tag(),
-                request.call_id(),
-                via.sent_by,
-                branch,
-            ] {
+            for part in
+                [request.request_uri(), request.from_tag(), request.call_id(), via.sent_by, branch]
+            {
                 hasher.write(part);
                 hasher.write_u8(0);
             }

@@ -53,10 +53,7 @@ impl Actions {
     /// Nothing to do.
     #[must_use]
     pub const fn none() -> Self {
-        Self {
-            list: [None; 4],
-            len: 0,
-        }
+        Self { list: [None; 4], len: 0 }
     }
 
     /// These, in order.
@@ -90,11 +87,7 @@ struct Backoff {
 impl Backoff {
     /// Fires first after `interval`; never on a reliable transport.
     fn start(now: Instant, interval: Duration, reliable: bool) -> Self {
-        let at = if reliable {
-            Instant::NEVER
-        } else {
-            now + interval
-        };
+        let at = if reliable { Instant::NEVER } else { now + interval };
         Self { at, interval }
     }
 

@@ -17,19 +17,10 @@ use crate::base::time::{Duration, Instant};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    Proceeding {
-        answered: bool,
-    },
-    Accepted {
-        until: Instant,
-    },
-    Completed {
-        give_up_at: Instant,
-        retransmit: Backoff,
-    },
-    Confirmed {
-        until: Instant,
-    },
+    Proceeding { answered: bool },
+    Accepted { until: Instant },
+    Completed { give_up_at: Instant, retransmit: Backoff },
+    Confirmed { until: Instant },
     Terminated,
 }
 
@@ -44,10 +35,7 @@ impl ServerInvite {
     /// A request that has come in.
     #[must_use]
     pub const fn new(reliable: bool) -> Self {
-        Self {
-            state: State::Proceeding { answered: false },
-            reliable,
-        }
+        Self { state: State::Proceeding { answered: false }, reliable }
     }
 
     /// Whether no final response was sent.
@@ -61,10 +49,7 @@ impl ServerInvite {
     pub fn next_deadline(&self) -> Instant {
         match self.state {
             State::Accepted { until } | State::Confirmed { until } => until,
-            State::Completed {
-                give_up_at,
-                retransmit,
-            } => give_up_at.min(retransmit.at),
+            State::Completed { give_up_at, retransmit } => give_up_at.min(retransmit.at),
             State::Proceeding { .. } | State::Terminated => Instant::NEVER,
         }
     }
@@ -88,9 +73,7 @@ impl ServerInvite {
             State::Proceeding { .. } => {
                 self.state = match status {
                     100..=199 => State::Proceeding { answered: true },
-                    200..=299 => State::Accepted {
-                        until: now + TRANSACTION_TIMEOUT,
-                    },
+                    200..=299 => State::Accepted { until: now + TRANSACTION_TIMEOUT },
                     _ => State::Completed {
                         give_up_at: now + TRANSACTION_TIMEOUT,
                         retransmit: Backoff::start(now, TIMER_T1, self.reliable),
@@ -112,11 +95,7 @@ impl ServerInvite {
     pub fn on_ack(&mut self, now: Instant) -> Actions {
         match self.state {
             State::Completed { .. } => {
-                let wait = if self.reliable {
-                    Duration::ZERO
-                } else {
-                    TIMER_T4
-                };
+                let wait = if self.reliable { Duration::ZERO } else { TIMER_T4 };
                 self.state = State::Confirmed { until: now + wait };
                 Actions::none()
             }

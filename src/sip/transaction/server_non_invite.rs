@@ -27,10 +27,7 @@ impl ServerNonInvite {
     /// A request that has come in.
     #[must_use]
     pub const fn new(reliable: bool) -> Self {
-        Self {
-            state: State::Trying,
-            reliable,
-        }
+        Self { state: State::Trying, reliable }
     }
 
     /// Whether no final response was sent.
@@ -60,11 +57,7 @@ impl ServerNonInvite {
     pub fn on_answer(&mut self, status: u16, now: Instant) -> Actions {
         match self.state {
             State::Trying | State::Proceeding => {
-                let wait = if self.reliable {
-                    Duration::ZERO
-                } else {
-                    TRANSACTION_TIMEOUT
-                };
+                let wait = if self.reliable { Duration::ZERO } else { TRANSACTION_TIMEOUT };
                 self.state = if status < 200 {
                     State::Proceeding
                 } else {

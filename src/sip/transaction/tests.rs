@@ -41,10 +41,7 @@ fn an_unanswered_invite_follows_timers_a_and_b() {
     );
     let times: Vec<u64> = log.iter().map(|(time, _)| *time).collect();
     assert_eq!(times, [500, 1500, 3500, 7500, 15_500, 31_500, 32_000]);
-    assert_eq!(
-        log.last().map(|(_, a)| a.clone()),
-        Some(vec![TimedOut, Terminated])
-    );
+    assert_eq!(log.last().map(|(_, a)| a.clone()), Some(vec![TimedOut, Terminated]));
 }
 
 #[test]
@@ -61,9 +58,7 @@ fn an_unanswered_request_follows_timers_e_and_f() {
     let times: Vec<u64> = log.iter().map(|(time, _)| *time).collect();
     assert_eq!(
         times,
-        [
-            500, 1500, 3500, 7500, 11_500, 15_500, 19_500, 23_500, 27_500, 31_500, 32_000
-        ]
+        [500, 1500, 3500, 7500, 11_500, 15_500, 19_500, 23_500, 27_500, 31_500, 32_000]
     );
 }
 

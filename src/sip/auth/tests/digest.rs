@@ -15,22 +15,11 @@ fn rfc_2617_3_5() {
         qop=auth, nc=00000001, \
         cnonce=\"0a4f113b\", response=\"6629fae49393a05397450978507c4ef1\", \
         opaque=\"5ccc069c403ebaf9f0171e9517f40e41\"";
-    let request = Request {
-        method: "GET",
-        uri: b"/dir/index.html",
-        body: b"",
-    };
+    let request = Request { method: "GET", uri: b"/dir/index.html", body: b"" };
     assert_eq!(verdict(header, &request, "Circle Of Life"), Verdict::Good);
     assert_eq!(verdict(header, &request, "Circle of Life"), Verdict::Wrong);
     assert_eq!(
-        verdict(
-            header,
-            &Request {
-                method: "PUT",
-                ..request
-            },
-            "Circle Of Life"
-        ),
+        verdict(header, &Request { method: "PUT", ..request }, "Circle Of Life"),
         Verdict::Wrong
     );
 }
@@ -39,47 +28,21 @@ const SHA_RESPONSE: &str = "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf
 
 #[test]
 fn rfc_7616_3_9_1() {
-    let request = Request {
-        method: "GET",
-        uri: b"/dir/index.html",
-        body: b"",
-    };
-    for (algorithm, response) in [
-        ("MD5", MD5_RESPONSE),
-        ("SHA-256", SHA_RESPONSE),
-        ("sha-256", SHA_RESPONSE),
-    ] {
+    let request = Request { method: "GET", uri: b"/dir/index.html", body: b"" };
+    for (algorithm, response) in
+        [("MD5", MD5_RESPONSE), ("SHA-256", SHA_RESPONSE), ("sha-256", SHA_RESPONSE)]
+    {
         let header = rfc_7616(algorithm, response);
-        assert_eq!(
-            verdict(&header, &request, "Circle of Life"),
-            Verdict::Good,
-            "{algorithm}"
-        );
+        assert_eq!(verdict(&header, &request, "Circle of Life"), Verdict::Good, "{algorithm}");
         let capitals = rfc_7616(algorithm, &response.to_uppercase());
-        assert_eq!(
-            verdict(&capitals, &request, "Circle of Life"),
-            Verdict::Good,
-            "{algorithm}"
-        );
-        for broken in [
-            &response[1..],
-            "",
-            &response.replace('8', "9"),
-            &format!("{response}0"),
-        ] {
+        assert_eq!(verdict(&capitals, &request, "Circle of Life"), Verdict::Good, "{algorithm}");
+        for broken in [&response[1..], "", &response.replace('8', "9"), &format!("{response}0")] {
             let header = rfc_7616(algorithm, broken);
-            assert_eq!(
-                verdict(&header, &request, "Circle of Life"),
-                Verdict::Wrong,
-                "{broken}"
-            );
+            assert_eq!(verdict(&header, &request, "Circle of Life"), Verdict::Wrong, "{broken}");
         }
     }
     let swapped = rfc_7616("MD5", SHA_RESPONSE);
-    assert_eq!(
-        verdict(&swapped, &request, "Circle of Life"),
-        Verdict::Wrong
-    );
+    assert_eq!(verdict(&swapped, &request, "Circle of Life"), Verdict::Wrong);
 }
 
 fn biloxi(rest: &str) -> String {
@@ -92,11 +55,7 @@ fn biloxi(rest: &str) -> String {
 
 #[test]
 fn sip_examples_of_draft_smith() {
-    let request = Request {
-        method: "INVITE",
-        uri: b"sip:bob@biloxi.com",
-        body: SDP,
-    };
+    let request = Request { method: "INVITE", uri: b"sip:bob@biloxi.com", body: SDP };
     let counted = "nc=00000001, cnonce=\"0a4f113b\"";
     for rest in [
         "response=\"bf57e4e0d0bffc0fbaedce64d59add5e\"".to_owned(),
@@ -119,26 +78,11 @@ fn sip_examples_of_draft_smith() {
         ),
     ] {
         let header = biloxi(&rest);
-        assert_eq!(
-            verdict(&header, &request, "zanzibar"),
-            Verdict::Good,
-            "{rest}"
-        );
-        assert_eq!(
-            verdict(&header, &request, "zanzibaR"),
-            Verdict::Wrong,
-            "{rest}"
-        );
-        let other_body = Request {
-            body: b"v=0\r\n",
-            ..request
-        };
+        assert_eq!(verdict(&header, &request, "zanzibar"), Verdict::Good, "{rest}");
+        assert_eq!(verdict(&header, &request, "zanzibaR"), Verdict::Wrong, "{rest}");
+        let other_body = Request { body: b"v=0\r\n", ..request };
         let covered = rest.contains("auth-int");
-        assert_eq!(
-            verdict(&header, &other_body, "zanzibar") == Verdict::Wrong,
-            covered,
-            "{rest}"
-        );
+        assert_eq!(verdict(&header, &other_body, "zanzibar") == Verdict::Wrong, covered, "{rest}");
     }
 }
 
@@ -154,15 +98,8 @@ fn rfc_3665_2_1_is_read() {
     assert_eq!(credentials.algorithm, Algorithm::Md5);
     assert_eq!(credentials.counted, None);
     assert_eq!(credentials.response.len(), 31, "as printed in the RFC");
-    let request = Request {
-        method: "REGISTER",
-        uri: b"sips:ss2.biloxi.example.com",
-        body: b"",
-    };
-    assert_eq!(
-        check(&credentials, &request, Some(&plain("x")), &everything()),
-        Verdict::Wrong
-    );
+    let request = Request { method: "REGISTER", uri: b"sips:ss2.biloxi.example.com", body: b"" };
+    assert_eq!(check(&credentials, &request, Some(&plain("x")), &everything()), Verdict::Wrong);
 }
 
 #[test]
@@ -175,33 +112,16 @@ fn a_stored_hash_stands_for_the_password() {
         let wrong = answer(algorithm, "7001", "secreT", &REGISTER);
         let result = |header: &str, stored| {
             let credentials = parse_credentials(header.as_bytes()).unwrap();
-            check(
-                &credentials,
-                &REGISTER,
-                Some(&Password::Hashed(stored)),
-                &everything(),
-            )
+            check(&credentials, &REGISTER, Some(&Password::Hashed(stored)), &everything())
         };
         assert_eq!(result(&good, &stored), Verdict::Good);
         assert_eq!(result(&wrong, &stored), Verdict::Wrong);
-        assert_eq!(
-            result(&good, &[]),
-            Verdict::Wrong,
-            "no hash for {algorithm}"
-        );
+        assert_eq!(result(&good, &[]), Verdict::Wrong, "no hash for {algorithm}");
     }
-    for text in [
-        "",
-        "abc",
-        "g0000000000000000000000000000000",
-        &"0".repeat(63),
-    ] {
+    for text in ["", "abc", "g0000000000000000000000000000000", &"0".repeat(63)] {
         assert!(Ha1::from_hex(text).is_none(), "{text}");
     }
-    assert!(
-        !format!("{stored:?}").contains(stored[0].as_str()),
-        "Debug keeps the secret"
-    );
+    assert!(!format!("{stored:?}").contains(stored[0].as_str()), "Debug keeps the secret");
 }
 
 #[test]
@@ -213,29 +133,15 @@ fn weak_and_missing_passwords_never_authenticate() {
         let unknown = check(&credentials, &REGISTER, None, &everything());
         assert_eq!(unknown, Verdict::Wrong, "unknown user, {password:?}");
         if password != "no-password" {
-            let in_clear = check(
-                &credentials,
-                &REGISTER,
-                Some(&plain(password)),
-                &everything(),
-            );
+            let in_clear = check(&credentials, &REGISTER, Some(&plain(password)), &everything());
             assert_eq!(in_clear, Verdict::Wrong, "{password:?}");
-            let hashed = check(
-                &credentials,
-                &REGISTER,
-                Some(&Password::Hashed(&stored)),
-                &everything(),
-            );
+            let hashed =
+                check(&credentials, &REGISTER, Some(&Password::Hashed(&stored)), &everything());
             assert_eq!(hashed, Verdict::Wrong, "hashed {password:?}");
         }
         let empty = check(&credentials, &REGISTER, Some(&plain("")), &everything());
         assert_eq!(empty, Verdict::Wrong, "empty secret, {password:?}");
-        let no_hash = check(
-            &credentials,
-            &REGISTER,
-            Some(&Password::Hashed(&[])),
-            &everything(),
-        );
+        let no_hash = check(&credentials, &REGISTER, Some(&Password::Hashed(&[])), &everything());
         assert_eq!(no_hash, Verdict::Wrong, "no hash, {password:?}");
     }
 }
@@ -244,11 +150,7 @@ fn weak_and_missing_passwords_never_authenticate() {
 fn another_uri_is_reported() {
     for (signed, request_uri, same) in [
         ("sip:example.com", "sip:example.com", true),
-        (
-            "sip:example.com",
-            "SIP:Example.COM:5060;transport=tcp",
-            true,
-        ),
+        ("sip:example.com", "SIP:Example.COM:5060;transport=tcp", true),
         ("sips:example.com:5061", "sips:example.com", true),
         ("sip:7001@h;lr", "sip:7001@H", true),
         ("sip:[::1]:5060", "sip:[::1]", true),
@@ -259,34 +161,12 @@ fn another_uri_is_reported() {
         ("sip:127.0.0.1:5060", "sip:example.com", false),
         ("*", "sip:example.com", false),
     ] {
-        let header = answer(
-            Algorithm::Md5,
-            "u",
-            "p",
-            &Request {
-                uri: signed.as_bytes(),
-                ..REGISTER
-            },
-        );
-        let expected = if same {
-            Verdict::Good
-        } else {
-            Verdict::OtherUri
-        };
-        let request = Request {
-            uri: request_uri.as_bytes(),
-            ..REGISTER
-        };
-        assert_eq!(
-            verdict(&header, &request, "p"),
-            expected,
-            "{signed} for {request_uri}"
-        );
-        assert_eq!(
-            verdict(&header, &request, "q"),
-            Verdict::Wrong,
-            "{signed} for {request_uri}"
-        );
+        let header =
+            answer(Algorithm::Md5, "u", "p", &Request { uri: signed.as_bytes(), ..REGISTER });
+        let expected = if same { Verdict::Good } else { Verdict::OtherUri };
+        let request = Request { uri: request_uri.as_bytes(), ..REGISTER };
+        assert_eq!(verdict(&header, &request, "p"), expected, "{signed} for {request_uri}");
+        assert_eq!(verdict(&header, &request, "q"), Verdict::Wrong, "{signed} for {request_uri}");
     }
 }
 
@@ -308,15 +188,8 @@ fn the_policy_limits_what_is_computed() {
         unsupported(Unsupported::AuthInt)
     );
     assert_eq!(result("response=0", &policy), Verdict::Wrong);
-    let strict = Policy {
-        without_qop: false,
-        algorithms: vec![Algorithm::Sha256],
-        ..policy
-    };
-    assert_eq!(
-        result("algorithm=SHA-256, response=0", &strict),
-        unsupported(Unsupported::NoQop)
-    );
+    let strict = Policy { without_qop: false, algorithms: vec![Algorithm::Sha256], ..policy };
+    assert_eq!(result("algorithm=SHA-256, response=0", &strict), unsupported(Unsupported::NoQop));
     assert_eq!(
         result("qop=auth, nc=1, cnonce=c, response=0", &strict),
         unsupported(Unsupported::Algorithm)

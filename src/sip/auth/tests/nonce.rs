@@ -16,17 +16,10 @@ fn a_nonce_names_its_node_and_time() {
         matches!(state, NonceState::Fresh { issued: NOW, node: by, .. } if by == node(4095)),
         "{state:?}"
     );
-    assert_ne!(
-        nonce,
-        keys.issue(NOW, REALM, node(4095), &mut ids),
-        "two of one second differ"
-    );
+    assert_ne!(nonce, keys.issue(NOW, REALM, node(4095), &mut ids), "two of one second differ");
     let seen = u32::from_str_radix(&nonce.as_str()[12..20], 16).unwrap();
     let drawn = Ids::new(1).next_u64();
-    assert!(
-        seen != drawn as u32 && seen != (drawn >> 32) as u32,
-        "the ids stay hidden"
-    );
+    assert!(seen != drawn as u32 && seen != (drawn >> 32) as u32, "the ids stay hidden");
 }
 
 #[test]
@@ -37,10 +30,7 @@ fn a_nonce_becomes_stale_after_its_lifetime() {
     assert!(matches!(at(NOW.0 + 300_999), NonceState::Fresh { .. }));
     assert_eq!(at(NOW.0 + 301_000), NonceState::Stale { node: node(1) });
     assert_eq!(at(u64::MAX), NonceState::Stale { node: node(1) });
-    assert!(
-        matches!(at(NOW.0 - 3_600_000), NonceState::Fresh { .. }),
-        "a clock set back"
-    );
+    assert!(matches!(at(NOW.0 - 3_600_000), NonceState::Fresh { .. }), "a clock set back");
 }
 
 #[test]
@@ -51,11 +41,7 @@ fn a_nonce_that_was_touched_is_forged() {
     assert_eq!(verify(nonce.as_str(), "Other"), NonceState::Forged);
     for position in 0..NONCE_LEN {
         let mut text = nonce.as_str().to_owned();
-        let other = if text.as_bytes()[position] == b'0' {
-            "1"
-        } else {
-            "0"
-        };
+        let other = if text.as_bytes()[position] == b'0' { "1" } else { "0" };
         text.replace_range(position..=position, other);
         assert_eq!(verify(&text, REALM), NonceState::Forged, "digit {position}");
         assert_eq!(keys.issuing_node(&text, REALM), None);
@@ -71,11 +57,7 @@ fn a_nonce_that_was_touched_is_forged() {
         assert_eq!(verify(text, REALM), NonceState::Forged, "{text}");
     }
     assert_eq!(issuing_node("0000"), None);
-    assert_eq!(
-        issuing_node(&"0".repeat(NONCE_LEN)),
-        None,
-        "no node has number 0"
-    );
+    assert_eq!(issuing_node(&"0".repeat(NONCE_LEN)), None, "no node has number 0");
 }
 
 #[test]
@@ -84,27 +66,16 @@ fn two_keys_verify_during_a_rotation() {
     let both = NonceKeys::new(KEY, Some(OTHER_KEY));
     let new = NonceKeys::new(KEY, None);
     let fresh = |keys: &NonceKeys, nonce: &Nonce| {
-        matches!(
-            keys.verify(nonce.as_str(), REALM, NOW, LIFETIME),
-            NonceState::Fresh { .. }
-        )
+        matches!(keys.verify(nonce.as_str(), REALM, NOW, LIFETIME), NonceState::Fresh { .. })
     };
     let by_old = old.issue(NOW, REALM, node(1), &mut Ids::new(1));
     let by_both = both.issue(NOW, REALM, node(1), &mut Ids::new(1));
     assert_eq!(
-        [
-            fresh(&old, &by_old),
-            fresh(&both, &by_old),
-            fresh(&new, &by_old)
-        ],
+        [fresh(&old, &by_old), fresh(&both, &by_old), fresh(&new, &by_old)],
         [true, true, false]
     );
     assert_eq!(
-        [
-            fresh(&old, &by_both),
-            fresh(&both, &by_both),
-            fresh(&new, &by_both)
-        ],
+        [fresh(&old, &by_both), fresh(&both, &by_both), fresh(&new, &by_both)],
         [false, true, true]
     );
 }
@@ -149,87 +120,46 @@ fn an_unknown_nonce_starts_at_one() {
         NonceUse::Unknown,
         "from before the start"
     );
-    assert_eq!(
-        counts.take(id_at(1, 0), 1, later(1), LIFETIME),
-        NonceUse::New
-    );
+    assert_eq!(counts.take(id_at(1, 0), 1, later(1), LIFETIME), NonceUse::New);
 }
 
 #[test]
 fn what_was_evicted_cannot_be_replayed() {
     let mut counts = NonceCounts::new(2, START);
     for second in [1, 2, 3] {
-        assert_eq!(
-            counts.take(id_at(second, 0), 1, later(3), LIFETIME),
-            NonceUse::New
-        );
+        assert_eq!(counts.take(id_at(second, 0), 1, later(3), LIFETIME), NonceUse::New);
     }
     assert_eq!(counts.len(), 2);
-    assert_eq!(
-        counts.take(id_at(1, 0), 1, later(3), LIFETIME),
-        NonceUse::Unknown
-    );
+    assert_eq!(counts.take(id_at(1, 0), 1, later(3), LIFETIME), NonceUse::Unknown);
     assert_eq!(
         counts.take(id_at(1, 9), 1, later(3), LIFETIME),
         NonceUse::Unknown,
         "older than the rest"
     );
-    assert_eq!(
-        counts.take(id_at(2, 0), 2, later(3), LIFETIME),
-        NonceUse::New,
-        "still counted"
-    );
+    assert_eq!(counts.take(id_at(2, 0), 2, later(3), LIFETIME), NonceUse::New, "still counted");
     assert_eq!(counts.len(), 2);
 }
 
 #[test]
 fn what_expired_cannot_be_replayed_after_the_clock_was_set_back() {
     let mut counts = NonceCounts::new(8, START);
-    assert_eq!(
-        counts.take(id_at(1, 0), 1, later(1), LIFETIME),
-        NonceUse::New
-    );
-    assert_eq!(
-        counts.take(id_at(900, 0), 1, later(900), LIFETIME),
-        NonceUse::New
-    );
+    assert_eq!(counts.take(id_at(1, 0), 1, later(1), LIFETIME), NonceUse::New);
+    assert_eq!(counts.take(id_at(900, 0), 1, later(900), LIFETIME), NonceUse::New);
     assert_eq!(counts.len(), 1);
-    assert_eq!(
-        counts.take(id_at(1, 0), 1, later(1), LIFETIME),
-        NonceUse::Unknown
-    );
+    assert_eq!(counts.take(id_at(1, 0), 1, later(1), LIFETIME), NonceUse::Unknown);
     let time = counts.issue_time(WallTime(0));
-    assert_eq!(
-        time,
-        later(2),
-        "a nonce of that time is not taken for a forgotten one"
-    );
-    assert_eq!(
-        counts.take(id_at(2, 0), 1, WallTime(0), LIFETIME),
-        NonceUse::New
-    );
+    assert_eq!(time, later(2), "a nonce of that time is not taken for a forgotten one");
+    assert_eq!(counts.take(id_at(2, 0), 1, WallTime(0), LIFETIME), NonceUse::New);
     assert_eq!(counts.issue_time(later(50)), later(50));
 }
 
 #[test]
 fn a_take_over_forgets_all() {
     let mut counts = NonceCounts::new(8, START);
-    assert_eq!(
-        counts.take(id_at(5, 0), 1, later(5), LIFETIME),
-        NonceUse::New
-    );
+    assert_eq!(counts.take(id_at(5, 0), 1, later(5), LIFETIME), NonceUse::New);
     counts.forget(later(9));
     assert!(counts.is_empty());
-    assert_eq!(
-        counts.take(id_at(5, 0), 2, later(9), LIFETIME),
-        NonceUse::Unknown
-    );
-    assert_eq!(
-        counts.take(id_at(9, 1), 1, later(9), LIFETIME),
-        NonceUse::Unknown
-    );
-    assert_eq!(
-        counts.take(id_at(10, 0), 1, later(9), LIFETIME),
-        NonceUse::New
-    );
+    assert_eq!(counts.take(id_at(5, 0), 2, later(9), LIFETIME), NonceUse::Unknown);
+    assert_eq!(counts.take(id_at(9, 1), 1, later(9), LIFETIME), NonceUse::Unknown);
+    assert_eq!(counts.take(id_at(10, 0), 1, later(9), LIFETIME), NonceUse::New);
 }

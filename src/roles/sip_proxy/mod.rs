@@ -1,0 +1,3 @@
+//! The SIP Proxy role: between phones and SBCs outside and the cluster's nodes.
+
+pub mod proxy;

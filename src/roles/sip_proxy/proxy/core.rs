@@ -1,0 +1,169 @@
+//! The shard's machine: events in, actions out.
+
+use super::nodes::Nodes;
+use super::settings::Settings;
+use super::transaction::Transaction;
+use crate::base::flow::{Outbound, Sender};
+use crate::base::id::{Ids, NodeId, Slot};
+use crate::base::limits::TRANSACTIONS_PER_SHARD_MAX;
+use crate::base::outbox::Outbox;
+use crate::base::seal::Sealer;
+use crate::base::slab::Slab;
+use crate::base::time::Instant;
+use crate::sip::packet::Packet;
+use crate::sip::registrar::{Entry, Registrar};
+use crate::sip::transaction::TransactionKey;
+use core::net::SocketAddr;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What a shard is told.
+#[derive(Debug)]
+pub enum Event {
+    /// A message came.
+    Packet(Packet),
+    /// A message could not be sent.
+    SendFailed(Sender),
+    /// A deadline of a transaction has come.
+    Wake(Slot),
+    /// The Service Checker's word on a node: the address of its primary.
+    Node(NodeId, Option<SocketAddr>),
+    /// Another proxy's word on a binding.
+    Binding(Entry),
+    /// Bindings may have expired.
+    Expire,
+}
+
+/// What a shard wants done.
+#[derive(Debug)]
+pub enum Action {
+    /// Send a message.
+    Send(Outbound),
+    /// Wake the transaction at that time.
+    Arm(Slot, Instant),
+    /// Tell the other proxies.
+    Share(Entry),
+    /// Have the Service Checker look at a node that stayed silent.
+    Suspect(NodeId),
+    /// Count something.
+    Count(Counted),
+}
+
+/// What a shard counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// A request was answered with this status by the proxy itself.
+    Refused(u16),
+    /// A request came again and was answered from memory or absorbed.
+    Retransmission,
+    /// An `X-Genesys-Route` that did not open or came from no node.
+    ForeignRoute,
+    /// A token of a dialog that did not open.
+    BadToken,
+    /// A response that belongs to nothing.
+    StrayResponse,
+    /// A request went to the next node.
+    NodeFailover,
+    /// A registration was stored.
+    Registered,
+}
+
+/// Inputs of a turn besides the event.
+#[derive(Debug)]
+pub struct Cx<'a> {
+    /// The time.
+    pub now: Instant,
+    /// Random bits.
+    pub ids: &'a mut Ids,
+    /// Where actions go.
+    pub out: &'a mut Outbox<Action>,
+}
+
+impl Cx<'_> {
+    pub(super) fn count(&mut self, counted: Counted) {
+        self.out.push(Action::Count(counted));
+    }
+}
+
+/// One proxy shard with the registrar.
+#[derive(Debug)]
+pub struct Core {
+    pub(super) settings: Arc<Settings>,
+    pub(super) sealer: Arc<Sealer>,
+    pub(super) nodes: Nodes,
+    pub(super) registrar: Registrar,
+    pub(super) transactions: Slab<Transaction>,
+    pub(super) by_key: HashMap<TransactionKey, Slot>,
+    pub(super) seed: u64,
+}
+
+impl Core {
+    /// A shard without transactions and bindings.
+    #[must_use]
+    pub fn new(settings: Arc<Settings>, sealer: Arc<Sealer>, seed: u64) -> Self {
+        Self {
+            nodes: Nodes::new(&settings),
+            settings,
+            sealer,
+            registrar: Registrar::new(),
+            transactions: Slab::new(TRANSACTIONS_PER_SHARD_MAX),
+            by_key: HashMap::new(),
+            seed,
+        }
+    }
+
+    /// One event.
+    pub fn on(&mut self, event: Event, cx: &mut Cx<'_>) {
+        match event {
+            Event::Packet(packet) if packet.message.is_request() => self.on_request(packet, cx),
+            Event::Packet(packet) => self.on_response(&packet, cx),
+            Event::SendFailed(sender) => self.on_send_failed(sender, cx),
+            Event::Wake(slot) => self.on_wake(slot, cx),
+            Event::Node(id, primary) => {
+                self.nodes.set(id, primary);
+                if primary.is_none() {
+                    self.on_node_lost(id, cx);
+                }
+            }
+            Event::Binding(entry) => {
+                self.registrar.apply(entry, cx.now);
+            }
+            Event::Expire => {
+                self.registrar.on_timer(cx.now);
+            }
+        }
+    }
+
+    /// Transactions in progress.
+    #[must_use]
+    pub fn transactions_len(&self) -> usize {
+        self.transactions.len()
+    }
+
+    /// The registrar's store, to read.
+    #[must_use]
+    pub fn registrar(&self) -> &Registrar {
+        &self.registrar
+    }
+
+    /// Nodes in service of the own data centre.
+    #[must_use]
+    pub fn nodes_in_service(&self) -> usize {
+        self.nodes.in_service()
+    }
+
+    /// Frees a transaction that is over, or arms its next deadline.
+    pub(super) fn settle(&mut self, slot: Slot, cx: &mut Cx<'_>) {
+        let Some(transaction) = self.transactions.get(slot) else { return };
+        if transaction.is_over() {
+            let key = transaction.key;
+            self.by_key.remove(&key);
+            self.transactions.remove(slot);
+            return;
+        }
+        let at = transaction.next_deadline();
+        if at != Instant::NEVER {
+            cx.out.push(Action::Arm(slot, at));
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Copies of a request on their way (RFC 3261 16.6).
+
+use super::core::{Action, Core, Cx};
+use super::transaction::{Branch, Target, Transaction};
+use crate::base::flow::{Flow, Outbound, Protocol, Sender};
+use crate::base::id::{NodeId, Slot};
+use crate::base::limits::MAX_FORWARDS_INITIAL;
+use crate::base::seal::Kind;
+use crate::sip::message::{Edits, HeaderId, Message, Method, Via, Writer};
+use bytes::Bytes;
+use core::fmt::Write as _;
+
+/// Branches of a transaction are numbered in the top bits of the index.
+const BRANCH_SHIFT: u32 = 24;
+
+/// The transaction's slot and the branch that a sealed word names.
+pub(super) fn slot_and_branch(word: u64) -> (Slot, usize) {
+    let (_, slot) = Slot::from_word(word);
+    let branch = slot.index >> BRANCH_SHIFT;
+    (Slot { index: slot.index & ((1 << BRANCH_SHIFT) - 1), ..slot }, branch as usize)
+}
+
+/// The top Via as RFC 3261 18.2.1 and RFC 3581 4 want it amended.
+pub(super) fn amended_via(via: &Via<'_>, original: &[u8], flow: &Flow) -> Option<Vec<u8>> {
+    let differs = via.host_ip() != Some(flow.remote.ip());
+    let wants_rport = via.wants_rport() && via.rport().is_none();
+    if !differs && !wants_rport {
+        return None;
+    }
+    let mut text = Vec::with_capacity(original.len() + 40);
+    let mut parts = original.split(|&byte| byte == b';');
+    text.extend_from_slice(parts.next().unwrap_or_default());
+    for part in parts {
+        let name = part.split(|&byte| byte == b'=').next().unwrap_or_default().trim_ascii();
+        if name.eq_ignore_ascii_case(b"received") || name.eq_ignore_ascii_case(b"rport") {
+            continue;
+        }
+        text.push(b';');
+        text.extend_from_slice(part);
+    }
+    let mut added = String::new();
+    let _ = write!(added, ";received={}", flow.remote.ip());
+    if via.wants_rport() {
+        let _ = write!(added, ";rport={}", flow.remote.port());
+    }
+    text.extend_from_slice(added.as_bytes());
+    Some(text)
+}
+
+impl Core {
+    fn branch_text(&self, slot: Slot, number: usize) -> String {
+        let shard = self.settings.shard;
+        let index = slot.index | u32::try_from(number).unwrap_or(0xff) << BRANCH_SHIFT;
+        let token = self.sealer.seal(Kind::Branch, Slot { index, ..slot }.with_shard(shard));
+        format!("z9hG4bK{:02x}{token}", shard.0)
+    }
+
+    fn own_via(&self, protocol: Protocol, branch: &str) -> String {
+        format!("SIP/2.0/{} {};branch={branch};rport", protocol.via_name(), self.settings.address)
+    }
+
+    /// A copy of the request for one target.
+    fn copy(
+        &self,
+        request: &Message,
+        flow: &Flow,
+        from_node: Option<NodeId>,
+        routes_ours: usize,
+        target: &Target,
+        branch: &str,
+    ) -> Bytes {
+        let protocol = target.to.protocol();
+        let mut edits = Edits::new(request);
+        edits.prepend(HeaderId::Via, self.own_via(protocol, branch).as_bytes());
+        if let (Some(via), Some(original)) =
+            (request.top_via(), request.values(HeaderId::Via).next())
+            && let Some(amended) = amended_via(&via, original, flow)
+        {
+            edits.replace_first_value(HeaderId::Via, &amended);
+        }
+        if let Some(uri) = &target.uri {
+            edits.request_uri(uri);
+        }
+        edits.remove_values(HeaderId::Route, routes_ours);
+        let hops =
+            request.max_forwards().map_or(MAX_FORWARDS_INITIAL, |hops| hops.saturating_sub(1));
+        edits.set(HeaderId::MaxForwards, hops.to_string().as_bytes());
+        for (id, _, _) in request.all_headers() {
+            if id.is_internal() {
+                edits.remove(id);
+            }
+        }
+        if target.node.is_some() {
+            edits.add(HeaderId::XSipclusterSource, flow.to_string().as_bytes());
+        }
+        if request.method().forms_dialog()
+            && let Some(node) = from_node.or(target.node)
+        {
+            self.record_route(&mut edits, node, flow.protocol, protocol);
+        }
+        edits.write()
+    }
+
+    /// Record-Route names the cluster and, sealed, the node; two values where the
+    /// protocols differ (RFC 5658 4).
+    fn record_route(
+        &self,
+        edits: &mut Edits<'_>,
+        node: NodeId,
+        inbound: Protocol,
+        outbound: Protocol,
+    ) {
+        let token = self.sealer.seal(Kind::Route, u64::from(node.get()));
+        let value = |protocol: Protocol| match protocol {
+            Protocol::Udp if inbound == outbound => {
+                format!("<sip:{};lr;t={token}>", self.settings.access)
+            }
+            Protocol::Udp | Protocol::Tcp => {
+                format!(
+                    "<sip:{};transport={};lr;t={token}>",
+                    self.settings.access,
+                    protocol.uri_name()
+                )
+            }
+        };
+        let text = if inbound == outbound {
+            value(outbound)
+        } else {
+            format!("{}, {}", value(outbound), value(inbound))
+        };
+        edits.prepend(HeaderId::RecordRoute, text.as_bytes());
+    }
+
+    /// Starts a branch for each target of the next list that waits.
+    pub(super) fn start_branches(&mut self, slot: Slot, targets: &[Target], cx: &mut Cx<'_>) {
+        for target in targets {
+            let Some(transaction) = self.transactions.get(slot) else { return };
+            let number = transaction.branches.len();
+            if number >= 255 {
+                return;
+            }
+            let branch = self.branch_text(slot, number);
+            let bytes = self.copy(
+                &transaction.request,
+                &transaction.flow,
+                transaction.from_node,
+                transaction.routes_ours,
+                target,
+                &branch,
+            );
+            let Some(transaction) = self.transactions.get_mut(slot) else { return };
+            if let Some(node) = target.node {
+                transaction.nodes_tried.push(node);
+            }
+            transaction.branches.push(Branch::new(
+                target,
+                bytes.clone(),
+                transaction.method,
+                cx.now,
+            ));
+            let sender = Some(self.sender(slot, number));
+            cx.out.push(Action::Send(Outbound { to: target.to.clone(), bytes, sender }));
+        }
+    }
+
+    /// The word by which a transport reports that it could not send.
+    pub(super) fn sender(&self, slot: Slot, number: usize) -> Sender {
+        let index = slot.index | u32::try_from(number).unwrap_or(0xff) << BRANCH_SHIFT;
+        Sender(Slot { index, ..slot }.with_shard(self.settings.shard))
+    }
+
+    /// An ACK for a 2xx has no transaction: it is passed on and forgotten.
+    pub(super) fn forward_ack(
+        &mut self,
+        request: &Message,
+        flow: &Flow,
+        from_node: Option<NodeId>,
+        routes_ours: usize,
+        target: &Target,
+        cx: &mut Cx<'_>,
+    ) {
+        let branch = format!("z9hG4bK{:02x}ack{:016x}", self.settings.shard.0, cx.ids.next_u64());
+        let bytes = self.copy(request, flow, from_node, routes_ours, target, &branch);
+        cx.out.push(Action::Send(Outbound { to: target.to.clone(), bytes, sender: None }));
+    }
+}
+
+/// The ACK for a final response other than 2xx (RFC 3261 17.1.1.3), or the CANCEL
+/// (9.1), of a branch: made from the request as it was sent.
+pub(super) fn hop_request(sent: &Message, method: Method, to: &[u8]) -> Bytes {
+    let mut writer = Writer::request(method.as_str().as_bytes(), sent.request_uri());
+    if let Some(via) = sent.values(HeaderId::Via).next() {
+        writer.header(HeaderId::Via, via);
+    }
+    writer.copy(sent, HeaderId::Route);
+    writer.copy(sent, HeaderId::From);
+    writer.header(HeaderId::To, to);
+    writer.copy(sent, HeaderId::CallId);
+    writer.header(HeaderId::CSeq, format!("{} {method}", sent.cseq()));
+    writer.header(HeaderId::MaxForwards, MAX_FORWARDS_INITIAL.to_string());
+    writer.body(None)
+}
+
+/// The request of a branch as it was sent.
+pub(super) fn sent_request(branch: &Branch) -> Option<Message> {
+    crate::sip::message::scan(branch.bytes.to_vec()).ok()
+}
+
+/// Whether a response to this transaction may still be passed back.
+pub(super) fn is_open(transaction: &Transaction) -> bool {
+    transaction.server.is_open()
+}

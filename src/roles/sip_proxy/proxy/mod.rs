@@ -1,0 +1,23 @@
+//! A proxy shard: RFC 3261 16 between the outside and the cluster's nodes.
+//!
+//! ```text
+//!  outside ──new request──▶ node by Call-ID        (register.rs: REGISTER)
+//!  outside ──in a dialog──▶ node by sealed token
+//!  node ──X-Genesys-Route──▶ registrar look-up, trunk
+//!  node ──in a dialog──────▶ the phone's or trunk's contact
+//! ```
+//!
+//! `core.rs` is the table of contents; each file beside it holds one step.
+
+pub mod core;
+mod forward;
+pub mod nodes;
+mod register;
+mod request;
+mod response;
+mod route;
+pub mod settings;
+mod transaction;
+
+#[cfg(test)]
+mod tests;

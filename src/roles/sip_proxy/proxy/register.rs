@@ -1,0 +1,230 @@
+//! REGISTER (RFC 3261 10.3): the proxy checks, a node authenticates, the proxy
+//! stores (`decisions.md` 8).
+
+use super::core::{Action, Core, Counted, Cx};
+use crate::base::id::{NodeId, Slot};
+use crate::base::time::Duration;
+use crate::sip::auth::issuing_node;
+use crate::sip::message::text::{Params, decimal};
+use crate::sip::message::{Edits, HeaderId, Message, NameAddr};
+use crate::sip::registrar::{Change, Contact, Listed, Refusal, Update};
+
+/// Why a REGISTER goes no further.
+struct Refused {
+    status: u16,
+    reason: &'static str,
+    header: Option<(HeaderId, String)>,
+}
+
+impl Refused {
+    fn new(status: u16, reason: &'static str) -> Self {
+        Self { status, reason, header: None }
+    }
+}
+
+impl Core {
+    pub(super) fn on_register(&mut self, slot: Slot, cx: &mut Cx<'_>) {
+        let update = match self.read_register(slot) {
+            Ok(update) => update,
+            Err(refused) => return self.refuse(slot, refused, cx),
+        };
+        if let Err(refusal) = self.registrar.check(&update, cx.now) {
+            return self.refuse(slot, refused_by(&refusal), cx);
+        }
+        let preferred = self.preferred_node(slot, &update, cx);
+        if let Some(transaction) = self.transactions.get_mut(slot) {
+            transaction.registration = Some(update);
+        }
+        self.try_node(slot, preferred, cx);
+    }
+
+    fn refuse(&mut self, slot: Slot, refused: Refused, cx: &mut Cx<'_>) {
+        let headers: Vec<_> = refused.header.into_iter().collect();
+        self.answer(slot, refused.status, refused.reason.as_bytes(), &headers, cx);
+    }
+
+    /// The node whose nonce the phone uses, else the one that took the DN's last
+    /// REGISTER.
+    fn preferred_node(&self, slot: Slot, update: &Update, cx: &Cx<'_>) -> Option<NodeId> {
+        let request = &self.transactions.get(slot)?.request;
+        let by_nonce = request.values_of_nonce().find_map(|nonce| issuing_node(&nonce));
+        by_nonce.or_else(|| {
+            self.registrar.lookup(&update.aor, cx.now).next().map(|binding| binding.node)
+        })
+    }
+
+    fn read_register(&self, slot: Slot) -> Result<Update, Refused> {
+        let transaction = self.transactions.get(slot).ok_or(Refused::new(500, ""))?;
+        let request = &transaction.request;
+        let to = request.to().ok_or(Refused::new(400, "Bad To"))?;
+        let uri = to.parsed_uri().map_err(|_| Refused::new(400, "Bad To"))?;
+        let aor = uri.user_name();
+        if aor.is_empty()
+            || !matches!(
+                uri.scheme,
+                crate::sip::message::uri::Scheme::Sip | crate::sip::message::uri::Scheme::Sips
+            )
+        {
+            return Err(Refused::new(404, ""));
+        }
+        let change = self.read_contacts(request)?;
+        Ok(Update {
+            aor: aor.into(),
+            call_id: String::from_utf8_lossy(request.call_id()).into(),
+            cseq: request.cseq(),
+            change,
+            granted: self.settings.expires_max,
+            node: self.settings.id,
+            source: transaction.flow,
+            proxy: self.settings.id,
+        })
+    }
+
+    fn read_contacts(&self, request: &Message) -> Result<Change, Refused> {
+        let asked = request.number(HeaderId::Expires).map(Duration::from_secs);
+        let values: Vec<&[u8]> =
+            request.values(HeaderId::Contact).filter(|value| !value.is_empty()).collect();
+        if values.is_empty() {
+            return Ok(Change::Fetch);
+        }
+        if values.contains(&&b"*"[..]) {
+            let alone = values.len() == 1 && asked == Some(Duration::ZERO);
+            return if alone {
+                Ok(Change::RemoveAll)
+            } else {
+                Err(Refused::new(400, "Bad Wildcard Contact"))
+            };
+        }
+        if values.len() > crate::base::limits::REGISTER_CONTACTS_MAX {
+            return Err(Refused::new(403, "Too Many Contacts"));
+        }
+        let contacts = values
+            .into_iter()
+            .map(|value| self.read_contact(value, asked))
+            .collect::<Result<_, _>>()?;
+        Ok(Change::Contacts(contacts))
+    }
+
+    fn read_contact(&self, value: &[u8], asked: Option<Duration>) -> Result<Contact, Refused> {
+        let parsed = NameAddr::parse(value).map_err(|_| Refused::new(400, "Bad Contact"))?;
+        let mut expires = asked.unwrap_or(self.settings.expires_default);
+        let mut q = 1000;
+        let mut params = String::new();
+        for (name, text) in Params::new(parsed.params) {
+            let text = text.unwrap_or_default();
+            if name.eq_ignore_ascii_case(b"expires") {
+                expires = decimal(text).map_or(self.settings.expires_default, Duration::from_secs);
+            } else if name.eq_ignore_ascii_case(b"q") {
+                q = read_q(text).ok_or(Refused::new(400, "Bad q In Contact"))?;
+            } else {
+                params.push(';');
+                params.push_str(&String::from_utf8_lossy(name));
+                if !text.is_empty() {
+                    params.push('=');
+                    params.push_str(&String::from_utf8_lossy(text));
+                }
+            }
+        }
+        if !expires.is_zero() && expires < self.settings.expires_min {
+            let least = self.settings.expires_min.as_secs().to_string();
+            return Err(Refused {
+                header: Some((HeaderId::MinExpires, least)),
+                ..Refused::new(423, "")
+            });
+        }
+        Ok(Contact {
+            uri: String::from_utf8_lossy(parsed.uri).into(),
+            q,
+            expires: expires.min(self.settings.expires_max),
+            params: params.into(),
+        })
+    }
+
+    /// A node has accepted: store, tell the other proxies, list all bindings.
+    pub(super) fn on_registered(&mut self, slot: Slot, message: &Message, cx: &mut Cx<'_>) {
+        let Some(transaction) = self.transactions.get_mut(slot) else { return };
+        let node = transaction
+            .branches
+            .iter()
+            .rev()
+            .find(|branch| branch.final_status != 0)
+            .and_then(|branch| branch.node);
+        let Some(mut update) = transaction.registration.take() else { return };
+        update.node = node.unwrap_or(update.node);
+        if let Some(seconds) = message.number(HeaderId::Expires) {
+            update.granted = Duration::from_secs(seconds).min(self.settings.expires_max);
+        }
+        match self.registrar.update(update, cx.now) {
+            Ok(outcome) => {
+                cx.count(Counted::Registered);
+                for entry in outcome.entries {
+                    cx.out.push(Action::Share(entry));
+                }
+                let bytes = with_bindings(message, &outcome.bindings);
+                self.respond(slot, message.status(), bytes, cx);
+            }
+            Err(refusal) => self.refuse(slot, refused_by(&refusal), cx),
+        }
+    }
+}
+
+/// The node's 200 with every binding of the DN (RFC 3261 10.3 step 8).
+fn with_bindings(message: &Message, bindings: &[Listed]) -> bytes::Bytes {
+    let mut edits = Edits::new(message);
+    edits.remove_values(HeaderId::Via, 1).remove(HeaderId::Contact).remove(HeaderId::Expires);
+    for (id, _, _) in message.all_headers() {
+        if id.is_internal() {
+            edits.remove(id);
+        }
+    }
+    for binding in bindings {
+        let q = if binding.q == 1000 { String::new() } else { format!(";q=0.{:03}", binding.q) };
+        let value = format!("<{}>{q};expires={}{}", binding.uri, binding.expires_s, binding.params);
+        edits.add(HeaderId::Contact, value.as_bytes());
+    }
+    edits.write()
+}
+
+fn refused_by(refusal: &Refusal) -> Refused {
+    match refusal {
+        Refusal::OutOfOrder { .. } => Refused::new(500, "CSeq Out Of Order"),
+        Refusal::TooManyContacts => Refused::new(403, "Too Many Contacts"),
+        Refusal::StoreFull => Refused::new(503, "Registrar Full"),
+        Refusal::BadContact => Refused::new(400, "Bad Contact"),
+        Refusal::TooLong { .. } => Refused::new(400, "Contact Too Long"),
+    }
+}
+
+/// A q value in thousandths.
+fn read_q(text: &[u8]) -> Option<u16> {
+    let (whole, fraction) = match memchr::memchr(b'.', text) {
+        Some(point) => (&text[..point], &text[point + 1..]),
+        None => (text, &b""[..]),
+    };
+    if fraction.len() > 3 || !fraction.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let mut thousandths = 0_u16;
+    for position in 0..3 {
+        thousandths =
+            thousandths * 10 + fraction.get(position).map_or(0, |digit| u16::from(digit - b'0'));
+    }
+    match whole {
+        b"0" | b"" if !text.is_empty() => Some(thousandths),
+        b"1" if thousandths == 0 => Some(1000),
+        _ => None,
+    }
+}
+
+/// Nonces in a request's credentials.
+trait Nonces {
+    fn values_of_nonce(&self) -> impl Iterator<Item = String>;
+}
+
+impl Nonces for Message {
+    fn values_of_nonce(&self) -> impl Iterator<Item = String> {
+        self.header_lines(HeaderId::Authorization)
+            .filter_map(|value| crate::sip::auth::parse_credentials(value).ok())
+            .map(|credentials| credentials.nonce.into_owned())
+    }
+}

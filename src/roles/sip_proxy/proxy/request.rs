@@ -1,0 +1,308 @@
+//! Requests (RFC 3261 16.3 to 16.6, 16.10).
+
+use super::core::{Action, Core, Counted, Cx};
+use super::forward::amended_via;
+use super::route::{Route, TopRoutes};
+use super::transaction::{Server, Target, Transaction};
+use crate::base::flow::{Destination, Flow, Outbound};
+use crate::base::id::{NodeId, Slot};
+use crate::base::limits::TRYING_DELAY;
+use crate::base::time::Instant;
+use crate::sip::message::{HeaderId, Message, Method, Writer, response_to};
+use crate::sip::packet::Packet;
+use crate::sip::transaction::{Action as Step, TransactionKey};
+use std::collections::VecDeque;
+
+/// Methods that the cluster understands, as in Allow.
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, MESSAGE, UPDATE, PRACK, SUBSCRIBE, NOTIFY, REFER";
+
+impl Core {
+    pub(super) fn on_request(&mut self, packet: Packet, cx: &mut Cx<'_>) {
+        let Packet { flow, message } = packet;
+        let method = message.method();
+        if let Some(fault) = message.fault() {
+            if method != Method::Ack {
+                cx.count(Counted::Refused(fault.status()));
+                self.answer_statelessly(
+                    &message,
+                    &flow,
+                    fault.status(),
+                    fault.to_string().as_bytes(),
+                    cx,
+                );
+            }
+            return;
+        }
+        let Some(key) = TransactionKey::of(&message, method, self.seed) else { return };
+        if let Some(&slot) = self.by_key.get(&key) {
+            self.on_known(slot, method, cx);
+            return;
+        }
+        if method == Method::Cancel {
+            self.on_cancel(&message, &flow, cx);
+            return;
+        }
+        let from_node = self.settings.node_at(flow.remote, flow.protocol).map(|node| node.id);
+        let routes = self.top_routes(&message);
+        if method == Method::Ack {
+            self.on_ack(&message, &flow, from_node, routes, cx);
+            return;
+        }
+        let unknown = unsupported(&message, HeaderId::ProxyRequire);
+        if !unknown.is_empty() {
+            let writer =
+                response_to(&message, 420, b"", self.stateless_tag(&message).as_bytes(), None);
+            self.answer_with(&message, &flow, writer, Some((HeaderId::Unsupported, unknown)), cx);
+            return;
+        }
+        let route = self.route(&message, from_node, routes, cx);
+        self.start(key, message, flow, from_node, routes.ours, route, cx);
+    }
+
+    /// A request whose transaction stands: a repetition, or the ACK of a refusal.
+    fn on_known(&mut self, slot: Slot, method: Method, cx: &mut Cx<'_>) {
+        cx.count(Counted::Retransmission);
+        let Some(transaction) = self.transactions.get_mut(slot) else { return };
+        if method == Method::Ack {
+            if let Server::Invite(machine) = &mut transaction.server {
+                machine.on_ack(cx.now);
+            }
+        } else {
+            for step in transaction.server.on_retransmission() {
+                if let (Step::SendResponse, Some(bytes)) = (step, &transaction.response) {
+                    let to = Destination::Flow(transaction.flow);
+                    cx.out.push(Action::Send(Outbound { to, bytes: bytes.clone(), sender: None }));
+                }
+            }
+        }
+        self.settle(slot, cx);
+    }
+
+    fn on_ack(
+        &mut self,
+        message: &Message,
+        flow: &Flow,
+        from_node: Option<NodeId>,
+        routes: TopRoutes,
+        cx: &mut Cx<'_>,
+    ) {
+        if let Route::Targets(lists) = self.route(message, from_node, routes, cx)
+            && let Some(target) = lists.first().and_then(|list| list.first())
+        {
+            self.forward_ack(message, flow, from_node, routes.ours, target, cx);
+        }
+    }
+
+    fn on_cancel(&mut self, message: &Message, flow: &Flow, cx: &mut Cx<'_>) {
+        let slot = TransactionKey::of(message, Method::Invite, self.seed)
+            .and_then(|key| self.by_key.get(&key).copied());
+        let open = slot
+            .and_then(|slot| self.transactions.get(slot))
+            .is_some_and(|found| found.method == Method::Invite);
+        let Some(slot) = slot.filter(|_| open) else {
+            self.answer_statelessly(message, flow, 481, b"", cx);
+            return;
+        };
+        self.answer_statelessly(message, flow, 200, b"", cx);
+        self.cancel_branches(slot, true, cx);
+        self.settle(slot, cx);
+    }
+
+    /// Makes the transaction and carries the route out.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one request, each of its own kind")]
+    fn start(
+        &mut self,
+        key: TransactionKey,
+        message: Message,
+        flow: Flow,
+        from_node: Option<NodeId>,
+        routes_ours: usize,
+        route: Route,
+        cx: &mut Cx<'_>,
+    ) {
+        let method = message.method();
+        let trying_at =
+            if method == Method::Invite { cx.now + TRYING_DELAY } else { Instant::NEVER };
+        let transaction = Transaction {
+            key,
+            method,
+            flow,
+            request: message,
+            from_node,
+            server: Server::new(method, flow.protocol.is_reliable()),
+            response: None,
+            routes_ours,
+            branches: Vec::new(),
+            waiting: VecDeque::new(),
+            nodes_tried: Vec::new(),
+            best: None,
+            cancelled: false,
+            trying_at,
+            registration: None,
+            server_done: false,
+        };
+        let Some(slot) = self.transactions.insert(transaction) else {
+            return;
+        };
+        self.by_key.insert(key, slot);
+        match route {
+            Route::Targets(lists) => {
+                if let Some(transaction) = self.transactions.get_mut(slot) {
+                    transaction.waiting = lists.into();
+                }
+                self.try_next(slot, cx);
+            }
+            Route::NewAtNode => self.try_node(slot, None, cx),
+            Route::Answer(status) => self.answer(slot, status, b"", &[], cx),
+            Route::Register => self.on_register(slot, cx),
+        }
+        self.settle(slot, cx);
+    }
+
+    /// Sends to the next list of targets; without one the best answer goes back.
+    pub(super) fn try_next(&mut self, slot: Slot, cx: &mut Cx<'_>) {
+        let Some(transaction) = self.transactions.get_mut(slot) else { return };
+        match transaction.waiting.pop_front() {
+            Some(targets) => self.start_branches(slot, &targets, cx),
+            None => self.answer_best(slot, cx),
+        }
+    }
+
+    /// Sends to a node: the preferred one, else the one that the Call-ID chooses.
+    pub(super) fn try_node(&mut self, slot: Slot, preferred: Option<NodeId>, cx: &mut Cx<'_>) {
+        let Some(transaction) = self.transactions.get(slot) else { return };
+        let tried = &transaction.nodes_tried;
+        let preferred = preferred
+            .filter(|id| {
+                !tried.contains(id) && self.settings.node(*id).is_some_and(|node| node.is_local)
+            })
+            .and_then(|id| Some((id, self.nodes.primary(id)?)));
+        let chosen = preferred.or_else(|| self.nodes.choose(transaction.request.call_id(), tried));
+        if let Some((id, remote)) =
+            chosen.filter(|_| tried.len() < crate::base::limits::NODE_TRIES_MAX)
+        {
+            let target = Target {
+                to: Destination::Address { protocol: self.settings.node_protocol, remote },
+                uri: None,
+                node: Some(id),
+                may_fail_over: true,
+            };
+            self.start_branches(slot, &[target], cx);
+        } else if transaction.best.is_some() {
+            self.answer_best(slot, cx);
+        } else {
+            let retry = (2 + cx.ids.below(4)).to_string();
+            self.answer(slot, 503, b"No Node In Service", &[(HeaderId::RetryAfter, retry)], cx);
+        }
+    }
+
+    /// Answers a request from here, inside its transaction.
+    pub(super) fn answer(
+        &mut self,
+        slot: Slot,
+        status: u16,
+        reason: &[u8],
+        headers: &[(HeaderId, String)],
+        cx: &mut Cx<'_>,
+    ) {
+        let Some(transaction) = self.transactions.get(slot) else { return };
+        if status >= 300 {
+            cx.count(Counted::Refused(status));
+        }
+        let tag =
+            if status == 100 { String::new() } else { self.stateless_tag(&transaction.request) };
+        let mut writer =
+            start_response(&transaction.request, &transaction.flow, status, reason, &tag);
+        for (id, value) in headers {
+            writer.header(*id, value);
+        }
+        if status == 405 || (status == 200 && transaction.method == Method::Options) {
+            writer.header(HeaderId::Allow, ALLOW);
+        }
+        if status == 489 {
+            writer.named(b"Allow-Events", b"");
+        }
+        let bytes = writer.body(None);
+        self.respond(slot, status, bytes, cx);
+    }
+
+    /// Gives a response to the server side and sends it.
+    pub(super) fn respond(
+        &mut self,
+        slot: Slot,
+        status: u16,
+        bytes: bytes::Bytes,
+        cx: &mut Cx<'_>,
+    ) {
+        let Some(transaction) = self.transactions.get_mut(slot) else { return };
+        if status >= 101 {
+            transaction.trying_at = Instant::NEVER;
+        }
+        let steps = transaction.server.on_answer(status, cx.now);
+        for step in steps {
+            if step == Step::SendResponse {
+                let to = Destination::Flow(transaction.flow);
+                cx.out.push(Action::Send(Outbound { to, bytes: bytes.clone(), sender: None }));
+                transaction.response = Some(bytes.clone());
+            }
+        }
+    }
+
+    fn answer_statelessly(
+        &mut self,
+        message: &Message,
+        flow: &Flow,
+        status: u16,
+        reason: &[u8],
+        cx: &mut Cx<'_>,
+    ) {
+        let tag = self.stateless_tag(message);
+        let writer = start_response(message, flow, status, reason, &tag);
+        self.answer_with(message, flow, writer, None, cx);
+    }
+
+    fn answer_with(
+        &mut self,
+        _: &Message,
+        flow: &Flow,
+        mut writer: Writer,
+        header: Option<(HeaderId, String)>,
+        cx: &mut Cx<'_>,
+    ) {
+        if let Some((id, value)) = header {
+            writer.header(id, value);
+        }
+        let bytes = writer.body(None);
+        cx.out.push(Action::Send(Outbound { to: Destination::Flow(*flow), bytes, sender: None }));
+    }
+
+    /// A To tag that is the same whenever the same request is answered
+    /// (RFC 3261 8.2.7).
+    pub(super) fn stateless_tag(&self, message: &Message) -> String {
+        let via = message.values(HeaderId::Via).next().unwrap_or_default();
+        let seal = self.sealer.seal_text(&[b"tag ", message.call_id(), via].concat());
+        seal.get(..16).unwrap_or_default().to_owned()
+    }
+}
+
+/// A response with the top Via amended for the way back.
+pub(super) fn start_response(
+    request: &Message,
+    flow: &Flow,
+    status: u16,
+    reason: &[u8],
+    tag: &str,
+) -> Writer {
+    let amended = request
+        .top_via()
+        .zip(request.values(HeaderId::Via).next())
+        .and_then(|(via, original)| amended_via(&via, original, flow));
+    response_to(request, status, reason, tag.as_bytes(), amended.as_deref())
+}
+
+/// Option tags of a header that nobody here understands.
+fn unsupported(message: &Message, id: HeaderId) -> String {
+    let tags: Vec<String> =
+        message.values(id).map(|tag| String::from_utf8_lossy(tag).into_owned()).collect();
+    tags.join(", ")
+}

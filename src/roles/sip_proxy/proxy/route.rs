@@ -1,0 +1,269 @@
+//! Where a request goes, before anything is sent: RFC 3261 16.4 to 16.6 with the
+//! cluster's tokens.
+
+use super::core::{Core, Counted, Cx};
+use super::transaction::Target;
+use crate::base::flow::{Destination, Protocol};
+use crate::base::id::NodeId;
+use crate::base::limits::FORK_WIDTH_MAX;
+use crate::base::seal::Kind;
+use crate::base::time::Instant;
+use crate::sip::message::text::Params;
+use crate::sip::message::uri::Scheme;
+use crate::sip::message::{HeaderId, Message, Method, NameAddr, Uri};
+use core::net::SocketAddr;
+
+/// Bits of a leg word below its node-id: shard 8, generation 24, index 20.
+pub(crate) const LEG_NODE_SHIFT: u32 = 52;
+
+/// What is to be done with a request.
+#[derive(Debug)]
+pub(super) enum Route {
+    /// Send it to these, list after list.
+    Targets(Vec<Vec<Target>>),
+    /// Send it to the node that its Call-ID chooses.
+    NewAtNode,
+    /// Answer it here.
+    Answer(u16),
+    /// It is a REGISTER for the cluster.
+    Register,
+}
+
+/// What stands at the top of a request's Route.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct TopRoutes {
+    /// Values that name this cluster.
+    pub(super) ours: usize,
+    /// The node in their token.
+    pub(super) node: Option<NodeId>,
+    /// Whether one of them had a token that does not open.
+    pub(super) forged: bool,
+}
+
+impl Core {
+    /// Looks at the Route values of ours.
+    pub(super) fn top_routes(&self, message: &Message) -> TopRoutes {
+        let mut found = TopRoutes::default();
+        for value in message.values(HeaderId::Route) {
+            let Some(uri) = NameAddr::parse(value).ok().and_then(|value| value.parsed_uri().ok())
+            else {
+                break;
+            };
+            if !self.settings.is_cluster(uri.host_str(), uri.port_or_default()) {
+                break;
+            }
+            found.ours += 1;
+            if let Some(token) = Params::new(uri.params).get(b"t") {
+                match self.sealer.open(Kind::Route, token).and_then(node_of_word) {
+                    Some(node) => found.node = Some(node),
+                    None => found.forged = true,
+                }
+            }
+        }
+        found
+    }
+
+    /// Decides on a request that is neither CANCEL nor an ACK of a transaction.
+    pub(super) fn route(
+        &mut self,
+        message: &Message,
+        from_node: Option<NodeId>,
+        routes: TopRoutes,
+        cx: &mut Cx<'_>,
+    ) -> Route {
+        if message.max_forwards() == Some(0) {
+            return Route::Answer(if message.method() == Method::Options { 200 } else { 483 });
+        }
+        let Ok(uri) = Uri::parse(message.request_uri()) else { return Route::Answer(400) };
+        match from_node {
+            Some(_) => self.route_from_node(message, &uri, routes, cx),
+            None => self.route_from_outside(message, &uri, routes, cx),
+        }
+    }
+
+    fn route_from_outside(
+        &mut self,
+        message: &Message,
+        uri: &Uri<'_>,
+        routes: TopRoutes,
+        cx: &mut Cx<'_>,
+    ) -> Route {
+        if message.header(HeaderId::XGenesysRoute).is_some() || routes.forged {
+            cx.count(Counted::ForeignRoute);
+        }
+        if message.values(HeaderId::Route).count() > routes.ours {
+            return Route::Answer(403);
+        }
+        if uri.scheme == Scheme::Other {
+            return Route::Answer(416);
+        }
+        if let Some(node) = self.leg_node(uri) {
+            return self.to_node(node);
+        }
+        if !message.to_tag().is_empty() {
+            return match routes.node {
+                Some(node) => self.to_node(node),
+                None => {
+                    cx.count(Counted::BadToken);
+                    Route::Answer(481)
+                }
+            };
+        }
+        if uri.scheme == Scheme::Sip
+            && !self.settings.is_cluster(uri.host_str(), uri.port_or_default())
+        {
+            return Route::Answer(if message.method() == Method::Register { 404 } else { 403 });
+        }
+        match message.method() {
+            Method::Register => Route::Register,
+            Method::Options if uri.user.is_empty() => Route::Answer(200),
+            Method::Subscribe => match self.settings.feature_server {
+                Some(remote) => Route::Targets(vec![vec![to_address(Protocol::Udp, remote)]]),
+                None => Route::Answer(489),
+            },
+            Method::Publish => Route::Answer(405),
+            Method::Invite
+            | Method::Ack
+            | Method::Cancel
+            | Method::Bye
+            | Method::Options
+            | Method::Info
+            | Method::Message
+            | Method::Update
+            | Method::Prack
+            | Method::Notify
+            | Method::Refer
+            | Method::Other => Route::NewAtNode,
+        }
+    }
+
+    fn route_from_node(
+        &mut self,
+        message: &Message,
+        uri: &Uri<'_>,
+        routes: TopRoutes,
+        cx: &mut Cx<'_>,
+    ) -> Route {
+        if let Some(value) = message.header(HeaderId::XGenesysRoute) {
+            match open_route(&self.sealer, value) {
+                Some(hop) if hop == b"registrar" => return self.look_up(&uri.user_name(), cx.now),
+                Some(hop) => return direct(hop, message.request_uri()),
+                None => cx.count(Counted::ForeignRoute),
+            }
+        }
+        if let Some(next) = message.values(HeaderId::Route).nth(routes.ours) {
+            let hop = NameAddr::parse(next).map(|value| value.uri).unwrap_or_default();
+            return direct(hop, message.request_uri());
+        }
+        if let Some(node) = self.leg_node(uri) {
+            return self.to_node(node);
+        }
+        if uri.scheme == Scheme::Sip
+            && self.settings.is_cluster(uri.host_str(), uri.port_or_default())
+        {
+            if uri.user.is_empty() {
+                return Route::Answer(if message.method() == Method::Options { 200 } else { 404 });
+            }
+            return self.look_up(&uri.user_name(), cx.now);
+        }
+        direct(message.request_uri(), message.request_uri())
+    }
+
+    /// The node that a Contact of a node's leg names.
+    fn leg_node(&self, uri: &Uri<'_>) -> Option<NodeId> {
+        let token = uri.user.get(2..)?;
+        let word = self.sealer.open(Kind::Leg, token)?;
+        NodeId::new(u16::try_from(word >> LEG_NODE_SHIFT).ok()?)
+    }
+
+    fn to_node(&self, node: NodeId) -> Route {
+        match self.nodes.primary(node) {
+            Some(remote) => Route::Targets(vec![vec![Target {
+                to: Destination::Address { protocol: self.settings.node_protocol, remote },
+                uri: None,
+                node: Some(node),
+                may_fail_over: false,
+            }]]),
+            None => Route::Answer(481),
+        }
+    }
+
+    /// The bindings of a DN, by descending q; equal q at the same time.
+    fn look_up(&self, dn: &str, now: Instant) -> Route {
+        let mut lists: Vec<(u16, Vec<Target>)> = Vec::new();
+        for binding in self.registrar.lookup(dn, now).take(FORK_WIDTH_MAX) {
+            let own_stream =
+                binding.proxy == self.settings.id && binding.source.protocol.is_reliable();
+            let to = if own_stream {
+                Some(Destination::Flow(binding.source))
+            } else {
+                destination(binding.uri.as_bytes())
+            };
+            let Some(to) = to else { continue };
+            let target = Target {
+                to,
+                uri: Some(binding.uri.as_bytes().to_vec()),
+                node: None,
+                may_fail_over: false,
+            };
+            match lists.last_mut() {
+                Some((q, list)) if *q == binding.q => list.push(target),
+                Some(_) | None => lists.push((binding.q, vec![target])),
+            }
+        }
+        if lists.is_empty() {
+            return Route::Answer(480);
+        }
+        Route::Targets(lists.into_iter().map(|(_, list)| list).collect())
+    }
+}
+
+fn node_of_word(word: u64) -> Option<NodeId> {
+    NodeId::new(u16::try_from(word).ok()?)
+}
+
+/// The next hop of an `X-Genesys-Route` that this cluster sealed.
+fn open_route<'v>(sealer: &crate::base::seal::Sealer, value: &'v [u8]) -> Option<&'v [u8]> {
+    let separator = memchr::memrchr(b';', value)?;
+    let (text, seal) = (&value[..separator], value[separator + 1..].strip_prefix(b"seal=")?);
+    if !sealer.opens_text(text, seal) {
+        return None;
+    }
+    let start = memchr::memmem::find(text, b"hop=")? + 4;
+    Some(&text[start..])
+}
+
+/// A target at a URI's host, the Request-URI kept.
+fn direct(hop: &[u8], request_uri: &[u8]) -> Route {
+    match destination(hop) {
+        Some(to) => Route::Targets(vec![vec![Target {
+            to,
+            uri: Some(request_uri.to_vec()),
+            node: None,
+            may_fail_over: false,
+        }]]),
+        None => Route::Answer(416),
+    }
+}
+
+fn to_address(protocol: Protocol, remote: SocketAddr) -> Target {
+    Target {
+        to: Destination::Address { protocol, remote },
+        uri: None,
+        node: None,
+        may_fail_over: false,
+    }
+}
+
+/// Where a SIP URI leads: its address, or its host to be resolved.
+fn destination(uri: &[u8]) -> Option<Destination> {
+    let uri = Uri::parse(uri).ok()?;
+    if uri.scheme != Scheme::Sip {
+        return None;
+    }
+    let (protocol, port) = (uri.protocol()?, uri.port_or_default());
+    Some(match uri.host_ip() {
+        Some(ip) => Destination::Address { protocol, remote: SocketAddr::new(ip, port) },
+        None => Destination::Host { protocol, host: uri.host_str().into(), port },
+    })
+}

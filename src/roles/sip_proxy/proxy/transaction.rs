@@ -1,0 +1,238 @@
+//! One proxied request: a server side and the branches it was sent on.
+
+use crate::base::flow::{Destination, Flow};
+use crate::base::id::NodeId;
+use crate::base::limits::{NODE_SILENCE, TIMER_C, TRANSACTION_TIMEOUT};
+use crate::base::time::Instant;
+use crate::sip::message::{Message, Method};
+use crate::sip::transaction::{
+    Actions, ClientInvite, ClientNonInvite, ServerInvite, ServerNonInvite, TransactionKey,
+};
+use bytes::Bytes;
+use std::collections::VecDeque;
+
+/// Server side of either kind.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Server {
+    Invite(ServerInvite),
+    NonInvite(ServerNonInvite),
+}
+
+impl Server {
+    pub(super) fn new(method: Method, reliable: bool) -> Self {
+        if method == Method::Invite {
+            Self::Invite(ServerInvite::new(reliable))
+        } else {
+            Self::NonInvite(ServerNonInvite::new(reliable))
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        match self {
+            Self::Invite(machine) => machine.is_open(),
+            Self::NonInvite(machine) => machine.is_open(),
+        }
+    }
+
+    pub(super) fn on_retransmission(&mut self) -> Actions {
+        match self {
+            Self::Invite(machine) => machine.on_retransmission(),
+            Self::NonInvite(machine) => machine.on_retransmission(),
+        }
+    }
+
+    pub(super) fn on_answer(&mut self, status: u16, now: Instant) -> Actions {
+        match self {
+            Self::Invite(machine) => machine.on_answer(status, now),
+            Self::NonInvite(machine) => machine.on_answer(status, now),
+        }
+    }
+
+    pub(super) fn on_time(&mut self, now: Instant) -> Actions {
+        match self {
+            Self::Invite(machine) => machine.on_time(now),
+            Self::NonInvite(machine) => machine.on_time(now),
+        }
+    }
+
+    pub(super) fn next_deadline(&self) -> Instant {
+        match self {
+            Self::Invite(machine) => machine.next_deadline(),
+            Self::NonInvite(machine) => machine.next_deadline(),
+        }
+    }
+}
+
+/// Client side of either kind.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Client {
+    Invite(ClientInvite),
+    NonInvite(ClientNonInvite),
+}
+
+impl Client {
+    pub(super) fn new(method: Method, now: Instant, reliable: bool) -> Self {
+        if method == Method::Invite {
+            Self::Invite(ClientInvite::new(now, reliable).0)
+        } else {
+            Self::NonInvite(ClientNonInvite::new(now, reliable).0)
+        }
+    }
+
+    pub(super) fn on_response(&mut self, status: u16, now: Instant) -> Actions {
+        match self {
+            Self::Invite(machine) => machine.on_response(status, now),
+            Self::NonInvite(machine) => machine.on_response(status, now),
+        }
+    }
+
+    pub(super) fn on_time(&mut self, now: Instant) -> Actions {
+        match self {
+            Self::Invite(machine) => machine.on_time(now),
+            Self::NonInvite(machine) => machine.on_time(now),
+        }
+    }
+
+    pub(super) fn next_deadline(&self) -> Instant {
+        match self {
+            Self::Invite(machine) => machine.next_deadline(),
+            Self::NonInvite(machine) => machine.next_deadline(),
+        }
+    }
+}
+
+/// Where a branch goes.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    pub(super) to: Destination,
+    /// Request-URI in place of the one that came.
+    pub(super) uri: Option<Vec<u8>>,
+    /// The node, when it is one: the next is tried when it stays silent.
+    pub(super) node: Option<NodeId>,
+    /// Whether another node may take the request.
+    pub(super) may_fail_over: bool,
+}
+
+/// One branch.
+#[derive(Clone, Debug)]
+pub(super) struct Branch {
+    pub(super) client: Client,
+    pub(super) to: Destination,
+    pub(super) bytes: Bytes,
+    pub(super) node: Option<NodeId>,
+    pub(super) may_fail_over: bool,
+    /// Highest provisional status heard, zero for none.
+    pub(super) provisional: u16,
+    /// Final status heard or made up, zero for none.
+    pub(super) final_status: u16,
+    /// The CANCEL, once it is sent; its own transaction.
+    pub(super) cancel: Option<(Client, Bytes)>,
+    /// To be cancelled as soon as a provisional response permits it.
+    pub(super) cancel_wanted: bool,
+    /// Another branch has taken over.
+    pub(super) abandoned: bool,
+    /// When silence, or a missing final response, has lasted too long.
+    pub(super) patience: Instant,
+    pub(super) done: bool,
+}
+
+impl Branch {
+    pub(super) fn new(target: &Target, bytes: Bytes, method: Method, now: Instant) -> Self {
+        let reliable = target.to.protocol().is_reliable();
+        let patience = if target.may_fail_over {
+            now + NODE_SILENCE
+        } else if method == Method::Invite {
+            now + TIMER_C
+        } else {
+            Instant::NEVER
+        };
+        Self {
+            client: Client::new(method, now, reliable),
+            to: target.to.clone(),
+            bytes,
+            node: target.node,
+            may_fail_over: target.may_fail_over,
+            provisional: 0,
+            final_status: 0,
+            cancel: None,
+            cancel_wanted: false,
+            abandoned: false,
+            patience,
+            done: false,
+        }
+    }
+
+    /// Whether a final response may still come that counts.
+    pub(super) fn is_pending(&self) -> bool {
+        self.final_status == 0 && !self.abandoned
+    }
+
+    /// A provisional response puts the end of patience off.
+    pub(super) fn on_provisional(&mut self, status: u16, now: Instant, method: Method) {
+        self.provisional = self.provisional.max(status);
+        if self.cancel.is_none() {
+            self.patience = if method == Method::Invite { now + TIMER_C } else { Instant::NEVER };
+        }
+    }
+
+    /// After a CANCEL the final response must come within 64·T1.
+    pub(super) fn on_cancelled(&mut self, now: Instant) {
+        self.patience = now + TRANSACTION_TIMEOUT;
+    }
+
+    pub(super) fn next_deadline(&self) -> Instant {
+        let cancel =
+            self.cancel.as_ref().map_or(Instant::NEVER, |(client, _)| client.next_deadline());
+        let own = if self.done { Instant::NEVER } else { self.client.next_deadline() };
+        let patience = if self.final_status == 0 { self.patience } else { Instant::NEVER };
+        own.min(cancel).min(patience)
+    }
+
+    /// Whether nothing of it can act any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.done && self.cancel.is_none()
+    }
+}
+
+/// What was asked of the registrar's rules before a REGISTER went to its node.
+pub(super) type Registration = crate::sip::registrar::Update;
+
+/// One proxied request.
+#[derive(Debug)]
+pub(super) struct Transaction {
+    pub(super) key: TransactionKey,
+    pub(super) method: Method,
+    pub(super) flow: Flow,
+    pub(super) request: Message,
+    pub(super) from_node: Option<NodeId>,
+    pub(super) server: Server,
+    /// The last response, for repetitions.
+    pub(super) response: Option<Bytes>,
+    /// Route values of ours at the top of the request.
+    pub(super) routes_ours: usize,
+    pub(super) branches: Vec<Branch>,
+    /// Targets still to be tried, by descending preference; inner lists are
+    /// tried at the same time.
+    pub(super) waiting: VecDeque<Vec<Target>>,
+    pub(super) nodes_tried: Vec<NodeId>,
+    /// The best final response so far.
+    pub(super) best: Option<(u16, Message)>,
+    pub(super) cancelled: bool,
+    /// When a 100 is due.
+    pub(super) trying_at: Instant,
+    pub(super) registration: Option<Registration>,
+    pub(super) server_done: bool,
+}
+
+impl Transaction {
+    pub(super) fn next_deadline(&self) -> Instant {
+        let server = if self.server_done { Instant::NEVER } else { self.server.next_deadline() };
+        let branches =
+            self.branches.iter().map(Branch::next_deadline).min().unwrap_or(Instant::NEVER);
+        server.min(branches).min(self.trying_at)
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.server_done && self.branches.iter().all(Branch::is_over)
+    }
+}
