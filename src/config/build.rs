@@ -251,7 +251,7 @@ fn host(text: &str, fields: &Fields<'_>, report: &mut Report) -> Option<Host> {
     let wrong = match options::valid_address(text) {
         Ok(()) if !text.contains(['*', ':', ';', '@']) => return Some(Host::Name(text.into())),
         Ok(()) => format!("`{text}` is not a host"),
-        Err(reason) => reason,
+        Err(reason) => reason.to_string(),
     };
     if let Some(node) = fields.node("host") {
         fields.misfit("host", node, &wrong, report);

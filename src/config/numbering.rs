@@ -15,6 +15,19 @@ pub(crate) const DNS_MAX: usize = 2_000_000;
 /// Stands for the number of a DN in passwords and options.
 const OWN_NUMBER: &str = "{dn}";
 
+/// Why a label of digits and a hyphen is no range.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+enum BadRange {
+    #[error("the ends of the range {0} differ in length")]
+    Width(String),
+    #[error("the numbers of the range {0} are too long")]
+    Digits(String),
+    #[error("the range {0} ends before it begins")]
+    Reversed(String),
+    #[error("the range {0} has more than {DNS_MAX} numbers")]
+    Size(String),
+}
+
 /// Adds what one entry of `dns` describes.
 pub(crate) fn add(fields: Fields<'_>, switch: &mut Switch, reader: &mut Reader<'_>) {
     let kind = kind(&fields, reader.report);
@@ -26,7 +39,7 @@ pub(crate) fn add(fields: Fields<'_>, switch: &mut Switch, reader: &mut Reader<'
         Ok(names) => names,
         Err(wrong) => {
             if let Some(node) = fields.node("name") {
-                fields.misfit("name", node, &wrong, reader.report);
+                fields.misfit("name", node, &wrong.to_string(), reader.report);
             }
             return;
         }
@@ -71,23 +84,23 @@ fn insert(dn: Dn, switch: &mut Switch, reported: &mut BTreeSet<super::report::Pl
 }
 
 /// The names that a label stands for: itself, or every number of a range.
-fn names(label: &str) -> Result<Vec<String>, String> {
+fn names(label: &str) -> Result<Vec<String>, BadRange> {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let Some((first, last)) = label.split_once('-').filter(|(first, last)| digits(first) && digits(last)) else {
         return Ok(vec![label.to_owned()]);
     };
     let width = first.len();
     if width != last.len() {
-        return Err(format!("the ends of the range {label} differ in length"));
+        return Err(BadRange::Width(label.to_owned()));
     }
     let (Ok(from), Ok(to)) = (first.parse::<u64>(), last.parse::<u64>()) else {
-        return Err(format!("the numbers of the range {label} are too long"));
+        return Err(BadRange::Digits(label.to_owned()));
     };
     if from > to {
-        return Err(format!("the range {label} ends before it begins"));
+        return Err(BadRange::Reversed(label.to_owned()));
     }
     if to - from >= DNS_MAX as u64 {
-        return Err(format!("the range {label} has more than {DNS_MAX} numbers"));
+        return Err(BadRange::Size(label.to_owned()));
     }
     Ok((from..=to).map(|number| format!("{number:0width$}")).collect())
 }

@@ -6,3 +6,4 @@ pub mod message;
 pub mod packet;
 pub mod registrar;
 pub mod transaction;
+pub mod user_agent;

@@ -42,6 +42,85 @@ impl core::fmt::Display for OptionValue {
     }
 }
 
+/// Why a value does not fit its option; followed by the option's help.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Misfit {
+    /// A list or mapping where one value belongs.
+    #[error("takes a single value, not {0}")]
+    NotSingle(&'static str),
+    /// A list or mapping inside a list or mapping.
+    #[error("`{0}` must be a single value, not {1}")]
+    EntryNotSingle(String, &'static str),
+    /// Neither of the words of a flag.
+    #[error("`{0}` is neither true nor false")]
+    NotFlag(String),
+    /// No number at all.
+    #[error("`{0}` is not a whole number")]
+    NotNumber(String),
+    /// Below the smallest value.
+    #[error("{0} is less than {1}")]
+    TooSmall(i64, i64),
+    /// Above the greatest value; the last word is the unit.
+    #[error("{0} is more than {1}{2}")]
+    TooGreat(String, String, String),
+    /// No span of time at all.
+    #[error("`{0}` is not a span of time")]
+    NotDuration(String),
+    /// A span of time in a unit that nobody knows.
+    #[error("`{0}` is no unit; there are msec, sec, min, hour and day")]
+    NotUnit(String),
+    /// A span of time that cannot be counted.
+    #[error("{0} is too long")]
+    TooLong(String),
+    /// Not one of the words, though near to one.
+    #[error("`{0}` is not one of its values; did you mean `{1}`?")]
+    Misspelled(String, &'static str),
+    /// Not one of the words.
+    #[error("`{0}` is not one of its values: {1}")]
+    NotChoice(String, String),
+    /// Not `key=value`.
+    #[error("`{0}` is not `key=value`")]
+    NotPair(String),
+    /// A pair of something else than SIP final responses.
+    #[error("`{0}={1}` does not name two SIP codes from 400 to 699")]
+    NotCodes(String, String),
+    /// Not what the option wants.
+    #[error("`{0}` is not {1}")]
+    Not(String, &'static str),
+    /// No SIP address.
+    #[error("`{0}` is not a SIP address: {1}")]
+    NotAddress(String, BadAddress),
+}
+
+/// Why a text is no SIP address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BadAddress {
+    /// `sips:`.
+    #[error("sips: needs TLS, which this version does not have")]
+    Sips,
+    /// A transport other than UDP and TCP.
+    #[error("the transport is udp or tcp, not `{0}`")]
+    Transport(String),
+    /// No port from 1 to 65535.
+    #[error("`{0}` is not a port")]
+    Port(String),
+    /// No host.
+    #[error("`{0}` is not a host")]
+    Host(String),
+    /// Digits and dots that are no address.
+    #[error("`{0}` is not an IPv4 address")]
+    V4(String),
+    /// Something else between brackets.
+    #[error("`{0}` is not an IPv6 address")]
+    V6(String),
+    /// An open bracket.
+    #[error("`[` without `]`")]
+    Bracket,
+    /// Something between the bracket and the port.
+    #[error("`{0}` stands behind the address")]
+    Behind(String),
+}
+
 /// One option that is set, and where.
 #[derive(Clone, Debug)]
 struct Setting {
@@ -258,7 +337,7 @@ fn as_duration(value: &OptionValue) -> Option<Duration> {
 
 /// Reads a value of the file as the register wants it. The error says what is
 /// wrong with it, to be followed by the option's help.
-pub(crate) fn parse(meta: &OptionMeta, node: &Node) -> Result<OptionValue, String> {
+pub(crate) fn parse(meta: &OptionMeta, node: &Node) -> Result<OptionValue, Misfit> {
     match (&node.content, meta.kind) {
         (_, ValueKind::Anything) => Ok(OptionValue::Text(node.text().unwrap_or_default().into())),
         (Content::Nothing, _) => parse_text(meta, ""),
@@ -275,36 +354,36 @@ pub(crate) fn parse(meta: &OptionMeta, node: &Node) -> Result<OptionValue, Strin
             let pairs = pairs.collect::<Result<Vec<_>, _>>()?;
             checked_pairs(meta, pairs)
         }
-        (Content::List(_) | Content::Map(_), _) => Err(format!("takes a single value, not {}", node.kind())),
+        (Content::List(_) | Content::Map(_), _) => Err(Misfit::NotSingle(node.kind())),
     }
 }
 
-fn single(what: &str, node: &Node) -> String {
-    format!("`{what}` must be a single value, not {}", node.kind())
+fn single(what: &str, node: &Node) -> Misfit {
+    Misfit::EntryNotSingle(what.to_owned(), node.kind())
 }
 
-fn parse_text(meta: &OptionMeta, text: &str) -> Result<OptionValue, String> {
+fn parse_text(meta: &OptionMeta, text: &str) -> Result<OptionValue, Misfit> {
     let text = text.trim();
-    let checked = |fits: bool, wanted: &str| {
-        if fits { Ok(OptionValue::Text(text.into())) } else { Err(format!("`{text}` is not {wanted}")) }
+    let checked = |fits: bool, wanted: &'static str| {
+        if fits { Ok(OptionValue::Text(text.into())) } else { Err(Misfit::Not(text.to_owned(), wanted)) }
     };
     match meta.kind {
         ValueKind::Flag => match text.to_ascii_lowercase().as_str() {
             "true" | "yes" | "on" | "1" => Ok(OptionValue::Flag(true)),
             "false" | "no" | "off" | "0" => Ok(OptionValue::Flag(false)),
-            _ => Err(format!("`{text}` is neither true nor false")),
+            _ => Err(Misfit::NotFlag(text.to_owned())),
         },
         ValueKind::Number { min, max } => match text.parse::<i64>() {
             Ok(number) if (min..=max).contains(&number) => Ok(OptionValue::Number(number)),
-            Ok(number) if number < min => Err(format!("{number} is less than {min}")),
-            Ok(number) => Err(format!("{number} is more than {max}")),
-            Err(_) => Err(format!("`{text}` is not a whole number")),
+            Ok(number) if number < min => Err(Misfit::TooSmall(number, min)),
+            Ok(_) => Err(Misfit::TooGreat(text.to_owned(), max.to_string(), String::new())),
+            Err(_) => Err(Misfit::NotNumber(text.to_owned())),
         },
         ValueKind::Duration { unit, max } => duration(text, unit, max).map(OptionValue::Duration),
         ValueKind::Choice(words) if words.contains(&text) => Ok(OptionValue::Text(text.into())),
         ValueKind::Choice(words) => Err(match super::nearest(text, words.iter().copied()) {
-            Some(word) => format!("`{text}` is not one of its values; did you mean `{word}`?"),
-            None => format!("`{text}` is not one of its values: {}", words.join(", ")),
+            Some(word) => Misfit::Misspelled(text.to_owned(), word),
+            None => Misfit::NotChoice(text.to_owned(), words.join(", ")),
         }),
         ValueKind::Text | ValueKind::Anything => Ok(OptionValue::Text(text.into())),
         ValueKind::List => {
@@ -314,7 +393,7 @@ fn parse_text(meta: &OptionMeta, text: &str) -> Result<OptionValue, String> {
         ValueKind::Pairs | ValueKind::CodePairs => checked_pairs(meta, pairs(text)?),
         ValueKind::SipAddress => match valid_address(text) {
             Ok(()) => Ok(OptionValue::Text(text.into())),
-            Err(reason) => Err(format!("`{text}` is not a SIP address: {reason}")),
+            Err(reason) => Err(Misfit::NotAddress(text.to_owned(), reason)),
         },
         ValueKind::HttpAddress => {
             let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
@@ -328,21 +407,21 @@ fn parse_text(meta: &OptionMeta, text: &str) -> Result<OptionValue, String> {
     }
 }
 
-fn pairs(text: &str) -> Result<Vec<(Box<str>, Box<str>)>, String> {
+fn pairs(text: &str) -> Result<Vec<(Box<str>, Box<str>)>, Misfit> {
     let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
     words
         .map(|word| match word.split_once('=') {
             Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().into(), value.trim().into())),
-            Some(_) | None => Err(format!("`{word}` is not `key=value`")),
+            Some(_) | None => Err(Misfit::NotPair(word.to_owned())),
         })
         .collect()
 }
 
-fn checked_pairs(meta: &OptionMeta, pairs: Vec<(Box<str>, Box<str>)>) -> Result<OptionValue, String> {
+fn checked_pairs(meta: &OptionMeta, pairs: Vec<(Box<str>, Box<str>)>) -> Result<OptionValue, Misfit> {
     if meta.kind == ValueKind::CodePairs
         && let Some((from, to)) = pairs.iter().find(|(from, to)| !is_error_code(from) || !is_error_code(to))
     {
-        return Err(format!("`{from}={to}` does not name two SIP codes from 400 to 699"));
+        return Err(Misfit::NotCodes(from.to_string(), to.to_string()));
     }
     Ok(OptionValue::Pairs(pairs))
 }
@@ -351,11 +430,11 @@ fn is_error_code(text: &str) -> bool {
     text.len() == 3 && text.parse::<u16>().is_ok_and(|code| (400..=699).contains(&code))
 }
 
-fn duration(text: &str, unit: Unit, max: u64) -> Result<Duration, String> {
+fn duration(text: &str, unit: Unit, max: u64) -> Result<Duration, Misfit> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, word) = text.split_at(digits);
     let Ok(number) = number.parse::<u64>() else {
-        return Err(format!("`{text}` is not a span of time"));
+        return Err(Misfit::NotDuration(text.to_owned()));
     };
     let millis = match word.trim() {
         "" => unit.millis(),
@@ -364,25 +443,25 @@ fn duration(text: &str, unit: Unit, max: u64) -> Result<Duration, String> {
         "min" => 60_000,
         "h" | "hr" | "hour" => 3_600_000,
         "d" | "day" => 86_400_000,
-        other => return Err(format!("`{other}` is no unit; there are msec, sec, min, hour and day")),
+        other => return Err(Misfit::NotUnit(other.to_owned())),
     };
     let Some(span) = number.checked_mul(millis) else {
-        return Err(format!("{text} is too long"));
+        return Err(Misfit::TooLong(text.to_owned()));
     };
     if span > max.saturating_mul(unit.millis()) {
-        return Err(format!("{text} is more than {max} {}", unit.title()));
+        return Err(Misfit::TooGreat(text.to_owned(), max.to_string(), format!(" {}", unit.title())));
     }
     Ok(Duration::from_millis(span))
 }
 
 /// Whether a text is `*`, `::msml`, or `[sip:][user@]host[:port][;transport=udp|tcp]`
 /// with a host name (RFC 1123 2.1), an IPv4 address or an IPv6 address in brackets.
-pub(crate) fn valid_address(text: &str) -> Result<(), String> {
+pub(crate) fn valid_address(text: &str) -> Result<(), BadAddress> {
     if matches!(text, "*" | "::msml") {
         return Ok(());
     }
     if text.starts_with("sips:") {
-        return Err("sips: needs TLS, which this version does not have".to_owned());
+        return Err(BadAddress::Sips);
     }
     let bare = text.strip_prefix("sip:").unwrap_or(text);
     let (target, parameters) = bare.split_once(';').unwrap_or((bare, ""));
@@ -391,7 +470,7 @@ pub(crate) fn valid_address(text: &str) -> Result<(), String> {
             && !transport.eq_ignore_ascii_case("udp")
             && !transport.eq_ignore_ascii_case("tcp")
         {
-            return Err(format!("the transport is udp or tcp, not `{transport}`"));
+            return Err(BadAddress::Transport(transport.to_owned()));
         }
     }
     let host_port = target.rsplit_once('@').map_or(target, |(_, host)| host);
@@ -399,35 +478,35 @@ pub(crate) fn valid_address(text: &str) -> Result<(), String> {
     if let Some(port) = port
         && !port.parse::<u16>().is_ok_and(|port| port > 0)
     {
-        return Err(format!("`{port}` is not a port"));
+        return Err(BadAddress::Port(port.to_owned()));
     }
     valid_host(host)
 }
 
-fn split_port(text: &str) -> Result<(&str, Option<&str>), String> {
+fn split_port(text: &str) -> Result<(&str, Option<&str>), BadAddress> {
     if !text.starts_with('[') {
         return Ok(text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))));
     }
     let Some((host, rest)) = text.split_once(']') else {
-        return Err("`[` without `]`".to_owned());
+        return Err(BadAddress::Bracket);
     };
     match rest.strip_prefix(':') {
         Some(port) => Ok((host, Some(port))),
         None if rest.is_empty() => Ok((host, None)),
-        None => Err(format!("`{rest}` stands behind the address")),
+        None => Err(BadAddress::Behind(rest.to_owned())),
     }
 }
 
-fn valid_host(host: &str) -> Result<(), String> {
+fn valid_host(host: &str) -> Result<(), BadAddress> {
     if let Some(address) = host.strip_prefix('[') {
         return match address.parse::<core::net::Ipv6Addr>() {
             Ok(_) => Ok(()),
-            Err(_) => Err(format!("`{address}` is not an IPv6 address")),
+            Err(_) => Err(BadAddress::V6(address.to_owned())),
         };
     }
     let only_digits = !host.is_empty() && host.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     if only_digits && host.parse::<core::net::Ipv4Addr>().is_err() {
-        return Err(format!("`{host}` is not an IPv4 address"));
+        return Err(BadAddress::V4(host.to_owned()));
     }
     let label = |label: &str| {
         !label.is_empty()
@@ -437,5 +516,5 @@ fn valid_host(host: &str) -> Result<(), String> {
             && !label.ends_with('-')
     };
     let name = host.strip_suffix('.').unwrap_or(host);
-    if name.len() <= 253 && name.split('.').all(label) { Ok(()) } else { Err(format!("`{host}` is not a host")) }
+    if name.len() <= 253 && name.split('.').all(label) { Ok(()) } else { Err(BadAddress::Host(host.to_owned())) }
 }

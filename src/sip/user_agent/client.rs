@@ -1,0 +1,498 @@
+//! Client transactions of the stack, and what their responses mean to a leg.
+
+use super::leg::{LegState, SentAck};
+use super::stack::{Action, Counted, Cx, Stack, Wake};
+use crate::base::flow::{Destination, Outbound, Sender};
+use crate::base::id::Slot;
+use crate::base::leg::{Cause, LegEvent};
+use crate::base::limits::{NODE_SILENCE, TRANSACTION_TIMEOUT};
+use crate::base::seal::Kind;
+use crate::base::time::Instant;
+use crate::sip::message::{HeaderId, Message, Method, NameAddr, Writer};
+use crate::sip::transaction::{
+    Action as Step, Actions, ClientInvite, ClientInviteState, ClientNonInvite,
+};
+use bytes::Bytes;
+use core::net::SocketAddr;
+
+#[derive(Clone, Copy, Debug)]
+enum Machine {
+    Invite(ClientInvite),
+    NonInvite(ClientNonInvite),
+}
+
+/// What a request is made of, except its Via, so that it can be sent again by
+/// another proxy under a new branch.
+#[derive(Clone, Debug)]
+pub(super) struct Draft {
+    pub(super) method: Method,
+    pub(super) uri: Vec<u8>,
+    /// Everything behind the Via lines, with the body.
+    pub(super) rest: Bytes,
+    pub(super) cseq: u32,
+}
+
+/// One client transaction.
+#[derive(Debug)]
+pub(super) struct ClientTransaction {
+    machine: Machine,
+    draft: Draft,
+    proxy: SocketAddr,
+    tried: Vec<SocketAddr>,
+    bytes: Bytes,
+    /// When silence means that the proxy is gone.
+    patience: Instant,
+    /// Whether the last answer may be waited for no longer.
+    give_up_at: Instant,
+    pub(super) leg: Option<Slot>,
+    heard: bool,
+    cancelled: bool,
+    cancel_wanted: bool,
+}
+
+impl ClientTransaction {
+    fn next_deadline(&self) -> Instant {
+        let machine = match &self.machine {
+            Machine::Invite(machine) => machine.next_deadline(),
+            Machine::NonInvite(machine) => machine.next_deadline(),
+        };
+        machine.min(self.patience).min(self.give_up_at)
+    }
+}
+
+impl Stack {
+    /// Sends a request of a leg by a proxy.
+    pub(super) fn request(
+        &mut self,
+        leg: Option<Slot>,
+        draft: Draft,
+        cx: &mut Cx<'_>,
+    ) -> Option<Slot> {
+        let proxy = self.pick_proxy(&[])?;
+        let slot = self.clients.insert_with(|_| {
+            let reliable = false;
+            let machine = start(draft.method, cx.now, reliable);
+            ClientTransaction {
+                machine,
+                draft,
+                proxy,
+                tried: Vec::new(),
+                bytes: Bytes::new(),
+                patience: Instant::NEVER,
+                give_up_at: Instant::NEVER,
+                leg,
+                heard: false,
+                cancelled: false,
+                cancel_wanted: false,
+            }
+        })?;
+        if let Some(leg) = leg {
+            self.hold_leg(leg);
+        }
+        self.send_by(slot, proxy, cx);
+        self.settle_client(slot, cx);
+        Some(slot)
+    }
+
+    /// The next proxy in turn that is in service and was not tried.
+    fn pick_proxy(&mut self, tried: &[SocketAddr]) -> Option<SocketAddr> {
+        let proxies = &self.settings.proxies;
+        let usable = |proxy: &&SocketAddr| !tried.contains(*proxy);
+        let up: Vec<SocketAddr> = proxies
+            .iter()
+            .filter(usable)
+            .filter(|proxy| !self.proxies_down.contains(*proxy))
+            .copied()
+            .collect();
+        let choice =
+            if up.is_empty() { proxies.iter().filter(usable).copied().collect() } else { up };
+        if choice.is_empty() {
+            return None;
+        }
+        self.next_proxy = self.next_proxy.wrapping_add(1);
+        choice.get(self.next_proxy % choice.len()).copied()
+    }
+
+    /// Starts the transaction anew by a proxy, under a branch of its own.
+    fn send_by(&mut self, slot: Slot, proxy: SocketAddr, cx: &mut Cx<'_>) {
+        let protocol = self.settings.proxy_protocol;
+        let Some(found) = self.clients.get_mut(slot) else { return };
+        let attempt = u32::try_from(found.tried.len()).unwrap_or(0xff).min(0xff);
+        let word =
+            Slot { index: slot.index | attempt << 24, ..slot }.with_shard(self.settings.shard);
+        let branch = self.sealer.seal(Kind::Branch, word);
+        let start_line =
+            [found.draft.method.as_str().as_bytes(), b" ", &found.draft.uri, b" SIP/2.0\r\n"]
+                .concat();
+        let via = format!(
+            "Via: SIP/2.0/{} {};branch=z9hG4bK{:02x}{branch};rport\r\n",
+            protocol.via_name(),
+            self.settings.address,
+            self.settings.shard.0
+        );
+        found.bytes = Bytes::from([&start_line[..], via.as_bytes(), &found.draft.rest].concat());
+        found.machine = start(found.draft.method, cx.now, protocol.is_reliable());
+        found.proxy = proxy;
+        found.tried.push(proxy);
+        found.heard = false;
+        found.patience = cx.now + NODE_SILENCE;
+        self.transmit(slot, cx);
+    }
+
+    fn transmit(&self, slot: Slot, cx: &mut Cx<'_>) {
+        let Some(found) = self.clients.get(slot) else { return };
+        cx.out.push(Action::Send(Outbound {
+            to: Destination::Address {
+                protocol: self.settings.proxy_protocol,
+                remote: found.proxy,
+            },
+            bytes: found.bytes.clone(),
+            sender: Some(Sender(slot.with_shard(self.settings.shard))),
+        }));
+    }
+
+    /// The client transaction that a response belongs to.
+    fn client_of(&self, message: &Message) -> Option<Slot> {
+        let word = self.sealer.open(Kind::Branch, message.top_via()?.branch().get(9..)?)?;
+        let (_, slot) = Slot::from_word(word);
+        let (attempt, slot) = (slot.index >> 24, Slot { index: slot.index & 0xff_ffff, ..slot });
+        let found = self.clients.get(slot)?;
+        (usize::try_from(attempt).ok()? + 1 == found.tried.len()).then_some(slot)
+    }
+
+    pub(super) fn on_response(&mut self, message: &Message, cx: &mut Cx<'_>) {
+        let Some(slot) = self.client_of(message).filter(|_| message.fault().is_none()) else {
+            cx.count(Counted::StrayResponse);
+            return;
+        };
+        let status = message.status();
+        let Some(found) = self.clients.get_mut(slot) else { return };
+        if message.cseq_method() != found.draft.method {
+            return;
+        }
+        found.heard = true;
+        found.patience = Instant::NEVER;
+        let steps = match &mut found.machine {
+            Machine::Invite(machine) => machine.on_response(status, cx.now),
+            Machine::NonInvite(machine) => machine.on_response(status, cx.now),
+        };
+        let (leg, method) = (found.leg, found.draft.method);
+        let cancel = found.cancel_wanted && status < 200;
+        let failed_over = status == 503
+            && steps_deliver(steps)
+            && !found.cancelled
+            && message.header(HeaderId::RetryAfter).is_some();
+        for step in steps {
+            match step {
+                Step::SendAck => self.send_hop_ack(slot, message, cx),
+                Step::Deliver if failed_over && self.try_other_proxy(slot, cx) => {}
+                Step::Deliver => match leg {
+                    Some(leg) if method == Method::Invite => {
+                        self.on_invite_response(leg, slot, message, cx)
+                    }
+                    Some(leg) => self.on_other_response(leg, method, message, cx),
+                    None => {}
+                },
+                Step::SendRequest
+                | Step::SendResponse
+                | Step::TimedOut
+                | Step::NoAck
+                | Step::Terminated => {}
+            }
+        }
+        if cancel {
+            self.cancel_client(slot, cx);
+        }
+        self.settle_client(slot, cx);
+    }
+
+    /// Sends the request by a proxy that was not tried yet.
+    fn try_other_proxy(&mut self, slot: Slot, cx: &mut Cx<'_>) -> bool {
+        let Some(found) = self.clients.get(slot) else { return false };
+        let tried = found.tried.clone();
+        let Some(proxy) = self.pick_proxy(&tried).filter(|proxy| !tried.contains(proxy)) else {
+            return false;
+        };
+        cx.count(Counted::ProxyFailover);
+        self.send_by(slot, proxy, cx);
+        true
+    }
+
+    fn send_hop_ack(&mut self, slot: Slot, response: &Message, cx: &mut Cx<'_>) {
+        let Some(found) = self.clients.get(slot) else { return };
+        let Ok(sent) = crate::sip::message::scan(found.bytes.to_vec()) else { return };
+        let mut writer = Writer::request(b"ACK", sent.request_uri());
+        writer.copy(&sent, HeaderId::Via).copy(&sent, HeaderId::Route).copy(&sent, HeaderId::From);
+        writer.copy(response, HeaderId::To).copy(&sent, HeaderId::CallId);
+        writer
+            .header(HeaderId::CSeq, format!("{} ACK", sent.cseq()))
+            .header(HeaderId::MaxForwards, "70");
+        let to =
+            Destination::Address { protocol: self.settings.proxy_protocol, remote: found.proxy };
+        cx.out.push(Action::Send(Outbound { to, bytes: writer.body(None), sender: None }));
+    }
+
+    /// CANCELs an INVITE of ours, at once or as soon as a response permits it.
+    pub(super) fn cancel_client(&mut self, slot: Slot, cx: &mut Cx<'_>) {
+        let Some(found) = self.clients.get_mut(slot) else { return };
+        let Machine::Invite(machine) = &found.machine else { return };
+        let open = matches!(
+            machine.state(),
+            ClientInviteState::Calling { .. } | ClientInviteState::Proceeding
+        );
+        if !open || found.cancelled {
+            return;
+        }
+        if !found.heard {
+            found.cancel_wanted = true;
+            return;
+        }
+        found.cancelled = true;
+        found.give_up_at = cx.now + TRANSACTION_TIMEOUT;
+        let proxy = found.proxy;
+        let Ok(sent) = crate::sip::message::scan(found.bytes.to_vec()) else { return };
+        let mut writer = Writer::request(b"CANCEL", sent.request_uri());
+        writer.copy(&sent, HeaderId::Via).copy(&sent, HeaderId::Route).copy(&sent, HeaderId::From);
+        writer.copy(&sent, HeaderId::To).copy(&sent, HeaderId::CallId);
+        writer
+            .header(HeaderId::CSeq, format!("{} CANCEL", sent.cseq()))
+            .header(HeaderId::MaxForwards, "70");
+        self.send_cancel(slot, proxy, writer.body(None), cx);
+        self.settle_client(slot, cx);
+    }
+
+    /// A CANCEL has a transaction of its own under the branch of its INVITE; its
+    /// answers carry no news, so only its repetitions are kept.
+    fn send_cancel(&mut self, invite: Slot, proxy: SocketAddr, bytes: Bytes, cx: &mut Cx<'_>) {
+        let _ = invite;
+        let to = Destination::Address { protocol: self.settings.proxy_protocol, remote: proxy };
+        cx.out.push(Action::Send(Outbound { to, bytes, sender: None }));
+    }
+
+    fn on_invite_response(&mut self, leg: Slot, client: Slot, message: &Message, cx: &mut Cx<'_>) {
+        let Some(found) = self.legs.get_mut(leg) else { return };
+        let status = message.status();
+        match (found.state, status) {
+            (LegState::Calling, 101..=199) => {
+                let body = message.typed_body();
+                cx.up(leg, LegEvent::Progress { code: status, body });
+            }
+            (_, 100..=199) => {}
+            (_, 200..=299) => self.on_invite_accepted(leg, client, message, cx),
+            (LegState::Calling, _) => {
+                found.inviting = None;
+                found.state = LegState::Ending;
+                let event = if (300..400).contains(&status) {
+                    LegEvent::Redirected(contacts(message))
+                } else {
+                    LegEvent::Failed(cause_of(message))
+                };
+                self.report(leg, event, cx);
+            }
+            (LegState::Cancelling, _) => {
+                found.inviting = None;
+                found.state = LegState::Ending;
+            }
+            (LegState::Established, _) => {
+                found.inviting = None;
+                if matches!(status, 408 | 481) {
+                    self.hang_up(leg, &Cause::code(status), cx);
+                    self.report(leg, LegEvent::Ended(cause_of(message)), cx);
+                } else {
+                    cx.up(leg, LegEvent::UpdateFailed(cause_of(message)));
+                }
+            }
+            (LegState::Incoming | LegState::Ending, _) => {}
+        }
+        self.settle_leg(leg, cx);
+    }
+
+    fn on_invite_accepted(&mut self, leg: Slot, client: Slot, message: &Message, cx: &mut Cx<'_>) {
+        let Some(found) = self.legs.get_mut(leg) else { return };
+        let cseq = message.cseq();
+        match found.sent_ack.clone() {
+            SentAck::Sent(sent, bytes) if sent == cseq => {
+                self.send_in_dialog_ack(bytes, cx);
+                return;
+            }
+            SentAck::Wanted(wanted) if wanted == cseq => return,
+            SentAck::None | SentAck::Wanted(_) | SentAck::Sent(..) => {}
+        }
+        let first = found.state == LegState::Calling || found.state == LegState::Cancelling;
+        if first {
+            found.dialog.learn(message);
+        } else if let Some(target) = super::dialog::contact_uri(message) {
+            found.dialog.target = target;
+        }
+        if found.inviting == Some(client) {
+            found.inviting = None;
+        }
+        let (state, offer_sent) = (found.state, found.offer_sent);
+        let body = message.typed_body();
+        if state == LegState::Calling || state == LegState::Established {
+            found.state = LegState::Established;
+            found.sent_ack = SentAck::Wanted(cseq);
+            if offer_sent {
+                self.confirm(leg, None, cx);
+            }
+            let event =
+                if first { LegEvent::Answered { body } } else { LegEvent::Updated { body } };
+            cx.up(leg, event);
+        } else {
+            // The far end answered while the CANCEL was on its way: RFC 3261 9.1.
+            found.sent_ack = SentAck::Wanted(cseq);
+            found.state = LegState::Established;
+            self.confirm(leg, None, cx);
+            self.hang_up(leg, &Cause::code(487), cx);
+        }
+    }
+
+    fn on_other_response(&mut self, leg: Slot, method: Method, message: &Message, cx: &mut Cx<'_>) {
+        if message.status() < 200 {
+            return;
+        }
+        match method {
+            Method::Info | Method::Message => cx.up(leg, LegEvent::InfoDone(cause_of(message))),
+            Method::Invite
+            | Method::Ack
+            | Method::Cancel
+            | Method::Bye
+            | Method::Register
+            | Method::Options
+            | Method::Update
+            | Method::Prack
+            | Method::Subscribe
+            | Method::Notify
+            | Method::Refer
+            | Method::Publish
+            | Method::Other => {}
+        }
+        self.settle_leg(leg, cx);
+    }
+
+    pub(super) fn wake_client(&mut self, slot: Slot, cx: &mut Cx<'_>) {
+        let Some(found) = self.clients.get_mut(slot) else { return };
+        if cx.now >= found.patience {
+            found.patience = Instant::NEVER;
+            cx.out.push(Action::Suspect(found.proxy));
+            if !self.try_other_proxy(slot, cx) && self.settings.proxies.len() == 1 {
+                self.transmit(slot, cx);
+            }
+            self.settle_client(slot, cx);
+            return;
+        }
+        let gave_up = cx.now >= found.give_up_at;
+        let steps = match &mut found.machine {
+            _ if gave_up => Actions::of(&[Step::TimedOut, Step::Terminated]),
+            Machine::Invite(machine) => machine.on_time(cx.now),
+            Machine::NonInvite(machine) => machine.on_time(cx.now),
+        };
+        for step in steps {
+            match step {
+                Step::SendRequest => {
+                    cx.count(Counted::Repeated);
+                    self.transmit(slot, cx);
+                }
+                Step::TimedOut => self.on_timed_out(slot, 408, cx),
+                Step::Terminated => {
+                    if let Some(leg) = self.clients.remove(slot).and_then(|found| found.leg) {
+                        self.release_leg(leg, cx);
+                    }
+                }
+                Step::SendAck | Step::SendResponse | Step::Deliver | Step::NoAck => {}
+            }
+        }
+        self.settle_client(slot, cx);
+    }
+
+    pub(super) fn on_send_failed(&mut self, slot: Slot, cx: &mut Cx<'_>) {
+        let Some(found) = self.clients.get(slot) else { return };
+        if found.heard {
+            return;
+        }
+        cx.out.push(Action::Suspect(found.proxy));
+        if !self.try_other_proxy(slot, cx) {
+            self.on_timed_out(slot, 503, cx);
+            if let Some(leg) = self.clients.remove(slot).and_then(|found| found.leg) {
+                self.release_leg(leg, cx);
+            }
+        }
+        self.settle_client(slot, cx);
+    }
+
+    /// No answer: as if this status had come (RFC 3261 8.1.3.1).
+    fn on_timed_out(&mut self, slot: Slot, status: u16, cx: &mut Cx<'_>) {
+        let Some(found) = self.clients.get(slot) else { return };
+        let (Some(leg), method) = (found.leg, found.draft.method) else { return };
+        let Some(state) = self.legs.get(leg).map(|leg| leg.state) else { return };
+        match method {
+            Method::Invite => {
+                if let Some(found) = self.legs.get_mut(leg) {
+                    found.inviting = None;
+                }
+                match state {
+                    LegState::Calling | LegState::Cancelling => {
+                        if let Some(found) = self.legs.get_mut(leg) {
+                            found.state = LegState::Ending;
+                        }
+                        self.report(leg, LegEvent::Failed(Cause::code(status)), cx);
+                    }
+                    LegState::Established => {
+                        self.hang_up(leg, &Cause::code(status), cx);
+                        self.report(leg, LegEvent::Ended(Cause::code(status)), cx);
+                    }
+                    LegState::Incoming | LegState::Ending => {}
+                }
+            }
+            Method::Info | Method::Message => cx.up(leg, LegEvent::InfoDone(Cause::code(status))),
+            Method::Ack
+            | Method::Cancel
+            | Method::Bye
+            | Method::Register
+            | Method::Options
+            | Method::Update
+            | Method::Prack
+            | Method::Subscribe
+            | Method::Notify
+            | Method::Refer
+            | Method::Publish
+            | Method::Other => {}
+        }
+    }
+
+    fn settle_client(&self, slot: Slot, cx: &mut Cx<'_>) {
+        let Some(found) = self.clients.get(slot) else { return };
+        let at = found.next_deadline();
+        if at != Instant::NEVER {
+            cx.out.push(Action::Arm(Wake::Client(slot), at));
+        }
+    }
+}
+
+fn start(method: Method, now: Instant, reliable: bool) -> Machine {
+    if method == Method::Invite {
+        Machine::Invite(ClientInvite::new(now, reliable).0)
+    } else {
+        Machine::NonInvite(ClientNonInvite::new(now, reliable).0)
+    }
+}
+
+fn steps_deliver(steps: Actions) -> bool {
+    steps.into_iter().any(|step| step == Step::Deliver)
+}
+
+fn cause_of(message: &Message) -> Cause {
+    Cause {
+        code: message.status(),
+        text: String::from_utf8_lossy(message.reason()).into(),
+        reason: message.header(HeaderId::Reason).map(|value| String::from_utf8_lossy(value).into()),
+    }
+}
+
+fn contacts(message: &Message) -> Vec<Box<str>> {
+    message
+        .values(HeaderId::Contact)
+        .filter_map(|value| NameAddr::parse(value).ok())
+        .map(|contact| String::from_utf8_lossy(contact.uri).into())
+        .collect()
+}

@@ -1,0 +1,139 @@
+//! One leg.
+
+use super::description::Origin;
+use super::dialog::Dialog;
+use crate::base::id::Slot;
+use crate::base::leg::Body;
+use crate::base::limits::{TIMER_T1, TIMER_T2, TRANSACTION_TIMEOUT};
+use crate::base::time::{Duration, Instant};
+use bytes::Bytes;
+use std::collections::VecDeque;
+
+/// Where a leg stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LegState {
+    /// The far end called and has no final answer.
+    Incoming,
+    /// We call and have no final answer.
+    Calling,
+    /// We gave the call up and wait for its final answer.
+    Cancelling,
+    /// Answered.
+    Established,
+    /// A BYE is on its way, or a refusal has been sent.
+    Ending,
+}
+
+/// How a new leg is made.
+#[derive(Clone, Debug)]
+pub struct NewLeg {
+    /// From, without tag.
+    pub from: String,
+    /// To, without tag.
+    pub to: String,
+    /// Request-URI.
+    pub uri: String,
+    /// Next hop behind the proxy: `registrar` or a URI.
+    pub hop: String,
+    /// Offer, if there is one.
+    pub offer: Option<Body>,
+    /// Max-Forwards.
+    pub hops_left: u8,
+    /// Further headers as name and value.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+/// A 2xx of ours that is sent again until its ACK comes (RFC 3261 13.3.1.4).
+#[derive(Clone, Debug)]
+pub(super) struct AwaitedAck {
+    pub(super) cseq: u32,
+    pub(super) bytes: Bytes,
+    pub(super) flow: crate::base::flow::Flow,
+    pub(super) at: Instant,
+    pub(super) interval: Duration,
+    pub(super) give_up_at: Instant,
+}
+
+impl AwaitedAck {
+    pub(super) fn new(
+        cseq: u32,
+        bytes: Bytes,
+        flow: crate::base::flow::Flow,
+        now: Instant,
+    ) -> Self {
+        Self {
+            cseq,
+            bytes,
+            flow,
+            at: now + TIMER_T1,
+            interval: TIMER_T1,
+            give_up_at: now + TRANSACTION_TIMEOUT,
+        }
+    }
+
+    /// The next repetition is due after twice the interval, at most T2.
+    pub(super) fn repeat(&mut self, now: Instant) {
+        self.interval = (self.interval * 2).min(TIMER_T2);
+        self.at = now + self.interval;
+    }
+}
+
+/// An ACK for a 2xx, kept to be sent again when the 2xx is.
+#[derive(Clone, Debug)]
+pub(super) enum SentAck {
+    None,
+    /// The 2xx carried an offer: the answer has to come from the call.
+    Wanted(u32),
+    Sent(u32, Bytes),
+}
+
+/// One leg.
+#[derive(Clone, Debug)]
+pub(super) struct Leg {
+    pub(super) dialog: Dialog,
+    pub(super) state: LegState,
+    pub(super) origin: Origin,
+    /// The INVITE or UPDATE of the far end that waits for our final answer.
+    pub(super) offered: Option<Slot>,
+    /// Our INVITE that waits for its final answer.
+    pub(super) inviting: Option<Slot>,
+    pub(super) awaited_ack: Option<AwaitedAck>,
+    pub(super) sent_ack: SentAck,
+    /// Whether the INVITE that we sent last carried an offer.
+    pub(super) offer_sent: bool,
+    /// Requests passed on that wait for an answer of the other side.
+    pub(super) infos: VecDeque<Slot>,
+    /// Transactions of any kind that still refer to the leg.
+    pub(super) transactions: u32,
+    /// The call has been told of the end.
+    pub(super) reported: bool,
+}
+
+impl Leg {
+    pub(super) fn new(dialog: Dialog, state: LegState, origin_id: u64) -> Self {
+        Self {
+            dialog,
+            state,
+            origin: Origin::new(origin_id),
+            offered: None,
+            inviting: None,
+            awaited_ack: None,
+            sent_ack: SentAck::None,
+            offer_sent: false,
+            infos: VecDeque::new(),
+            transactions: 0,
+            reported: false,
+        }
+    }
+
+    pub(super) fn next_deadline(&self) -> Instant {
+        self.awaited_ack
+            .as_ref()
+            .map_or(Instant::NEVER, |awaited| awaited.at.min(awaited.give_up_at))
+    }
+
+    /// Whether nothing refers to it any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.state == LegState::Ending && self.transactions == 0 && self.awaited_ack.is_none()
+    }
+}

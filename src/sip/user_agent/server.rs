@@ -1,0 +1,223 @@
+//! Server transactions of the stack.
+
+use super::stack::{Action, Counted, Cx, Stack, Wake};
+use crate::base::flow::{Destination, Flow, Outbound};
+use crate::base::id::Slot;
+use crate::base::leg::Body;
+use crate::base::time::Instant;
+use crate::sip::message::{HeaderId, Message, Method, response_to};
+use crate::sip::transaction::{
+    Action as Step, Actions, ServerInvite, ServerNonInvite, TransactionKey,
+};
+use bytes::Bytes;
+
+#[derive(Clone, Copy, Debug)]
+enum Machine {
+    Invite(ServerInvite),
+    NonInvite(ServerNonInvite),
+}
+
+/// One server transaction.
+#[derive(Debug)]
+pub(super) struct ServerTransaction {
+    key: TransactionKey,
+    machine: Machine,
+    pub(super) request: Message,
+    pub(super) flow: Flow,
+    response: Option<Bytes>,
+    /// The leg that it belongs to.
+    pub(super) leg: Option<Slot>,
+}
+
+impl ServerTransaction {
+    fn new(key: TransactionKey, request: Message, flow: Flow) -> Self {
+        let reliable = flow.protocol.is_reliable();
+        let machine = if request.method() == Method::Invite {
+            Machine::Invite(ServerInvite::new(reliable))
+        } else {
+            Machine::NonInvite(ServerNonInvite::new(reliable))
+        };
+        Self { key, machine, request, flow, response: None, leg: None }
+    }
+
+    /// Whether no final response was sent.
+    pub(super) fn is_open(&self) -> bool {
+        match &self.machine {
+            Machine::Invite(machine) => machine.is_open(),
+            Machine::NonInvite(machine) => machine.is_open(),
+        }
+    }
+
+    fn next_deadline(&self) -> Instant {
+        match &self.machine {
+            Machine::Invite(machine) => machine.next_deadline(),
+            Machine::NonInvite(machine) => machine.next_deadline(),
+        }
+    }
+}
+
+/// A response's status with what it carries.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Answer<'a> {
+    pub(super) status: u16,
+    pub(super) reason: &'a str,
+    pub(super) tag: &'a str,
+    pub(super) contact: Option<String>,
+    pub(super) body: Option<&'a Body>,
+    pub(super) headers: &'a [(HeaderId, String)],
+}
+
+impl Stack {
+    /// Makes a server transaction; `None` when the table is full.
+    pub(super) fn open_server(
+        &mut self,
+        key: TransactionKey,
+        request: Message,
+        flow: Flow,
+    ) -> Option<Slot> {
+        let slot = self.servers.insert(ServerTransaction::new(key, request, flow))?;
+        self.by_key.insert(key, slot);
+        Some(slot)
+    }
+
+    /// Answers a request outside a dialog.
+    pub fn answer(
+        &mut self,
+        server: Slot,
+        status: u16,
+        headers: &[(HeaderId, String)],
+        cx: &mut Cx<'_>,
+    ) {
+        let tag = self.tag_for(server);
+        self.respond(server, &Answer { status, tag: &tag, headers, ..Answer::default() }, cx);
+    }
+
+    fn tag_for(&self, server: Slot) -> String {
+        let Some(found) = self.servers.get(server) else { return String::new() };
+        let via = found.request.values(HeaderId::Via).next().unwrap_or_default();
+        let seal = self.sealer.seal_text(&[b"tag ", found.request.call_id(), via].concat());
+        seal.get(..16).unwrap_or_default().to_owned()
+    }
+
+    /// Writes a response, gives it to the machine and sends it. Gives the bytes
+    /// back when they were sent.
+    pub(super) fn respond(
+        &mut self,
+        server: Slot,
+        answer: &Answer<'_>,
+        cx: &mut Cx<'_>,
+    ) -> Option<Bytes> {
+        let found = self.servers.get_mut(server)?;
+        let tag = if answer.status == 100 { "" } else { answer.tag };
+        let mut writer = response_to(
+            &found.request,
+            answer.status,
+            answer.reason.as_bytes(),
+            tag.as_bytes(),
+            None,
+        );
+        if found.request.method() == Method::Invite && (101..300).contains(&answer.status) {
+            writer.copy(&found.request, HeaderId::RecordRoute);
+        }
+        if let Some(contact) = &answer.contact {
+            writer.header(HeaderId::Contact, contact);
+        }
+        for (id, value) in answer.headers {
+            writer.header(*id, value);
+        }
+        let bytes = writer.body(answer.body);
+        let steps = match &mut found.machine {
+            Machine::Invite(machine) => machine.on_answer(answer.status, cx.now),
+            Machine::NonInvite(machine) => machine.on_answer(answer.status, cx.now),
+        };
+        let sent = steps != Actions::none();
+        if sent {
+            found.response = Some(bytes.clone());
+        }
+        self.carry_out(server, steps, cx);
+        self.settle_server(server, cx);
+        sent.then_some(bytes)
+    }
+
+    /// A request of a transaction that stands: a repetition or an ACK.
+    pub(super) fn on_known(&mut self, server: Slot, method: Method, cx: &mut Cx<'_>) {
+        let Some(found) = self.servers.get_mut(server) else { return };
+        let steps = match (&mut found.machine, method == Method::Ack) {
+            (Machine::Invite(machine), true) => machine.on_ack(cx.now),
+            (Machine::Invite(machine), false) => machine.on_retransmission(),
+            (Machine::NonInvite(_), true) => Actions::none(),
+            (Machine::NonInvite(machine), false) => machine.on_retransmission(),
+        };
+        if method != Method::Ack {
+            cx.count(Counted::Retransmission);
+        }
+        self.carry_out(server, steps, cx);
+        self.settle_server(server, cx);
+    }
+
+    pub(super) fn wake_server(&mut self, server: Slot, cx: &mut Cx<'_>) {
+        let Some(found) = self.servers.get_mut(server) else { return };
+        let steps = match &mut found.machine {
+            Machine::Invite(machine) => machine.on_time(cx.now),
+            Machine::NonInvite(machine) => machine.on_time(cx.now),
+        };
+        if steps == Actions::of(&[Step::SendResponse]) {
+            cx.count(Counted::Repeated);
+        }
+        self.carry_out(server, steps, cx);
+        self.settle_server(server, cx);
+    }
+
+    fn carry_out(&mut self, server: Slot, steps: Actions, cx: &mut Cx<'_>) {
+        for step in steps {
+            match step {
+                Step::SendResponse => {
+                    let Some(found) = self.servers.get(server) else { return };
+                    if let Some(bytes) = &found.response {
+                        let to = Destination::Flow(found.flow);
+                        cx.out.push(Action::Send(Outbound {
+                            to,
+                            bytes: bytes.clone(),
+                            sender: None,
+                        }));
+                    }
+                }
+                Step::Terminated => {
+                    let Some(found) = self.servers.remove(server) else { return };
+                    self.by_key.remove(&found.key);
+                    if let Some(leg) = found.leg {
+                        self.release_leg(leg, cx);
+                    }
+                }
+                Step::SendRequest
+                | Step::SendAck
+                | Step::Deliver
+                | Step::TimedOut
+                | Step::NoAck => {}
+            }
+        }
+    }
+
+    fn settle_server(&mut self, server: Slot, cx: &mut Cx<'_>) {
+        let Some(found) = self.servers.get(server) else { return };
+        let at = found.next_deadline();
+        if at != Instant::NEVER {
+            cx.out.push(Action::Arm(Wake::Server(server), at));
+        }
+    }
+
+    /// One transaction less refers to a leg.
+    pub(super) fn release_leg(&mut self, leg: Slot, cx: &mut Cx<'_>) {
+        if let Some(found) = self.legs.get_mut(leg) {
+            found.transactions = found.transactions.saturating_sub(1);
+        }
+        self.settle_leg(leg, cx);
+    }
+
+    /// One transaction more refers to a leg.
+    pub(super) fn hold_leg(&mut self, leg: Slot) {
+        if let Some(found) = self.legs.get_mut(leg) {
+            found.transactions += 1;
+        }
+    }
+}

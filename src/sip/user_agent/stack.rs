@@ -1,0 +1,273 @@
+//! The stack of one shard: the only file that knows transactions, dialogs and
+//! legs together.
+
+use super::client::ClientTransaction;
+use super::leg::{Leg, LegState};
+use super::server::ServerTransaction;
+use crate::base::flow::{Outbound, Protocol, Sender};
+use crate::base::id::{Ids, NodeId, Shard, Slot};
+use crate::base::leg::{Cause, LegEvent};
+use crate::base::limits::{LEGS_PER_SHARD_MAX, TRANSACTIONS_PER_SHARD_MAX};
+use crate::base::outbox::Outbox;
+use crate::base::seal::{Kind, Sealer};
+use crate::base::slab::Slab;
+use crate::base::time::Instant;
+use crate::sip::message::Message;
+use crate::sip::packet::Packet;
+use crate::sip::transaction::TransactionKey;
+use core::net::SocketAddr;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Settings of a stack.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Own node.
+    pub node: NodeId,
+    /// Own shard.
+    pub shard: Shard,
+    /// Own SIP address, for Via.
+    pub address: SocketAddr,
+    /// Host and port that Contact shows: `external-contact`, or the address of a
+    /// proxy of the own data centre.
+    pub access: String,
+    /// Host in `o=` lines.
+    pub origin_host: String,
+    /// Proxies of the own data centre.
+    pub proxies: Vec<SocketAddr>,
+    /// Protocol towards the proxies.
+    pub proxy_protocol: Protocol,
+}
+
+/// What comes out for the layer above.
+#[derive(Debug)]
+pub enum Event {
+    /// A leg says something.
+    Leg(Slot, LegEvent),
+    /// Somebody calls: the INVITE, before anything was answered. The leg exists
+    /// and is refused or taken by a command.
+    Incoming(Slot, Box<Packet>),
+    /// A request outside a dialog, to be answered by [`Stack::answer`].
+    Request(Slot, Box<Packet>),
+    /// The leg is gone; its slot will be used again.
+    Freed(Slot),
+}
+
+/// What is to wake up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// A leg.
+    Leg(Slot),
+    /// A client transaction.
+    Client(Slot),
+    /// A server transaction.
+    Server(Slot),
+}
+
+/// What a stack wants done.
+#[derive(Debug)]
+pub enum Action {
+    /// Send a message.
+    Send(Outbound),
+    /// Call `wake` at that time.
+    Arm(Wake, Instant),
+    /// Tell the layer above.
+    Up(Event),
+    /// Have the Service Checker look at a proxy that stayed silent.
+    Suspect(SocketAddr),
+    /// Count something.
+    Count(Counted),
+}
+
+/// What a stack counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// A request came again.
+    Retransmission,
+    /// We sent a request again.
+    Repeated,
+    /// A response that belongs to nothing.
+    StrayResponse,
+    /// A request for a dialog that is not here.
+    NoDialog,
+    /// A request went to another proxy.
+    ProxyFailover,
+}
+
+/// Inputs of a turn besides the event.
+#[derive(Debug)]
+pub struct Cx<'a> {
+    /// The time.
+    pub now: Instant,
+    /// Random bits.
+    pub ids: &'a mut Ids,
+    /// Where actions go.
+    pub out: &'a mut Outbox<Action>,
+}
+
+impl Cx<'_> {
+    pub(super) fn count(&mut self, counted: Counted) {
+        self.out.push(Action::Count(counted));
+    }
+
+    pub(super) fn up(&mut self, leg: Slot, event: LegEvent) {
+        self.out.push(Action::Up(Event::Leg(leg, event)));
+    }
+}
+
+/// All legs and transactions of a shard.
+#[derive(Debug)]
+pub struct Stack {
+    pub(super) settings: Arc<Settings>,
+    pub(super) sealer: Arc<Sealer>,
+    pub(super) legs: Slab<Leg>,
+    pub(super) clients: Slab<ClientTransaction>,
+    pub(super) servers: Slab<ServerTransaction>,
+    pub(super) by_key: HashMap<TransactionKey, Slot>,
+    pub(super) proxies_down: Vec<SocketAddr>,
+    pub(super) next_proxy: usize,
+    pub(super) seed: u64,
+}
+
+/// Bits of a leg word below its node-id.
+const LEG_NODE_SHIFT: u32 = 52;
+const LEG_SHARD_SHIFT: u32 = 44;
+const LEG_GENERATION_SHIFT: u32 = 20;
+const LEG_INDEX_MASK: u64 = (1 << LEG_GENERATION_SHIFT) - 1;
+const _: () = assert!(LEGS_PER_SHARD_MAX as u64 <= LEG_INDEX_MASK + 1);
+
+impl Stack {
+    /// An empty stack.
+    #[must_use]
+    pub fn new(settings: Arc<Settings>, sealer: Arc<Sealer>, seed: u64) -> Self {
+        Self {
+            settings,
+            sealer,
+            legs: Slab::new(LEGS_PER_SHARD_MAX),
+            clients: Slab::new(TRANSACTIONS_PER_SHARD_MAX),
+            servers: Slab::new(TRANSACTIONS_PER_SHARD_MAX),
+            by_key: HashMap::new(),
+            proxies_down: Vec::new(),
+            next_proxy: 0,
+            seed,
+        }
+    }
+
+    /// A message came.
+    pub fn packet(&mut self, packet: Packet, cx: &mut Cx<'_>) {
+        if packet.message.is_request() {
+            self.on_request(packet, cx);
+        } else {
+            self.on_response(&packet.message, cx);
+        }
+    }
+
+    /// A deadline has come.
+    pub fn wake(&mut self, wake: Wake, cx: &mut Cx<'_>) {
+        match wake {
+            Wake::Leg(slot) => self.wake_leg(slot, cx),
+            Wake::Client(slot) => self.wake_client(slot, cx),
+            Wake::Server(slot) => self.wake_server(slot, cx),
+        }
+    }
+
+    /// A message could not be sent.
+    pub fn send_failed(&mut self, sender: Sender, cx: &mut Cx<'_>) {
+        let (_, slot) = Slot::from_word(sender.0);
+        self.on_send_failed(slot, cx);
+    }
+
+    /// The Service Checker's word on a proxy.
+    pub fn proxy(&mut self, proxy: SocketAddr, in_service: bool) {
+        self.proxies_down.retain(|down| *down != proxy);
+        if !in_service {
+            self.proxies_down.push(proxy);
+        }
+    }
+
+    /// State of a leg, `None` when it is gone.
+    #[must_use]
+    pub fn leg_state(&self, leg: Slot) -> Option<LegState> {
+        self.legs.get(leg).map(|leg| leg.state)
+    }
+
+    /// Call-ID of a leg.
+    #[must_use]
+    pub fn leg_call_id(&self, leg: Slot) -> Option<&str> {
+        self.legs.get(leg).map(|leg| &*leg.dialog.call_id)
+    }
+
+    /// Legs, client and server transactions in being.
+    #[must_use]
+    pub fn lens(&self) -> (usize, usize, usize) {
+        (self.legs.len(), self.clients.len(), self.servers.len())
+    }
+
+    /// The sealed word of a leg.
+    pub(super) fn leg_word(&self, leg: Slot) -> u64 {
+        u64::from(self.settings.node.get()) << LEG_NODE_SHIFT
+            | u64::from(self.settings.shard.0) << LEG_SHARD_SHIFT
+            | u64::from(leg.generation) << LEG_GENERATION_SHIFT
+            | u64::from(leg.index) & LEG_INDEX_MASK
+    }
+
+    /// The leg that a request inside a dialog is for.
+    pub(super) fn leg_of(&self, request: &Message) -> Option<Slot> {
+        let uri = crate::sip::message::Uri::parse(request.request_uri()).ok()?;
+        let word = self.sealer.open(Kind::Leg, uri.user.get(2..)?)?;
+        if word >> LEG_NODE_SHIFT != u64::from(self.settings.node.get())
+            || (word >> LEG_SHARD_SHIFT) as u8 != self.settings.shard.0
+        {
+            return None;
+        }
+        let index = u32::try_from(word & LEG_INDEX_MASK).ok()?;
+        let generation = (word >> LEG_GENERATION_SHIFT) as u32 & crate::base::id::GENERATION_MASK;
+        Some(Slot { index, generation })
+    }
+
+    /// Contact of a leg.
+    pub(super) fn contact(&self, leg: Slot) -> String {
+        let token = self.sealer.seal(Kind::Leg, self.leg_word(leg));
+        format!("<sip:{:02x}{token}@{}>", self.settings.shard.0, self.settings.access)
+    }
+
+    /// Tells the call of a leg's end, once.
+    pub(super) fn report(&mut self, leg: Slot, event: LegEvent, cx: &mut Cx<'_>) {
+        let Some(found) = self.legs.get_mut(leg) else { return };
+        if !found.reported {
+            found.reported = true;
+            cx.up(leg, event);
+        }
+    }
+
+    /// Frees a leg that nothing refers to, or arms its deadline.
+    pub(super) fn settle_leg(&mut self, leg: Slot, cx: &mut Cx<'_>) {
+        let Some(found) = self.legs.get(leg) else { return };
+        if found.is_over() {
+            self.legs.remove(leg);
+            cx.out.push(Action::Up(Event::Freed(leg)));
+            return;
+        }
+        let at = found.next_deadline();
+        if at != Instant::NEVER {
+            cx.out.push(Action::Arm(Wake::Leg(leg), at));
+        }
+    }
+
+    fn wake_leg(&mut self, slot: Slot, cx: &mut Cx<'_>) {
+        let Some(leg) = self.legs.get_mut(slot) else { return };
+        let Some(awaited) = &mut leg.awaited_ack else { return };
+        if cx.now >= awaited.give_up_at {
+            leg.awaited_ack = None;
+            self.hang_up(slot, &Cause::with_q850(408, 102, "No ACK"), cx);
+            self.report(slot, LegEvent::Ended(Cause::code(408)), cx);
+        } else if cx.now >= awaited.at {
+            awaited.repeat(cx.now);
+            let to = crate::base::flow::Destination::Flow(awaited.flow);
+            let bytes = awaited.bytes.clone();
+            cx.count(Counted::Repeated);
+            cx.out.push(Action::Send(Outbound { to, bytes, sender: None }));
+        }
+        self.settle_leg(slot, cx);
+    }
+}
