@@ -42,7 +42,12 @@ fn a_name_has_one_meaning_in_a_scope() {
     for meta in register() {
         assert!(!meta.scopes.is_empty(), "{} has no scope", meta.name);
         for scope in meta.scopes {
-            assert!(seen.insert((meta.name, *scope)), "{} stands twice in {}", meta.name, scope.title());
+            assert!(
+                seen.insert((meta.name, *scope)),
+                "{} stands twice in {}",
+                meta.name,
+                scope.title()
+            );
         }
     }
 }
@@ -58,11 +63,25 @@ fn every_entry_says_what_it_means_and_where_it_is_from() {
 
 #[test]
 fn what_the_guide_excludes_is_unsupported() {
-    for name in ["dtmf-payload", "external-registrar", "max-legs-per-sm", "sip-retry-timeout", "wrap-up-threshold"] {
-        assert_eq!(find_in(name, Scope::Node).map(|meta| meta.state), Some(State::Unsupported), "{name}");
+    for name in [
+        "dtmf-payload",
+        "external-registrar",
+        "max-legs-per-sm",
+        "sip-retry-timeout",
+        "wrap-up-threshold",
+    ] {
+        assert_eq!(
+            find_in(name, Scope::Node).map(|meta| meta.state),
+            Some(State::Unsupported),
+            "{name}"
+        );
     }
     for name in ["agent-no-answer-timeout", "wrap-up-time", "auto-logout-ready"] {
-        assert_eq!(find_in(name, Scope::Extension).map(|meta| meta.state), Some(State::Unsupported), "{name}");
+        assert_eq!(
+            find_in(name, Scope::Extension).map(|meta| meta.state),
+            Some(State::Unsupported),
+            "{name}"
+        );
         assert_eq!(find_in(name, Scope::Node).map(|meta| meta.state), Some(State::Later), "{name}");
     }
     for name in ["sip-enable-rtc3263", "rq-expire-tmout", "oos-options-max-forwads"] {
@@ -72,7 +91,10 @@ fn what_the_guide_excludes_is_unsupported() {
 
 #[test]
 fn the_pages_are_those_of_the_register() {
-    for (name, page) in [("options.md", reference::options_page()), ("unsupported.md", reference::unsupported_page())] {
+    for (name, page) in [
+        ("options.md", reference::options_page()),
+        ("unsupported.md", reference::unsupported_page()),
+    ] {
         let path = folder().join(name);
         if std::env::var_os("SIPCLUSTER_WRITE").is_some() {
             std::fs::write(&path, &page).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -87,9 +109,12 @@ fn the_pages_are_those_of_the_register() {
 
 #[test]
 fn the_examples_load_without_a_word() {
-    let key = |name: &str| (name == "SIPCLUSTER_CLUSTER_KEY").then(|| "0123456789abcdef0123456789abcdef".to_owned());
+    let key = |name: &str| {
+        (name == "SIPCLUSTER_CLUSTER_KEY").then(|| "0123456789abcdef0123456789abcdef".to_owned())
+    };
     for name in ["quickstart.yaml", "processes.yaml", "two-datacentres.yaml"] {
-        let text = std::fs::read_to_string(folder().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let text = std::fs::read_to_string(folder().join(name))
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
         match config::load_text(&text, name, &key) {
             Ok(loaded) => assert!(loaded.report.findings.is_empty(), "{}", loaded.report),
             Err(report) => panic!("{report}"),
@@ -100,9 +125,13 @@ fn the_examples_load_without_a_word() {
 #[test]
 fn the_examples_that_several_processes_share_have_what_that_needs() {
     let key = |_: &str| Some("0123456789abcdef0123456789abcdef".to_owned());
-    for (name, findings) in [("quickstart.yaml", 9), ("processes.yaml", 0), ("two-datacentres.yaml", 0)] {
-        let text = std::fs::read_to_string(folder().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let loaded = config::load_text(&text, name, &key).unwrap_or_else(|report| panic!("{report}"));
+    for (name, findings) in
+        [("quickstart.yaml", 9), ("processes.yaml", 0), ("two-datacentres.yaml", 0)]
+    {
+        let text = std::fs::read_to_string(folder().join(name))
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        let loaded =
+            config::load_text(&text, name, &key).unwrap_or_else(|report| panic!("{report}"));
         let report = config::check_for_processes(&loaded.config, &["SIPS_dc1_1"]);
         assert_eq!(report.findings.len(), findings, "{name}: {report}");
     }

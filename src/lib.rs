@@ -9,4 +9,6 @@ pub mod base;
 
 pub mod sip;
 
+pub mod call;
+
 pub mod roles;

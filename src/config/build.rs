@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::fields::Fields;
 use super::model::{
-    AppRole, Application, Config, DnsZone, Group, Host, LogFormat, LogLevel, LogSettings, Person, Ports, Secret,
-    Switch, SwitchKind, Tenant, Threading,
+    AppRole, Application, Config, DnsZone, Group, Host, LogFormat, LogLevel, LogSettings, Person,
+    Ports, Secret, Switch, SwitchKind, Tenant, Threading,
 };
 use super::options::Scope;
 use super::report::{Place, Report, Severity};
@@ -37,14 +37,16 @@ pub(crate) fn config(roots: &[Node], reader: &mut Reader<'_>) -> Config {
     let mut config = Config {
         http: first("http").and_then(|file| file.socket("http", reader.report)),
         cluster_keys: Vec::new(),
-        data_dir: first("data-dir").and_then(|file| file.text("data-dir", reader.report)).map(PathBuf::from),
+        data_dir: first("data-dir")
+            .and_then(|file| file.text("data-dir", reader.report))
+            .map(PathBuf::from),
         threading: Threading::default(),
         local_handover: first("local-handover")
             .and_then(|file| file.flag("local-handover", reader.report))
             .unwrap_or(true),
-        log: first("log").and_then(|file| file.one("log", reader.report)).map_or_else(LogSettings::default, |log| {
-            log_settings(log, reader.report)
-        }),
+        log: first("log")
+            .and_then(|file| file.one("log", reader.report))
+            .map_or_else(LogSettings::default, |log| log_settings(log, reader.report)),
         tenants: Vec::new(),
         switches: Vec::new(),
         persons: Vec::new(),
@@ -53,9 +55,13 @@ pub(crate) fn config(roots: &[Node], reader: &mut Reader<'_>) -> Config {
         applications: Vec::new(),
         dns_zones: Vec::new(),
     };
-    if let Some(position) = first("threading").and_then(|file| file.choice("threading", reader.report)) {
-        config.threading =
-            [Threading::Dedicated, Threading::Shared, Threading::Single].get(position).copied().unwrap_or_default();
+    if let Some(position) =
+        first("threading").and_then(|file| file.choice("threading", reader.report))
+    {
+        config.threading = [Threading::Dedicated, Threading::Shared, Threading::Single]
+            .get(position)
+            .copied()
+            .unwrap_or_default();
     }
     for file in &files {
         config.cluster_keys.extend(secrets(file, "cluster-key", reader));
@@ -72,7 +78,8 @@ fn refuse_second(files: &[Fields<'_>], report: &mut Report) {
             field.takes,
             super::shape::Takes::Many(_) | super::shape::Takes::Keys | super::shape::Takes::Never
         );
-        let mut places = files.iter().filter_map(|file| file.node(field.name)).map(|node| &node.place);
+        let mut places =
+            files.iter().filter_map(|file| file.node(field.name)).map(|node| &node.place);
         if let (false, Some(first)) = (merged, places.next()) {
             for place in places {
                 report.error(place, format!("`{}` already stands at {first}", field.name));
@@ -85,8 +92,15 @@ fn log_settings(log: Fields<'_>, report: &mut Report) -> LogSettings {
     const LEVELS: [LogLevel; 5] =
         [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
     LogSettings {
-        level: log.choice("level", report).and_then(|at| LEVELS.get(at).copied()).unwrap_or_default(),
-        format: if log.choice("format", report) == Some(1) { LogFormat::Json } else { LogFormat::Text },
+        level: log
+            .choice("level", report)
+            .and_then(|at| LEVELS.get(at).copied())
+            .unwrap_or_default(),
+        format: if log.choice("format", report) == Some(1) {
+            LogFormat::Json
+        } else {
+            LogFormat::Text
+        },
         file: log.text("file", report).map(PathBuf::from),
     }
 }
@@ -103,9 +117,10 @@ fn lists(file: &Fields<'_>, config: &mut Config, reader: &mut Reader<'_>) {
     for fields in file.many("persons", reader.report) {
         config.persons.extend(person(fields, reader));
     }
-    for (key, members, target) in
-        [("places", "dns", &mut config.places), ("agent-groups", "persons", &mut config.agent_groups)]
-    {
+    for (key, members, target) in [
+        ("places", "dns", &mut config.places),
+        ("agent-groups", "persons", &mut config.agent_groups),
+    ] {
         for fields in file.many(key, reader.report) {
             target.extend(group(fields, members, reader.report));
         }
@@ -157,7 +172,12 @@ pub(crate) fn password(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<S
     }
     if let Some(node) = own {
         if node.text().is_none() {
-            fields.misfit("password", node, &format!("takes a single value, not {}", node.kind()), reader.report);
+            fields.misfit(
+                "password",
+                node,
+                &format!("takes a single value, not {}", node.kind()),
+                reader.report,
+            );
         }
         return node.text().map(Secret::new);
     }
@@ -201,7 +221,16 @@ fn person(fields: Fields<'_>, reader: &mut Reader<'_>) -> Option<Person> {
     let password = password(&fields, reader);
     let options = fields.options(Scope::Person, reader.report);
     let place = fields.place.clone();
-    Some(Person { employee_id: employee_id?, first_name, last_name, password, skills, default_place, options, place })
+    Some(Person {
+        employee_id: employee_id?,
+        first_name,
+        last_name,
+        password,
+        skills,
+        default_place,
+        options,
+        place,
+    })
 }
 
 fn group(fields: Fields<'_>, members: &str, report: &mut Report) -> Option<Group> {
@@ -213,30 +242,36 @@ fn application(fields: Fields<'_>, report: &mut Report) -> Option<Application> {
     const ROLES: [AppRole; 3] = [AppRole::Node, AppRole::SipProxy, AppRole::VqServer];
     let name = fields.text("name", report);
     let role = fields.choice("role", report).and_then(|at| ROLES.get(at).copied());
-    let node_id = fields.number("node-id", report).and_then(|id| NodeId::new(u16::try_from(id).ok()?));
+    let node_id =
+        fields.number("node-id", report).and_then(|id| NodeId::new(u16::try_from(id).ok()?));
     let switch = fields.text("switch", report);
     let host = fields.text("host", report).and_then(|text| host(text, &fields, report));
     let ports = fields.one("ports", report).map_or_else(Ports::default, |own| ports(own, report));
     let backup = fields.text("backup", report);
     let geo_location = fields.text("geo-location", report);
-    let role = role?;
+    // The file is refused for what is missing; the application is kept, so that no reference to it dangles.
+    let name = name?;
+    let role = role.unwrap_or(AppRole::Node);
     let options = fields.options(role.scope(), report);
     let geo_location = match (geo_location, options.text("geo-location")) {
         (Some(own), Some(option)) if own != option => {
-            report.error(fields.place, format!("`geo-location` is `{own}` here and `{option}` in the options"));
+            report.error(
+                fields.place,
+                format!("`geo-location` is `{own}` here and `{option}` in the options"),
+            );
             own
         }
         (Some(own), _) => own,
         (None, option) => option.unwrap_or_default(),
     };
     Some(Application {
-        name: name?.into(),
+        name: name.into(),
         role,
         node_id: node_id.or_else(|| NodeId::new(1))?,
         node_id_chosen: node_id.is_none(),
-        switch: switch?.into(),
+        switch: switch.unwrap_or_default().into(),
         geo_location: geo_location.into(),
-        host: host?,
+        host: host.unwrap_or_else(|| Host::Name(name.into())),
         ports,
         backup: backup.map(Box::from),
         options,
@@ -260,7 +295,8 @@ fn host(text: &str, fields: &Fields<'_>, report: &mut Report) -> Option<Host> {
 }
 
 fn ports(fields: Fields<'_>, report: &mut Report) -> Ports {
-    let mut port = |name: &str| fields.number(name, report).and_then(|port| u16::try_from(port).ok());
+    let mut port =
+        |name: &str| fields.number(name, report).and_then(|port| u16::try_from(port).ok());
     Ports {
         sip: port("sip"),
         default: port("default"),
@@ -274,9 +310,17 @@ fn ports(fields: Fields<'_>, report: &mut Report) -> Ports {
 
 /// Counts up from 1 past every node-id of the file; a backup takes its primary's.
 fn choose_node_ids(config: &mut Config) {
-    let mut taken: BTreeSet<NodeId> =
-        config.applications.iter().filter(|own| !own.node_id_chosen).map(|own| own.node_id).collect();
-    let backups: BTreeSet<Box<str>> = config.applications.iter().filter_map(|own| own.backup.clone()).collect();
+    let mut taken: BTreeSet<NodeId> = config
+        .applications
+        .iter()
+        .filter(|own| !own.node_id_chosen)
+        .map(|own| own.node_id)
+        .collect();
+    let backups: BTreeSet<Box<str>> = config
+        .applications
+        .iter()
+        .filter_map(|own| own.backup.clone().filter(|name| *name != own.name))
+        .collect();
     let mut next = 1;
     for application in config.applications.iter_mut().filter(|own| own.node_id_chosen) {
         if backups.contains(&application.name) {
@@ -290,10 +334,15 @@ fn choose_node_ids(config: &mut Config) {
             }
         }
     }
-    let pairs: Vec<(Box<str>, NodeId)> =
-        config.applications.iter().filter_map(|own| Some((own.backup.clone()?, own.node_id))).collect();
+    let pairs: Vec<(Box<str>, NodeId)> = config
+        .applications
+        .iter()
+        .filter_map(|own| Some((own.backup.clone()?, own.node_id)))
+        .collect();
     for (backup, id) in pairs {
-        if let Some(own) = config.applications.iter_mut().find(|own| own.name == backup && own.node_id_chosen) {
+        if let Some(own) =
+            config.applications.iter_mut().find(|own| own.name == backup && own.node_id_chosen)
+        {
             own.node_id = id;
         }
     }

@@ -43,10 +43,13 @@ pub fn check_for_processes(config: &Config, names: &[&str]) -> Report {
     let whole = Place::whole(file);
     for name in names.iter().filter(|name| config.application(name).is_none()) {
         let known = config.applications.iter().map(|own| &*own.name);
-        report.error(&whole, match super::options::nearest(name, known) {
-            Some(near) => format!("there is no application `{name}`; did you mean `{near}`?"),
-            None => format!("there is no application `{name}`"),
-        });
+        report.error(
+            &whole,
+            match super::options::nearest(name, known) {
+                Some(near) => format!("there is no application `{name}`; did you mean `{near}`?"),
+                None => format!("there is no application `{name}`"),
+            },
+        );
     }
     if config.applications.iter().all(|own| names.contains(&&*own.name)) {
         return report;
@@ -56,10 +59,16 @@ pub fn check_for_processes(config: &Config, names: &[&str]) -> Report {
     }
     for own in &config.applications {
         if own.node_id_chosen {
-            report.error(&own.place, format!("several processes use this file, so {} needs a `node-id`", own.name));
+            report.error(
+                &own.place,
+                format!("several processes use this file, so {} needs a `node-id`", own.name),
+            );
         }
         if own.ports.cluster.is_none_or(|port| port == 0) && own.role != AppRole::VqServer {
-            report.error(&own.place, format!("several processes use this file, so {} needs `ports.cluster`", own.name));
+            report.error(
+                &own.place,
+                format!("several processes use this file, so {} needs `ports.cluster`", own.name),
+            );
         }
     }
     report.sort();
@@ -70,28 +79,48 @@ pub fn check_for_processes(config: &Config, names: &[&str]) -> Report {
 /// as the guide makes both of type SIP Switch.
 fn decide_switch_kinds(config: &mut Config, report: &mut Report) {
     for switch in &mut config.switches {
-        let has = |role| config.applications.iter().any(|own| own.switch == switch.name && own.role == role);
-        let (queues, cluster) = (has(AppRole::VqServer), has(AppRole::Node) || has(AppRole::SipProxy));
+        let has = |role| {
+            config.applications.iter().any(|own| own.switch == switch.name && own.role == role)
+        };
+        let (queues, cluster) =
+            (has(AppRole::VqServer), has(AppRole::Node) || has(AppRole::SipProxy));
         if queues && cluster {
             let message = "one switch cannot serve cluster applications and Virtual Queue servers";
             report.error(&switch.place, message);
         } else if queues {
             switch.kind = SwitchKind::VirtualQueues;
         } else if cluster && switch.kind == SwitchKind::VirtualQueues {
-            report.error(&switch.place, "nodes and SIP Proxies cannot serve a switch of Virtual Queues");
+            report.error(
+                &switch.place,
+                "nodes and SIP Proxies cannot serve a switch of Virtual Queues",
+            );
         }
     }
 }
 
 fn duplicates(config: &Config, report: &mut Report) {
-    let groups = |list: &[Group]| list.iter().map(|own| (own.name.clone(), own.place.clone())).collect::<Vec<_>>();
+    let groups = |list: &[Group]| {
+        list.iter().map(|own| (own.name.clone(), own.place.clone())).collect::<Vec<_>>()
+    };
     let lists = [
-        ("tenant", config.tenants.iter().map(|own| (own.name.clone(), own.place.clone())).collect()),
-        ("switch", config.switches.iter().map(|own| (own.name.clone(), own.place.clone())).collect()),
-        ("person", config.persons.iter().map(|own| (own.employee_id.clone(), own.place.clone())).collect()),
+        (
+            "tenant",
+            config.tenants.iter().map(|own| (own.name.clone(), own.place.clone())).collect(),
+        ),
+        (
+            "switch",
+            config.switches.iter().map(|own| (own.name.clone(), own.place.clone())).collect(),
+        ),
+        (
+            "person",
+            config.persons.iter().map(|own| (own.employee_id.clone(), own.place.clone())).collect(),
+        ),
         ("place", groups(&config.places)),
         ("agent group", groups(&config.agent_groups)),
-        ("application", config.applications.iter().map(|own| (own.name.clone(), own.place.clone())).collect()),
+        (
+            "application",
+            config.applications.iter().map(|own| (own.name.clone(), own.place.clone())).collect(),
+        ),
     ];
     for (what, names) in lists {
         let mut seen = BTreeMap::new();
@@ -117,10 +146,17 @@ fn references(config: &Config, report: &mut Report) {
         if let Some(tenant) = &switch.tenant
             && !config.tenants.iter().any(|own| own.name == *tenant)
         {
-            report.error(&switch.place, missing("tenant", tenant, config.tenants.iter().map(|own| &*own.name)));
+            report.error(
+                &switch.place,
+                missing("tenant", tenant, config.tenants.iter().map(|own| &*own.name)),
+            );
         }
     }
-    for application in config.applications.iter().filter(|own| config.switch(&own.switch).is_none()) {
+    for application in config
+        .applications
+        .iter()
+        .filter(|own| !own.switch.is_empty() && config.switch(&own.switch).is_none())
+    {
         let known = config.switches.iter().map(|own| &*own.name);
         report.error(&application.place, missing("switch", &application.switch, known));
     }
@@ -128,7 +164,10 @@ fn references(config: &Config, report: &mut Report) {
         if let Some(place) = &person.default_place
             && !config.places.iter().any(|own| own.name == *place)
         {
-            report.error(&person.place, missing("place", place, config.places.iter().map(|own| &*own.name)));
+            report.error(
+                &person.place,
+                missing("place", place, config.places.iter().map(|own| &*own.name)),
+            );
         }
     }
     let persons: BTreeSet<_> = config.persons.iter().map(|own| &own.employee_id).collect();
@@ -163,23 +202,35 @@ fn cluster_switch(config: &Config, switch: &Switch, report: &mut Report) {
             report.error(&switch.place, format!("the switch {} has no {name}", switch.name));
         }
         for second in own {
-            report.error(&second.object.place, format!("the switch {} already has a {name}", switch.name));
+            report.error(
+                &second.object.place,
+                format!("the switch {} already has a {name}", switch.name),
+            );
         }
     }
     if let Some(queue) = switch.of_kind(DnKind::VirtualQueue).next() {
-        let message = "Virtual Queues belong on a switch of their own, served by applications of role vq";
+        let message =
+            "Virtual Queues belong on a switch of their own, served by applications of role vq";
         report.warning(&queue.object.place, message);
     }
     let Some(cluster) = switch.cluster_dn().map(|dn| &dn.object) else {
         return;
     };
-    if cluster.options.flag_or_default("switchover-on-sipp-oos") && !cluster.options.flag_or_default("sipp-oos-recheck")
+    if cluster.options.flag_or_default("switchover-on-sipp-oos")
+        && !cluster.options.flag_or_default("sipp-oos-recheck")
     {
         let place = cluster.options.place("switchover-on-sipp-oos").unwrap_or(&cluster.place);
         let message = "`switchover-on-sipp-oos` needs `sipp-oos-recheck: true`".to_owned();
-        report.add(Severity::Error, place, message, find("switchover-on-sipp-oos").map(|meta| meta.help()));
+        report.add(
+            Severity::Error,
+            place,
+            message,
+            find("switchover-on-sipp-oos").map(|meta| meta.help()),
+        );
     }
-    for (option, role) in [("applications", AppRole::Node), ("siproxy-applications", AppRole::SipProxy)] {
+    for (option, role) in
+        [("applications", AppRole::Node), ("siproxy-applications", AppRole::SipProxy)]
+    {
         let place = cluster.options.place(option).unwrap_or(&cluster.place);
         let listed = cluster.options.list(option);
         members(config, switch, option, role, listed, place, report);
@@ -204,11 +255,20 @@ fn members(
         }
         let wrong = match config.application(name) {
             None => missing("application", name, known()),
-            Some(own) if own.role != role => format!("`{option}` names {name}, which has another role"),
-            Some(own) if own.switch != switch.name => format!("`{option}` names {name}, which serves another switch"),
+            Some(own) if own.role != role => {
+                format!("`{option}` names {name}, which has another role")
+            }
+            Some(own) if own.switch != switch.name => {
+                format!("`{option}` names {name}, which serves another switch")
+            }
             Some(_) => {
                 if config.is_backup(name) {
-                    report.warning(place, format!("`{option}` names {name}, which is a backup; name its primary only"));
+                    report.warning(
+                        place,
+                        format!(
+                            "`{option}` names {name}, which is a backup; name its primary only"
+                        ),
+                    );
                 }
                 continue;
             }
@@ -217,7 +277,10 @@ fn members(
     }
     let unlisted = |own: &&Application| !seen.contains(&own.name) && !config.is_backup(&own.name);
     for own in config.applications_of(&switch.name, role).filter(unlisted) {
-        let message = format!("{} is not in `{option}` of the SIP Cluster Node DN, so the cluster does not use it", own.name);
+        let message = format!(
+            "{} is not in `{option}` of the SIP Cluster Node DN, so the cluster does not use it",
+            own.name
+        );
         report.add(Severity::Warning, &own.place, message, find(option).map(|meta| meta.help()));
     }
 }
@@ -227,8 +290,11 @@ fn queue_switch(switch: &Switch, report: &mut Report) {
     for dn in &switch.dns {
         let allowed = matches!(dn.object.kind, DnKind::VirtualQueue | DnKind::CommunicationDn);
         if !allowed && reported.insert(&dn.object.place) {
-            let message = format!("{} cannot be on a switch of Virtual Queues: it holds Virtual Queues and one \
-                 Communication DN only", dn.object.label);
+            let message = format!(
+                "{} cannot be on a switch of Virtual Queues: it holds Virtual Queues and one \
+                 Communication DN only",
+                dn.object.label
+            );
             report.error(&dn.object.place, message);
         }
     }
@@ -240,13 +306,16 @@ fn queue_switch(switch: &Switch, report: &mut Report) {
 
 fn contacts(switch: &Switch, report: &mut Report) {
     for dn in &switch.dns {
-        let needs = matches!(dn.object.kind, DnKind::Trunk | DnKind::VoipService(ServiceType::Softswitch));
+        let needs =
+            matches!(dn.object.kind, DnKind::Trunk | DnKind::VoipService(ServiceType::Softswitch));
         let contact = dn.object.options.text("contact");
         let place = dn.object.options.place("contact").unwrap_or(&dn.object.place);
         let wrong = match contact {
             None if needs => "needs the option `contact`",
             Some("*" | "") if needs => "needs an address in `contact`",
-            Some("::msml") if needs || dn.object.kind.is_phone() => "cannot use `::msml` as `contact`",
+            Some("::msml") if needs || dn.object.kind.is_phone() => {
+                "cannot use `::msml` as `contact`"
+            }
             None | Some(_) => continue,
         };
         let message = format!("{} {wrong}", dn.object.label);
@@ -259,7 +328,10 @@ fn one_application(config: &Config, own: &Application, report: &mut Report) {
         report.error(&own.place, format!("{} needs `ports.sip`", own.name));
     }
     if own.geo_location.is_empty() && own.role != AppRole::VqServer {
-        let message = format!("{} has no `geo-location`: SIP Proxies use the nodes of their own data centre", own.name);
+        let message = format!(
+            "{} has no `geo-location`: SIP Proxies use the nodes of their own data centre",
+            own.name
+        );
         report.error(&own.place, message);
     }
     if own.role == AppRole::VqServer {
@@ -283,14 +355,21 @@ fn one_application(config: &Config, own: &Application, report: &mut Report) {
             report.error(&own.place, message);
         }
     }
-    if let (Some(target), Some(switch)) = (own.options.text("default-route-point"), config.switch(&own.switch))
+    if let (Some(target), Some(switch)) =
+        (own.options.text("default-route-point"), config.switch(&own.switch))
         && !target.is_empty()
         && !target.starts_with("reject=")
         && switch.dn(target).is_none()
     {
         let place = own.options.place("default-route-point").unwrap_or(&own.place);
-        let message = format!("`default-route-point`: the switch {} has no DN `{target}`", switch.name);
-        report.add(Severity::Error, place, message, find("default-route-point").map(|meta| meta.help()));
+        let message =
+            format!("`default-route-point`: the switch {} has no DN `{target}`", switch.name);
+        report.add(
+            Severity::Error,
+            place,
+            message,
+            find("default-route-point").map(|meta| meta.help()),
+        );
     }
 }
 
@@ -309,7 +388,8 @@ fn backup(config: &Config, own: &Application, report: &mut Report) {
         }
         Some(other) if other.backup.is_some() => format!("the backup {name} names a backup itself"),
         Some(other) => {
-            let message = format!("{name} stays backup and never takes over by itself in this version");
+            let message =
+                format!("{name} stays backup and never takes over by itself in this version");
             report.warning(&other.place, message);
             return;
         }
@@ -324,9 +404,13 @@ fn node_ids(config: &Config, report: &mut Report) {
             first.insert(own.node_id, own);
             continue;
         };
-        let pair = other.backup.as_ref() == Some(&own.name) || own.backup.as_ref() == Some(&other.name);
+        let pair =
+            other.backup.as_ref() == Some(&own.name) || own.backup.as_ref() == Some(&other.name);
         if !pair {
-            report.error(&own.place, format!("{} has the node-id {} of {}", own.name, own.node_id, other.name));
+            report.error(
+                &own.place,
+                format!("{} has the node-id {} of {}", own.name, own.node_id, other.name),
+            );
         }
     }
     for own in &config.applications {
@@ -334,7 +418,10 @@ fn node_ids(config: &Config, report: &mut Report) {
             && other.node_id != own.node_id
             && other.name != own.name
         {
-            report.error(&other.place, format!("{} and its backup {} must share one node-id", own.name, other.name));
+            report.error(
+                &other.place,
+                format!("{} and its backup {} must share one node-id", own.name, other.name),
+            );
         }
     }
 }
@@ -345,19 +432,26 @@ fn listeners(config: &Config, report: &mut Report) {
     if let Some(http) = config.http.filter(|http| http.port() != 0) {
         taken_http = Some((http.ip().to_string(), http.port()));
     }
-    let meet = |a: &str, b: &str| a == b || [a, b].iter().any(|host| matches!(*host, "0.0.0.0" | "::"));
+    let meet =
+        |a: &str, b: &str| a == b || [a, b].iter().any(|host| matches!(*host, "0.0.0.0" | "::"));
     for own in &config.applications {
         for (name, port) in own.ports.iter().filter(|(_, port)| *port != 0) {
             let (host, label) = (own.host.to_string(), format!("ports.{name} of {}", own.name));
-            if let Some((_, _, other)) = taken.iter().find(|(at, number, _)| *number == port && meet(at, &host)) {
-                report.error(&own.place, format!("{label} and {other} both listen on {host}:{port}"));
+            if let Some((_, _, other)) =
+                taken.iter().find(|(at, number, _)| *number == port && meet(at, &host))
+            {
+                report
+                    .error(&own.place, format!("{label} and {other} both listen on {host}:{port}"));
             }
             if let Some((at, number)) = &taken_http
                 && name != "http"
                 && *number == port
                 && meet(at, &host)
             {
-                report.error(&own.place, format!("{label} and the key `http` both listen on {host}:{port}"));
+                report.error(
+                    &own.place,
+                    format!("{label} and the key `http` both listen on {host}:{port}"),
+                );
             }
             taken.push((host, port, label));
         }
@@ -376,13 +470,19 @@ fn locations(config: &Config, report: &mut Report) {
         let (nodes, proxies) = (of(AppRole::Node), of(AppRole::SipProxy));
         for own in config.applications_of(&switch.name, AppRole::SipProxy) {
             if !own.geo_location.is_empty() && !nodes.contains(&*own.geo_location) {
-                let message = format!("there is no node in the data centre `{}` of {}", own.geo_location, own.name);
+                let message = format!(
+                    "there is no node in the data centre `{}` of {}",
+                    own.geo_location, own.name
+                );
                 report.warning(&own.place, message);
             }
         }
         for own in config.applications_of(&switch.name, AppRole::Node) {
             if !own.geo_location.is_empty() && !proxies.contains(&*own.geo_location) {
-                let message = format!("there is no SIP Proxy in the data centre `{}` of {}", own.geo_location, own.name);
+                let message = format!(
+                    "there is no SIP Proxy in the data centre `{}` of {}",
+                    own.geo_location, own.name
+                );
                 report.warning(&own.place, message);
             }
         }
@@ -391,9 +491,14 @@ fn locations(config: &Config, report: &mut Report) {
             continue;
         }
         for dn in &switch.dns {
-            if let Some(location) = dn.object.options.text("geo-location").filter(|own| !all.contains(own)) {
+            if let Some(location) =
+                dn.object.options.text("geo-location").filter(|own| !all.contains(own))
+            {
                 let place = dn.object.options.place("geo-location").unwrap_or(&dn.object.place);
-                report.warning(place, missing("application in the data centre", location, all.iter().copied()));
+                report.warning(
+                    place,
+                    missing("application in the data centre", location, all.iter().copied()),
+                );
             }
         }
     }
@@ -401,7 +506,10 @@ fn locations(config: &Config, report: &mut Report) {
 
 fn passwords(config: &Config, report: &mut Report) {
     for switch in &config.switches {
-        let cluster = switch.cluster_dn().and_then(|dn| dn.object.options.flag(STRICT_AUTH)).unwrap_or_default();
+        let cluster = switch
+            .cluster_dn()
+            .and_then(|dn| dn.object.options.flag(STRICT_AUTH))
+            .unwrap_or_default();
         let strict = config
             .applications_of(&switch.name, AppRole::Node)
             .any(|own| own.options.flag(STRICT_AUTH).unwrap_or(cluster));
@@ -417,8 +525,16 @@ fn passwords(config: &Config, report: &mut Report) {
                 Some(_) => continue,
             };
             if reported.insert(&dn.object.place) {
-                let message = format!("{} has {wrong}: under `{STRICT_AUTH}` it will never authenticate", dn.name);
-                report.add(Severity::Warning, &dn.object.place, message, find(STRICT_AUTH).map(|meta| meta.help()));
+                let message = format!(
+                    "{} has {wrong}: under `{STRICT_AUTH}` it will never authenticate",
+                    dn.name
+                );
+                report.add(
+                    Severity::Warning,
+                    &dn.object.place,
+                    message,
+                    find(STRICT_AUTH).map(|meta| meta.help()),
+                );
             }
         }
     }
@@ -429,7 +545,10 @@ fn keys(config: &Config, whole: &Place, report: &mut Report) {
         report.error(whole, "there are more than two cluster-keys: the new one and the old one");
     }
     if config.cluster_keys.iter().any(|key| key.expose().len() < KEY_BYTES_MIN) {
-        report.warning(whole, format!("a cluster-key of less than {KEY_BYTES_MIN} characters can be guessed"));
+        report.warning(
+            whole,
+            format!("a cluster-key of less than {KEY_BYTES_MIN} characters can be guessed"),
+        );
     }
     if config.applications.is_empty() {
         report.error(whole, "there are no applications, so there is nothing to run");

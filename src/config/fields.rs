@@ -3,7 +3,7 @@
 
 use core::net::SocketAddr;
 
-use super::options::{self, Options, Scope, State};
+use super::options::{self, OptionValue, Options, Scope, State};
 use super::report::{Place, Report, Severity};
 use super::shape::{Object, Takes};
 use super::tree::{Content, Key, Node};
@@ -21,13 +21,21 @@ impl<'n> Fields<'n> {
     /// Checks that the node is a mapping, that its keys are the object's and that none is missing.
     pub(crate) fn open(object: Object, node: &'n Node, report: &mut Report) -> Option<Self> {
         let Content::Map(entries) = &node.content else {
-            report.error(&node.place, format!("{} is a mapping, not {}", object.title(), node.kind()));
+            if !matches!(node.content, Content::Broken) {
+                report.error(
+                    &node.place,
+                    format!("{} is a mapping, not {}", object.title(), node.kind()),
+                );
+            }
             return None;
         };
         for (key, _) in entries {
             match object.field(&key.text) {
                 Some(field) if field.takes == Takes::Never => {
-                    report.error(&key.place, format!("`{}` cannot be used: {}", key.text, field.meaning));
+                    report.error(
+                        &key.place,
+                        format!("`{}` cannot be used: {}", key.text, field.meaning),
+                    );
                 }
                 Some(_) => {}
                 None => unknown_key(object, key, report),
@@ -51,8 +59,10 @@ impl<'n> Fields<'n> {
 
     /// Reports a value that does not fit its key, with the meaning of the key.
     pub(crate) fn misfit(&self, name: &str, node: &Node, wrong: &str, report: &mut Report) {
-        let help = self.object.field(name).map(super::shape::Field::help);
-        report.add(Severity::Error, &node.place, format!("`{name}`: {wrong}"), help);
+        if !matches!(node.content, Content::Broken) {
+            let help = self.object.field(name).map(super::shape::Field::help);
+            report.add(Severity::Error, &node.place, format!("`{name}`: {wrong}"), help);
+        }
     }
 
     /// A single value.
@@ -65,7 +75,12 @@ impl<'n> Fields<'n> {
             }
             Some(text) => Some(text),
             None => {
-                self.misfit(name, node, &format!("takes a single value, not {}", node.kind()), report);
+                self.misfit(
+                    name,
+                    node,
+                    &format!("takes a single value, not {}", node.kind()),
+                    report,
+                );
                 None
             }
         }
@@ -115,7 +130,12 @@ impl<'n> Fields<'n> {
             Ok(number) if (min..=max).contains(&number) => Some(number),
             Ok(_) | Err(_) => {
                 if let Some(node) = self.node(name) {
-                    self.misfit(name, node, &format!("`{text}` is not a number from {min} to {max}"), report);
+                    self.misfit(
+                        name,
+                        node,
+                        &format!("`{text}` is not a number from {min} to {max}"),
+                        report,
+                    );
                 }
                 None
             }
@@ -129,7 +149,12 @@ impl<'n> Fields<'n> {
             Ok(address) => Some(address),
             Err(_) => {
                 if let Some(node) = self.node(name) {
-                    self.misfit(name, node, &format!("`{text}` is not an address and port"), report);
+                    self.misfit(
+                        name,
+                        node,
+                        &format!("`{text}` is not an address and port"),
+                        report,
+                    );
                 }
                 None
             }
@@ -143,7 +168,9 @@ impl<'n> Fields<'n> {
         };
         let items = match &node.content {
             Content::List(items) => items.as_slice(),
-            Content::Text(_) | Content::Nothing | Content::Map(_) => core::slice::from_ref(node),
+            Content::Text(_) | Content::Nothing | Content::Map(_) | Content::Broken => {
+                core::slice::from_ref(node)
+            }
         };
         let mut names = Vec::with_capacity(items.len());
         for item in items {
@@ -204,8 +231,10 @@ impl<'n> Fields<'n> {
     /// The text of an option before anything about the object is known.
     pub(crate) fn raw_option(&self, name: &str) -> Option<&'n Node> {
         match &self.node("options")?.content {
-            Content::Map(entries) => entries.iter().find(|(key, _)| key.text == name).map(|(_, node)| node),
-            Content::Nothing | Content::Text(_) | Content::List(_) => None,
+            Content::Map(entries) => {
+                entries.iter().find(|(key, _)| key.text == name).map(|(_, node)| node)
+            }
+            Content::Nothing | Content::Text(_) | Content::List(_) | Content::Broken => None,
         }
     }
 }
@@ -216,9 +245,10 @@ fn unknown_key(object: Object, key: &Key, report: &mut Report) {
     let nearest = options::nearest(name, known.map(|field| field.name));
     let has_options = object.field("options").is_some();
     let (message, help) = match nearest {
-        _ if has_options && options::find(name).is_some() => {
-            (format!("`{name}` is an option; it belongs below `options`"), options::find(name).map(|meta| meta.help()))
-        }
+        _ if has_options && options::find(name).is_some() => (
+            format!("`{name}` is an option; it belongs below `options`"),
+            options::find(name).map(|meta| meta.help()),
+        ),
         Some(word) => (
             format!("{} has no key `{name}`; did you mean `{word}`?", object.title()),
             object.field(word).map(super::shape::Field::help),
@@ -253,7 +283,21 @@ fn read_option(key: &Key, node: &Node, options: &mut Options, report: &mut Repor
     }
     match options::parse(meta, node) {
         Ok(value) => options.set(name, value, &key.place),
-        Err(wrong) => report.add(Severity::Error, &node.place, format!("`{name}`: {wrong}"), Some(meta.help())),
+        Err(options::Misfit::Broken) => {}
+        Err(wrong) => {
+            report.add(
+                Severity::Error,
+                &node.place,
+                format!("`{name}`: {wrong}"),
+                Some(meta.help()),
+            );
+            // It stands there, so nobody must miss it.
+            options.set(
+                name,
+                OptionValue::Text(node.text().unwrap_or_default().into()),
+                &key.place,
+            );
+        }
     }
 }
 
@@ -265,10 +309,17 @@ fn unknown_option(key: &Key, node: &Node, scope: Scope, report: &mut Report) {
             .filter(|other| other.name == meta.name)
             .flat_map(|other| other.scopes.iter().map(|scope| scope.title()))
             .collect();
-        let message = format!("`{name}` is no option of this object ({}) but of: {}", scope.title(), scopes.join(", "));
+        let message = format!(
+            "`{name}` is no option of this object ({}) but of: {}",
+            scope.title(),
+            scopes.join(", ")
+        );
         (message, Some(meta.help()))
     } else if matches!(node.content, Content::Map(_)) {
-        (format!("`{name}` is not an option; write options without the name of their section"), None)
+        (
+            format!("`{name}` is not an option; write options without the name of their section"),
+            None,
+        )
     } else if let Some(word) = options::nearest(name, own) {
         let message = format!("there is no option `{name}`; did you mean `{word}`?");
         (message, options::find_in(word, scope).map(|meta| meta.help()))

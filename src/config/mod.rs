@@ -23,12 +23,12 @@ use std::path::{Path, PathBuf};
 
 pub use check::check_for_processes;
 pub use model::{
-    AppRole, Application, Config, Dn, DnKind, DnObject, DnsZone, Group, Host, LogFormat, LogLevel, LogSettings,
-    Person, Ports, Secret, ServiceType, Switch, SwitchKind, Tenant, Threading,
+    AppRole, Application, Config, Dn, DnKind, DnObject, DnsZone, Group, Host, LogFormat, LogLevel,
+    LogSettings, Person, Ports, Secret, ServiceType, Switch, SwitchKind, Tenant, Threading,
 };
 pub use options::{
-    Effect, OptionMeta, OptionValue, Options, Scope, State, Unit, UnsupportedFeature, ValueKind, find, find_in,
-    register,
+    Effect, OptionMeta, OptionValue, Options, Scope, State, Unit, UnsupportedFeature, ValueKind,
+    find, find_in, register,
 };
 pub use reload::{Change, difference, reload};
 pub use report::{Finding, Place, Report, Severity};
@@ -61,7 +61,10 @@ pub fn load(path: &Path) -> Result<Loaded, Report> {
     for file in files {
         match read_bounded(&file, FILE_BYTES_MAX) {
             Ok(text) => texts.push((file.display().to_string(), text)),
-            Err(error) => report.error(&Place::whole(&file.display().to_string()), format!("cannot be read: {error}")),
+            Err(error) => report.error(
+                &Place::whole(&file.display().to_string()),
+                format!("cannot be read: {error}"),
+            ),
         }
     }
     if report.has_errors() {
@@ -76,7 +79,11 @@ pub fn load(path: &Path) -> Result<Loaded, Report> {
 ///
 /// # Errors
 /// Every error at once, with warnings and notes between them.
-pub fn load_text(text: &str, file: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Report> {
+pub fn load_text(
+    text: &str,
+    file: &str,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Loaded, Report> {
     load_texts(&[(file, text)], file, env)
 }
 
@@ -114,7 +121,8 @@ fn files_of(path: &Path, report: &mut Report) -> Vec<PathBuf> {
     let is_yaml = |file: &PathBuf| {
         file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
     };
-    let mut files: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_yaml).collect();
+    let mut files: Vec<_> =
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_yaml).collect();
     files.sort();
     if files.is_empty() {
         report.error(&whole, "the folder holds no .yaml file");

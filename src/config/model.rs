@@ -128,7 +128,11 @@ impl Config {
     }
 
     /// Applications of that switch and role.
-    pub fn applications_of<'a>(&'a self, switch: &'a str, role: AppRole) -> impl Iterator<Item = &'a Application> {
+    pub fn applications_of<'a>(
+        &'a self,
+        switch: &'a str,
+        role: AppRole,
+    ) -> impl Iterator<Item = &'a Application> {
         self.applications.iter().filter(move |own| *own.switch == *switch && own.role == role)
     }
 
@@ -143,8 +147,11 @@ impl Config {
     #[must_use]
     pub fn strict_auth(&self, application: &Application, dn: &Dn) -> bool {
         let own = dn.object.options.flag(STRICT_AUTH);
-        let of_cluster = || self.switch(&application.switch)?.cluster_dn()?.object.options.flag(STRICT_AUTH);
-        own.or_else(|| application.options.flag(STRICT_AUTH)).or_else(of_cluster).unwrap_or_default()
+        let of_cluster =
+            || self.switch(&application.switch)?.cluster_dn()?.object.options.flag(STRICT_AUTH);
+        own.or_else(|| application.options.flag(STRICT_AUTH))
+            .or_else(of_cluster)
+            .unwrap_or_default()
     }
 }
 

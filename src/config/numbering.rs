@@ -57,7 +57,8 @@ pub(crate) fn add(fields: Fields<'_>, switch: &mut Switch, reader: &mut Reader<'
     let object = Arc::new(object);
     let mut reported = BTreeSet::new();
     for name in names {
-        let password = secret.as_ref().map(|secret| Secret::new(&secret.expose().replace(OWN_NUMBER, &name)));
+        let password =
+            secret.as_ref().map(|secret| Secret::new(&secret.expose().replace(OWN_NUMBER, &name)));
         let object = if own {
             let options = object.options.replaced(OWN_NUMBER, &name);
             Arc::new(DnObject { options, ..(*object).clone() })
@@ -69,10 +70,18 @@ pub(crate) fn add(fields: Fields<'_>, switch: &mut Switch, reader: &mut Reader<'
 }
 
 /// Adds a DN, or reports the clash: once per pair of entries of the file.
-fn insert(dn: Dn, switch: &mut Switch, reported: &mut BTreeSet<super::report::Place>, report: &mut Report) {
+fn insert(
+    dn: Dn,
+    switch: &mut Switch,
+    reported: &mut BTreeSet<super::report::Place>,
+    report: &mut Report,
+) {
     if let Some(other) = switch.dn(&dn.name) {
         if reported.insert(other.object.place.clone()) {
-            report.error(&dn.object.place, format!("the DN {} already stands at {}", dn.name, other.object.place));
+            report.error(
+                &dn.object.place,
+                format!("the DN {} already stands at {}", dn.name, other.object.place),
+            );
         }
         return;
     }
@@ -86,7 +95,9 @@ fn insert(dn: Dn, switch: &mut Switch, reported: &mut BTreeSet<super::report::Pl
 /// The names that a label stands for: itself, or every number of a range.
 fn names(label: &str) -> Result<Vec<String>, BadRange> {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let Some((first, last)) = label.split_once('-').filter(|(first, last)| digits(first) && digits(last)) else {
+    let Some((first, last)) =
+        label.split_once('-').filter(|(first, last)| digits(first) && digits(last))
+    else {
         return Ok(vec![label.to_owned()]);
     };
     let width = first.len();
@@ -137,8 +148,14 @@ fn service(fields: &Fields<'_>, report: &mut Report) -> Option<ServiceType> {
         return None;
     };
     match options::parse(meta, node) {
+        Err(options::Misfit::Broken) => None,
         Err(wrong) => {
-            report.add(Severity::Error, &node.place, format!("`service-type`: {wrong}"), Some(meta.help()));
+            report.add(
+                Severity::Error,
+                &node.place,
+                format!("`service-type`: {wrong}"),
+                Some(meta.help()),
+            );
             None
         }
         Ok(_) => match node.text().map(str::trim) {

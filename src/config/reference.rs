@@ -19,11 +19,18 @@ pub fn options_page() -> String {
     for scope in Scope::ALL {
         let own: Vec<_> = register().filter(|meta| meta.scopes.contains(&scope)).collect();
         let title = scope.title();
-        let _ = write!(page, "\n## {}{}\n\n", title.get(..1).unwrap_or_default().to_uppercase(), title.get(1..).unwrap_or_default());
+        let _ = write!(
+            page,
+            "\n## {}{}\n\n",
+            title.get(..1).unwrap_or_default().to_uppercase(),
+            title.get(1..).unwrap_or_default()
+        );
         if !scope.in_file() {
             page.push_str("Not part of the configuration file of this version.\n\n");
         }
-        page.push_str("| option | values | default | changes take effect | state | meaning | source |\n");
+        page.push_str(
+            "| option | values | default | changes take effect | state | meaning | source |\n",
+        );
         page.push_str("|---|---|---|---|---|---|---|\n");
         for meta in own {
             row(&mut page, meta);
@@ -33,7 +40,8 @@ pub fn options_page() -> String {
 }
 
 fn row(page: &mut String, meta: &OptionMeta) {
-    let default = if meta.default.is_empty() { "–".to_owned() } else { format!("`{}`", meta.default) };
+    let default =
+        if meta.default.is_empty() { "–".to_owned() } else { format!("`{}`", meta.default) };
     let _ = writeln!(
         page,
         "| `{}` | {} | {default} | {} | {} | {} | {} |",
@@ -66,10 +74,19 @@ pub fn unsupported_page() -> String {
             State::IgnoredInCluster,
         ),
     ] {
-        let _ = write!(page, "\n## {title}\n\n{text}\n\n| option | where | what counts instead |\n|---|---|---|\n");
+        let _ = write!(
+            page,
+            "\n## {title}\n\n{text}\n\n| option | where | what counts instead |\n|---|---|---|\n"
+        );
         for meta in register().filter(|meta| meta.state == state) {
             let scopes: Vec<_> = meta.scopes.iter().map(|scope| scope.title()).collect();
-            let _ = writeln!(page, "| `{}` | {} | {} |", cell(meta.name), scopes.join("; "), cell(meta.meaning));
+            let _ = writeln!(
+                page,
+                "| `{}` | {} | {} |",
+                cell(meta.name),
+                scopes.join("; "),
+                cell(meta.meaning)
+            );
         }
     }
     page

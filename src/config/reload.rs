@@ -49,9 +49,11 @@ pub fn difference(old: &Config, new: &Config) -> Vec<Change> {
     if old.cluster_keys != new.cluster_keys {
         changes.add("cluster-key: changed", Effect::Immediately);
     }
-    let names = |config: &Config| config.tenants.iter().map(|own| own.name.clone()).collect::<Vec<_>>();
+    let names =
+        |config: &Config| config.tenants.iter().map(|own| own.name.clone()).collect::<Vec<_>>();
     changes.lists("tenant", &names(old), &names(new), Effect::Immediately);
-    let names = |config: &Config| config.switches.iter().map(|own| own.name.clone()).collect::<Vec<_>>();
+    let names =
+        |config: &Config| config.switches.iter().map(|own| own.name.clone()).collect::<Vec<_>>();
     changes.lists("switch", &names(old), &names(new), Effect::Restart);
     for switch in &new.switches {
         if let Some(before) = old.switch(&switch.name) {
@@ -62,7 +64,9 @@ pub fn difference(old: &Config, new: &Config) -> Vec<Change> {
     for (what, before, after) in
         [("place", &old.places, &new.places), ("agent group", &old.agent_groups, &new.agent_groups)]
     {
-        let names = |list: &[super::model::Group]| list.iter().map(|own| own.name.clone()).collect::<Vec<_>>();
+        let names = |list: &[super::model::Group]| {
+            list.iter().map(|own| own.name.clone()).collect::<Vec<_>>()
+        };
         changes.lists(what, &names(before), &names(after), Effect::Immediately);
         for own in after {
             if before.iter().any(|other| other.name == own.name && other.members != own.members) {
@@ -88,7 +92,8 @@ impl Changes {
     }
 
     fn lists(&mut self, what: &str, old: &[Box<str>], new: &[Box<str>], effect: Effect) {
-        let (before, after): (BTreeSet<_>, BTreeSet<_>) = (old.iter().collect(), new.iter().collect());
+        let (before, after): (BTreeSet<_>, BTreeSet<_>) =
+            (old.iter().collect(), new.iter().collect());
         for name in new.iter().filter(|name| !before.contains(name)) {
             self.add(format!("{what} {name}: added"), effect);
         }
@@ -102,9 +107,14 @@ impl Changes {
             match old.value(name) {
                 Some(before) if before == value => {}
                 Some(before) => {
-                    self.add(format!("{of}: {name} changed from {before} to {value}"), effect_of(name, new.scope()));
+                    self.add(
+                        format!("{of}: {name} changed from {before} to {value}"),
+                        effect_of(name, new.scope()),
+                    );
                 }
-                None => self.add(format!("{of}: {name} set to {value}"), effect_of(name, new.scope())),
+                None => {
+                    self.add(format!("{of}: {name} set to {value}"), effect_of(name, new.scope()))
+                }
             }
         }
         for (name, value) in old.iter().filter(|(name, _)| new.value(name).is_none()) {
@@ -115,7 +125,10 @@ impl Changes {
     fn switch(&mut self, old: &Switch, new: &Switch) {
         let of = format!("switch {}", new.name);
         if old.realm != new.realm {
-            self.add(format!("{of}: realm changed from {} to {}", old.realm, new.realm), Effect::NextRegistration);
+            self.add(
+                format!("{of}: realm changed from {} to {}", old.realm, new.realm),
+                Effect::NextRegistration,
+            );
         }
         if old.domains != new.domains {
             self.add(format!("{of}: domains changed"), Effect::NextRegistration);
@@ -145,7 +158,11 @@ impl Changes {
             self.options(&own, &before.object.options, &dn.object.options);
         }
         if let (Some(first), Some(last)) = (passwords.first(), passwords.last()) {
-            let what = format!("{of}: {} ({})", count(passwords.len(), "password", "changed"), span(first, last));
+            let what = format!(
+                "{of}: {} ({})",
+                count(passwords.len(), "password", "changed"),
+                span(first, last)
+            );
             self.add(what, Effect::NextRegistration);
         }
     }
@@ -155,15 +172,20 @@ impl Changes {
         let lacking: Vec<&Dn> = own.dns.iter().filter(|dn| other.dn(&dn.name).is_none()).collect();
         for run in lacking.chunk_by(|a, b| a.object.place == b.object.place) {
             if let (Some(first), Some(last)) = (run.first(), run.last()) {
-                self.add(format!("{of}: {} ({})", count(run.len(), "DN", verb), span(first, last)), Effect::NextCall);
+                self.add(
+                    format!("{of}: {} ({})", count(run.len(), "DN", verb), span(first, last)),
+                    Effect::NextCall,
+                );
             }
         }
     }
 
     fn persons(&mut self, old: &[Person], new: &[Person]) {
-        let names = |list: &[Person]| list.iter().map(|own| own.employee_id.clone()).collect::<Vec<_>>();
+        let names =
+            |list: &[Person]| list.iter().map(|own| own.employee_id.clone()).collect::<Vec<_>>();
         self.lists("person", &names(old), &names(new), Effect::Immediately);
-        let before: std::collections::BTreeMap<_, _> = old.iter().map(|own| (&own.employee_id, own)).collect();
+        let before: std::collections::BTreeMap<_, _> =
+            old.iter().map(|own| (&own.employee_id, own)).collect();
         for own in new {
             let Some(before) = before.get(&own.employee_id) else {
                 continue;
@@ -185,7 +207,9 @@ impl Changes {
     }
 
     fn applications(&mut self, old: &Config, new: &Config) {
-        let names = |config: &Config| config.applications.iter().map(|own| own.name.clone()).collect::<Vec<_>>();
+        let names = |config: &Config| {
+            config.applications.iter().map(|own| own.name.clone()).collect::<Vec<_>>()
+        };
         self.lists("application", &names(old), &names(new), Effect::Restart);
         for own in &new.applications {
             if let Some(before) = old.application(&own.name) {
@@ -218,5 +242,9 @@ fn count(number: usize, what: &str, verb: &str) -> String {
 }
 
 fn span(first: &Dn, last: &Dn) -> String {
-    if first.name == last.name { first.name.to_string() } else { format!("{} … {}", first.name, last.name) }
+    if first.name == last.name {
+        first.name.to_string()
+    } else {
+        format!("{} … {}", first.name, last.name)
+    }
 }

@@ -48,7 +48,11 @@ impl Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.line == 0 { f.write_str(&self.file) } else { write!(f, "{}:{}:{}", self.file, self.line, self.column) }
+        if self.line == 0 {
+            f.write_str(&self.file)
+        } else {
+            write!(f, "{}:{}:{}", self.file, self.line, self.column)
+        }
     }
 }
 
@@ -111,7 +115,13 @@ impl Report {
         self.add(Severity::Warning, place, message.into(), None);
     }
 
-    pub(crate) fn add(&mut self, severity: Severity, place: &Place, message: String, help: Option<String>) {
+    pub(crate) fn add(
+        &mut self,
+        severity: Severity,
+        place: &Place,
+        message: String,
+        help: Option<String>,
+    ) {
         self.findings.push(Finding {
             severity,
             file: place.file.to_string(),
@@ -123,8 +133,9 @@ impl Report {
     }
 
     pub(crate) fn sort(&mut self) {
-        self.findings
-            .sort_by(|a, b| (&a.file, a.line, a.column, a.severity).cmp(&(&b.file, b.line, b.column, b.severity)));
+        self.findings.sort_by(|a, b| {
+            (&a.file, a.line, a.column, a.severity).cmp(&(&b.file, b.line, b.column, b.severity))
+        });
         self.findings.dedup();
     }
 }

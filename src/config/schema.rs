@@ -22,7 +22,8 @@ pub fn schema() -> Value {
 
 fn object(object: Object) -> Value {
     let fields = object.fields().iter().filter(|field| field.takes != Takes::Never);
-    let properties: Map<_, _> = fields.clone().map(|field| (field.name.to_owned(), property(field))).collect();
+    let properties: Map<_, _> =
+        fields.clone().map(|field| (field.name.to_owned(), property(field))).collect();
     let required: Vec<_> = fields.filter(|field| field.required).map(|field| field.name).collect();
     json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
 }
@@ -39,8 +40,12 @@ fn property(field: &Field) -> Value {
         Takes::Keys => json!({
             "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" }, "maxItems": 2 }]
         }),
-        Takes::Names => json!({ "type": ["array", "string", "number"], "items": { "type": ["string", "number"] } }),
-        Takes::Levels => json!({ "type": "object", "additionalProperties": { "type": "integer", "minimum": 0 } }),
+        Takes::Names => {
+            json!({ "type": ["array", "string", "number"], "items": { "type": ["string", "number"] } })
+        }
+        Takes::Levels => {
+            json!({ "type": "object", "additionalProperties": { "type": "integer", "minimum": 0 } })
+        }
         Takes::One(inner) => object(inner),
         Takes::Many(inner) => json!({ "type": "array", "items": object(inner) }),
         Takes::Options(scopes) => options(scopes),
@@ -79,11 +84,17 @@ fn options(scopes: &[Scope]) -> Value {
 fn option(meta: &OptionMeta) -> Value {
     let mut value = match meta.kind {
         ValueKind::Flag => json!({ "type": ["boolean", "string", "integer", "null"] }),
-        ValueKind::Number { min, max: i64::MAX } => json!({ "type": ["integer", "string"], "minimum": min }),
-        ValueKind::Number { min, max } => json!({ "type": ["integer", "string"], "minimum": min, "maximum": max }),
+        ValueKind::Number { min, max: i64::MAX } => {
+            json!({ "type": ["integer", "string"], "minimum": min })
+        }
+        ValueKind::Number { min, max } => {
+            json!({ "type": ["integer", "string"], "minimum": min, "maximum": max })
+        }
         ValueKind::Duration { .. } => json!({ "type": ["integer", "string"], "minimum": 0 }),
         ValueKind::Choice(words) => json!({ "enum": words }),
-        ValueKind::Text | ValueKind::RejectOrDn => json!({ "type": ["string", "number", "boolean", "null"] }),
+        ValueKind::Text | ValueKind::RejectOrDn => {
+            json!({ "type": ["string", "number", "boolean", "null"] })
+        }
         ValueKind::List => json!({ "type": ["array", "string", "number", "null"] }),
         ValueKind::Pairs | ValueKind::CodePairs => json!({ "type": ["object", "string", "null"] }),
         ValueKind::SipAddress => json!({ "type": "string" }),
@@ -91,7 +102,10 @@ fn option(meta: &OptionMeta) -> Value {
         ValueKind::Anything => json!({}),
     };
     if let Value::Object(map) = &mut value {
-        map.insert("description".to_owned(), json!(format!("{} ({})", meta.help(), meta.state.title())));
+        map.insert(
+            "description".to_owned(),
+            json!(format!("{} ({})", meta.help(), meta.state.title())),
+        );
     }
     value
 }

@@ -130,26 +130,53 @@ pub(crate) const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
 /// Forms of the log.
 pub(crate) const FORMATS: &[&str] = &["text", "json"];
 
-const NO_LOGINS: &str =
-    "Agent Logins are not used in a SIP Cluster: the employee-id of a person is the agent's identity (guide, \
+const NO_LOGINS: &str = "Agent Logins are not used in a SIP Cluster: the employee-id of a person is the agent's identity (guide, \
      Configuring Switch and DN Objects).";
 const PORT: Takes = Takes::Number(0, 65535);
 
 const FILE: &[Field] = &[
-    may("http", Takes::Socket, "Address of the System Monitor of a process that runs several applications."),
-    may("cluster-key", Takes::Keys, "Secret that seals ids and tokens, the same in all processes; two during a change, the new one first."),
-    may("cluster-key_file", Takes::Keys, "File that holds the cluster-key, relative to the folder of this file."),
-    may("data-dir", Takes::Text, "Folder of what outlives a process: start epochs and registrations."),
+    may(
+        "http",
+        Takes::Socket,
+        "Address of the System Monitor of a process that runs several applications.",
+    ),
+    may(
+        "cluster-key",
+        Takes::Keys,
+        "Secret that seals ids and tokens, the same in all processes; two during a change, the new one first.",
+    ),
+    may(
+        "cluster-key_file",
+        Takes::Keys,
+        "File that holds the cluster-key, relative to the folder of this file.",
+    ),
+    may(
+        "data-dir",
+        Takes::Text,
+        "Folder of what outlives a process: start epochs and registrations.",
+    ),
     may("threading", Takes::Choice(THREADING), "How modules share threads; shared unless set."),
-    may("local-handover", Takes::Flag, "Whether SIP between applications of one process is handed over without a socket; true unless set."),
+    may(
+        "local-handover",
+        Takes::Flag,
+        "Whether SIP between applications of one process is handed over without a socket; true unless set.",
+    ),
     may("log", Takes::One(Object::Log), "The log."),
     may("tenants", Takes::Many(Object::Tenant), "Tenants."),
     may("switches", Takes::Many(Object::Switch), "Switches with their DNs."),
     may("persons", Takes::Many(Object::Person), "Persons: agents and supervisors."),
     may("places", Takes::Many(Object::Place), "Places: DNs that one person uses together."),
     may("agent-groups", Takes::Many(Object::AgentGroup), "Agent groups."),
-    may("applications", Takes::Many(Object::Application), "Nodes, SIP Proxies and Virtual Queue servers."),
-    may("dns-zones", Takes::Many(Object::DnsZone), "Zones of the built-in DNS; without effect in this version."),
+    may(
+        "applications",
+        Takes::Many(Object::Application),
+        "Nodes, SIP Proxies and Virtual Queue servers.",
+    ),
+    may(
+        "dns-zones",
+        Takes::Many(Object::DnsZone),
+        "Zones of the built-in DNS; without effect in this version.",
+    ),
     may("agent-logins", Takes::Never, NO_LOGINS),
 ];
 const LOG: &[Field] = &[
@@ -160,29 +187,61 @@ const LOG: &[Field] = &[
 const TENANT: &[Field] = &[must("name", Takes::Text, "Name of the tenant.")];
 const SWITCH: &[Field] = &[
     must("name", Takes::Text, "Name of the switch."),
-    may("type", Takes::Choice(SWITCH_TYPES), "sip-switch for the cluster, vq-switch for Virtual Queues; sip-switch unless set."),
+    may(
+        "type",
+        Takes::Choice(SWITCH_TYPES),
+        "sip-switch for the cluster, vq-switch for Virtual Queues; sip-switch unless set.",
+    ),
     may("tenant", Takes::Text, "Tenant of the switch."),
-    may("realm", Takes::Text, "Realm of digest authentication (RFC 7616); the name of the switch unless set."),
+    may(
+        "realm",
+        Takes::Text,
+        "Realm of digest authentication (RFC 7616); the name of the switch unless set.",
+    ),
     may("domains", Takes::Names, "Host parts that mean this switch in an address of record."),
     may("dns", Takes::Many(Object::Dn), "DNs of the switch."),
     may("agent-logins", Takes::Never, NO_LOGINS),
 ];
 const DN: &[Field] = &[
-    must("name", Takes::Text, "Name or number of the DN, or a range of numbers of equal length, as in 7001-7099."),
+    must(
+        "name",
+        Takes::Text,
+        "Name or number of the DN, or a range of numbers of equal length, as in 7001-7099.",
+    ),
     must("type", Takes::Choice(DN_TYPES), "Type of the DN."),
-    may("password", Takes::Text, "Password of digest authentication; `{dn}` stands for the number."),
-    may("password_file", Takes::Text, "File that holds the password, relative to the folder of this file."),
-    may("options", Takes::Options(DN_SCOPES), "Options of the DN: what its annex holds, sections left out."),
+    may(
+        "password",
+        Takes::Text,
+        "Password of digest authentication; `{dn}` stands for the number.",
+    ),
+    may(
+        "password_file",
+        Takes::Text,
+        "File that holds the password, relative to the folder of this file.",
+    ),
+    may(
+        "options",
+        Takes::Options(DN_SCOPES),
+        "Options of the DN: what its annex holds, sections left out.",
+    ),
 ];
 const PERSON: &[Field] = &[
     must("employee-id", Takes::Text, "Employee ID, the agent's identity."),
     may("first-name", Takes::Text, "First name."),
     may("last-name", Takes::Text, "Last name."),
     may("password", Takes::Text, "Password of desktops."),
-    may("password_file", Takes::Text, "File that holds the password, relative to the folder of this file."),
+    may(
+        "password_file",
+        Takes::Text,
+        "File that holds the password, relative to the folder of this file.",
+    ),
     may("skills", Takes::Levels, "Skills and their levels."),
     may("default-place", Takes::Text, "Place at which the person usually sits."),
-    may("options", Takes::Options(PERSON_SCOPES), "Options of the person: what its annex holds, sections left out."),
+    may(
+        "options",
+        Takes::Options(PERSON_SCOPES),
+        "Options of the person: what its annex holds, sections left out.",
+    ),
     may("agent-logins", Takes::Never, NO_LOGINS),
 ];
 const PLACE: &[Field] = &[
@@ -195,8 +254,16 @@ const AGENT_GROUP: &[Field] = &[
 ];
 const APPLICATION: &[Field] = &[
     must("name", Takes::Text, "Name of the application."),
-    must("role", Takes::Choice(ROLES), "node, sip-proxy, or vq for a server of the Virtual Queue switch."),
-    may("node-id", Takes::Number(1, 4095), "Identity in ids and tokens; a pair shares one, it never changes. Chosen where one process runs the whole file."),
+    must(
+        "role",
+        Takes::Choice(ROLES),
+        "node, sip-proxy, or vq for a server of the Virtual Queue switch.",
+    ),
+    may(
+        "node-id",
+        Takes::Number(1, 4095),
+        "Identity in ids and tokens; a pair shares one, it never changes. Chosen where one process runs the whole file.",
+    ),
     must("switch", Takes::Text, "Switch that the application serves."),
     may("geo-location", Takes::Text, "Data centre. SIP Proxies use the nodes of their own."),
     must("host", Takes::Text, "Address or name on which it listens."),

@@ -33,6 +33,8 @@ pub(crate) enum Content {
     List(Vec<Node>),
     /// A mapping in the order of the file, each key once.
     Map(Vec<(Key, Node)>),
+    /// A scalar that the report already has an error for; nobody reports it again.
+    Broken,
 }
 
 /// A key of a mapping and its place.
@@ -49,7 +51,7 @@ impl Node {
     pub(crate) fn text(&self) -> Option<&str> {
         match &self.content {
             Content::Text(text) => Some(text),
-            Content::Nothing | Content::List(_) | Content::Map(_) => None,
+            Content::Nothing | Content::List(_) | Content::Map(_) | Content::Broken => None,
         }
     }
 
@@ -60,12 +62,13 @@ impl Node {
             Content::Text(_) => "a single value",
             Content::List(_) => "a list",
             Content::Map(_) => "a mapping",
+            Content::Broken => "what cannot be read",
         }
     }
 
     fn size(&self) -> usize {
         1 + match &self.content {
-            Content::Nothing | Content::Text(_) => 0,
+            Content::Nothing | Content::Text(_) | Content::Broken => 0,
             Content::List(items) => items.iter().map(Self::size).sum(),
             Content::Map(entries) => entries.iter().map(|(_, node)| node.size()).sum(),
         }
@@ -97,7 +100,12 @@ struct Builder<'a> {
 
 /// Reads one file. `None` when it holds nothing, or nothing that can be read;
 /// the report then has an error, and others where reading went on.
-pub(crate) fn parse(text: &str, file: &str, environment: &Environment<'_>, report: &mut Report) -> Option<Node> {
+pub(crate) fn parse(
+    text: &str,
+    file: &str,
+    environment: &Environment<'_>,
+    report: &mut Report,
+) -> Option<Node> {
     let parser = Parser::new_from_str_with_options(text, limits());
     let mut builder = Builder {
         file: file.into(),
@@ -152,10 +160,16 @@ impl Builder<'_> {
                 let content = self.scalar(&text, style, &place);
                 self.value(Node { place, content }, anchor)
             }
-            Event::SequenceStart(_, anchor, _) => self.begin(place, anchor, Content::List(Vec::new())),
-            Event::MappingStart(_, anchor, _) => self.begin(place, anchor, Content::Map(Vec::new())),
+            Event::SequenceStart(_, anchor, _) => {
+                self.begin(place, anchor, Content::List(Vec::new()))
+            }
+            Event::MappingStart(_, anchor, _) => {
+                self.begin(place, anchor, Content::Map(Vec::new()))
+            }
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
-                Some(open) => self.value(Node { place: open.place, content: open.content }, open.anchor),
+                Some(open) => {
+                    self.value(Node { place: open.place, content: open.content }, open.anchor)
+                }
                 None => true,
             },
             Event::Alias(anchor) => match self.anchors.get(&anchor).cloned() {
@@ -171,7 +185,10 @@ impl Builder<'_> {
             Event::DocumentStart(..) => {
                 self.documents += 1;
                 if self.documents > 1 {
-                    self.report.error(&place, "one file holds one document; put the second in a file of its own");
+                    self.report.error(
+                        &place,
+                        "one file holds one document; put the second in a file of its own",
+                    );
                 }
                 self.documents == 1
             }
@@ -187,7 +204,10 @@ impl Builder<'_> {
 
     fn begin(&mut self, place: Place, anchor: usize, content: Content) -> bool {
         if self.open.len() >= DEPTH_MAX {
-            self.report.error(&place, format!("more than {DEPTH_MAX} lists and mappings inside one another"));
+            self.report.error(
+                &place,
+                format!("more than {DEPTH_MAX} lists and mappings inside one another"),
+            );
             return false;
         }
         self.open.push(Open { place, anchor, content, key: None });
@@ -214,7 +234,7 @@ impl Builder<'_> {
                 Some(None) => {}
                 Some(Some(key)) => entries.push((key, node)),
             },
-            Content::Nothing | Content::Text(_) => {}
+            Content::Nothing | Content::Text(_) | Content::Broken => {}
         }
         true
     }
@@ -224,7 +244,8 @@ impl Builder<'_> {
         if plain && matches!(text, "" | "~" | "null") {
             return Content::Nothing;
         }
-        Content::Text(interpolate(text, self.environment, place, self.report))
+        interpolate(text, self.environment, place, self.report)
+            .map_or(Content::Broken, Content::Text)
     }
 }
 
@@ -242,7 +263,12 @@ fn key_of(node: Node, entries: &[(Key, Node)], report: &mut Report) -> Option<Ke
 
 /// Replaces `${NAME}` and `${NAME:-default}`; `$${` stands for `${`. A variable
 /// that is set to nothing counts as not set.
-fn interpolate(text: &str, environment: &Environment<'_>, place: &Place, report: &mut Report) -> String {
+fn interpolate(
+    text: &str,
+    environment: &Environment<'_>,
+    place: &Place,
+    report: &mut Report,
+) -> Option<String> {
     let mut result = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("${") {
@@ -257,21 +283,30 @@ fn interpolate(text: &str, environment: &Environment<'_>, place: &Place, report:
         let inside = from.get(2..).unwrap_or_default();
         let Some((name, after)) = inside.split_once('}') else {
             report.error(place, "`${` without `}`; write `$${` for the two characters themselves");
-            return result;
+            return None;
         };
         let (name, default) = match name.split_once(":-") {
             Some((name, default)) => (name, Some(default)),
             None => (name, None),
         };
-        match environment(name).filter(|value| !value.is_empty()).or_else(|| default.map(str::to_owned)) {
+        match environment(name)
+            .filter(|value| !value.is_empty())
+            .or_else(|| default.map(str::to_owned))
+        {
             Some(value) => result.push_str(&value),
-            None => report.error(
-                place,
-                format!("the environment has no `{name}`; set it, or give a default as in `${{{name}:-value}}`"),
-            ),
+            None => {
+                let example = format!("`${{{name}:-value}}`");
+                report.error(
+                    place,
+                    format!(
+                        "the environment has no `{name}`; set it, or give a default as in {example}"
+                    ),
+                );
+                return None;
+            }
         }
         rest = after;
     }
     result.push_str(rest);
-    result
+    Some(result)
 }

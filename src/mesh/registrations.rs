@@ -10,8 +10,11 @@
 //! The machine knows no socket: the shell dials whom [`Registrations::should_dial`]
 //! names, and turns connections into events.
 
+mod entry;
+mod event;
 mod file;
 mod link;
+mod log;
 mod replica;
 
 #[cfg(test)]
@@ -21,18 +24,19 @@ mod tests;
 #[cfg(test)]
 mod world;
 
+pub use entry::{Bound, Registration, State};
+pub use event::{Action, CloseReason, Event, LinkId};
 pub use file::read_snapshot_file;
 
 use super::wire::{self, Body, Timebase, WireError, proto};
-use crate::base::flow::Flow;
 use crate::base::id::NodeId;
 use crate::base::outbox::Outbox;
 use crate::base::time::{Duration, Instant, WallTime};
 use bytes::Bytes;
 use link::{Cursor, Link, Session};
+use log::Log;
 use replica::Replica;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Version of the protocol; links between different ones are closed.
 pub(crate) const PROTOCOL_VERSION: u32 = 1;
@@ -68,162 +72,15 @@ pub(crate) const NAME_BYTES_MAX: usize = 256;
 /// frames.
 pub const ACTIONS_PER_EVENT_LEN_MAX: usize = 4_096;
 
-const FRAMES_PER_LINK_MAX: usize =
-    PARTS_IN_FLIGHT_MAX as usize + ENTRIES_IN_FLIGHT_MAX as usize / wire::ENTRIES_PER_FRAME_LEN_MAX + 1;
+const FRAMES_PER_LINK_MAX: usize = PARTS_IN_FLIGHT_MAX as usize
+    + ENTRIES_IN_FLIGHT_MAX as usize / wire::ENTRIES_PER_FRAME_LEN_MAX
+    + 1;
 const _: () = assert!(
-    wire::ENTRIES_PER_FRAME_LEN_MAX + LINKS_LEN_MAX * (FRAMES_PER_LINK_MAX + 8) < ACTIONS_PER_EVENT_LEN_MAX
+    wire::ENTRIES_PER_FRAME_LEN_MAX + LINKS_LEN_MAX * (FRAMES_PER_LINK_MAX + 8)
+        < ACTIONS_PER_EVENT_LEN_MAX
 );
 const _: () = assert!(PING_AFTER_MS < SILENCE_MAX_MS && ENTRIES_PER_ACK <= ENTRIES_IN_FLIGHT_MAX);
 const _: () = assert!(ENTRIES_IN_FLIGHT_MAX < LOG_ENTRIES_LEN_MAX as u64);
-
-/// One connection between two proxies; the shell numbers them and uses no number
-/// twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LinkId(pub u64);
-
-/// What a REGISTER said of one contact of one address-of-record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Registration {
-    /// The address-of-record.
-    pub aor: Arc<str>,
-    /// The contact in the registrar's normal form, equal for equal contacts.
-    pub contact: Arc<str>,
-    /// Call-ID of the REGISTER.
-    pub call_id: Arc<str>,
-    /// Number of its CSeq.
-    pub cseq: u32,
-    /// Lamport time of the change; the machine sets it for local changes.
-    pub version: u64,
-    /// The proxy that took the REGISTER.
-    pub proxy: NodeId,
-    /// End of the binding, or of the memory of its removal, on the local clock.
-    pub expires: Instant,
-    /// What became of the contact.
-    pub state: State,
-}
-
-/// What became of a contact.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
-    /// It is bound.
-    Bound(Arc<Bound>),
-    /// A REGISTER removed it.
-    Removed,
-}
-
-/// What reaching a contact takes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bound {
-    /// The URI as the phone wrote it.
-    pub uri: Arc<str>,
-    /// Other header parameters, verbatim.
-    pub params: Arc<str>,
-    /// Preference in thousandths, 0 to 1000.
-    pub q: u16,
-    /// The node that accepted the REGISTER.
-    pub node: NodeId,
-    /// The flow that it came by; the connection is known at the proxy that took it
-    /// only, and not after that has restarted.
-    pub source: Flow,
-}
-
-/// What the machine is told.
-#[derive(Clone, Debug)]
-pub enum Event {
-    /// A connection is open.
-    LinkUp {
-        /// Which.
-        link: LinkId,
-        /// Whom this side dialled; `None` if the other side dialled.
-        dialled: Option<NodeId>,
-    },
-    /// A connection is gone, for whatever reason.
-    LinkDown {
-        /// Which.
-        link: LinkId,
-    },
-    /// A frame has arrived, its length taken off.
-    Frame {
-        /// On which connection.
-        link: LinkId,
-        /// Its bytes.
-        payload: Bytes,
-    },
-    /// The local registrar has taken a change.
-    LocalChange(Registration),
-    /// An entry of the snapshot file, before the first link.
-    Restored(Registration),
-    /// The configuration names these other proxies, no longer others.
-    Peers(Vec<NodeId>),
-    /// The point of time that was armed last is reached.
-    Timer,
-}
-
-/// What the machine wants done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Send a frame, its length before it.
-    Send {
-        /// On which connection.
-        link: LinkId,
-        /// Its bytes, without the length.
-        payload: Bytes,
-    },
-    /// Let the local registrar take over what counts for a contact.
-    Apply(Registration),
-    /// Close a connection; the machine has forgotten it.
-    CloseLink {
-        /// Which.
-        link: LinkId,
-        /// Why, for the log.
-        reason: CloseReason,
-    },
-    /// Give [`Event::Timer`] at this time; replaces what was armed before.
-    Arm(Instant),
-}
-
-/// Why a connection is closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CloseReason {
-    /// A frame cannot be used.
-    #[error("{0}")]
-    Unusable(#[from] WireError),
-    /// A frame that does not belong there.
-    #[error("a frame that is not expected here")]
-    Unexpected,
-    /// Numbers do not follow each other.
-    #[error("sequence numbers do not follow each other")]
-    Sequence,
-    /// The peer speaks another version of the protocol.
-    #[error("protocol version {0} is not ours")]
-    Protocol(u32),
-    /// The configuration names no such proxy, or the peer is this proxy itself.
-    #[error("node-id {0} is not a peer")]
-    NotAPeer(u32),
-    /// Another application answered than was dialled.
-    #[error("dialled node-id {dialled}, reached {reached}")]
-    WrongPeer {
-        /// Whom we wanted.
-        dialled: NodeId,
-        /// Who answered.
-        reached: NodeId,
-    },
-    /// There is a better connection with the same peer.
-    #[error("another connection with this peer is kept")]
-    Duplicate,
-    /// No Hello in time.
-    #[error("no hello within {HELLO_TIME_MAX_MS} ms")]
-    NoHello,
-    /// Nothing arrived for too long.
-    #[error("silent for {SILENCE_MAX_MS} ms")]
-    Silent,
-    /// More connections than there can be peers.
-    #[error("more than {LINKS_LEN_MAX} connections")]
-    TooManyLinks,
-    /// The configuration no longer names the peer.
-    #[error("the peer was taken out of the configuration")]
-    Unconfigured,
-}
 
 /// Sizes of the exchange, in a value so that tests can make them small.
 #[derive(Clone, Copy, Debug)]
@@ -284,37 +141,6 @@ pub struct PeerStatus {
     pub caught_up: bool,
     /// Own changes that the peer has not confirmed.
     pub unconfirmed: u64,
-}
-
-/// Own changes by number, the oldest dropped when full.
-#[derive(Debug, Default)]
-struct Log {
-    entries: VecDeque<Registration>,
-    last: u64,
-}
-
-impl Log {
-    fn push(&mut self, entry: Registration, len_max: usize) {
-        if self.entries.len() >= len_max {
-            self.entries.pop_front();
-        }
-        self.entries.push_back(entry);
-        self.last += 1;
-    }
-
-    const fn last(&self) -> u64 {
-        self.last
-    }
-
-    /// Number of the oldest entry, or of the next one if there is none.
-    fn first(&self) -> u64 {
-        self.last + 1 - self.entries.len() as u64
-    }
-
-    fn from(&self, sequence: u64) -> impl Iterator<Item = &Registration> {
-        let skip = sequence.saturating_sub(self.first());
-        self.entries.iter().skip(usize::try_from(skip).unwrap_or(usize::MAX))
-    }
 }
 
 /// What outlives the links with one peer.
@@ -412,12 +238,16 @@ impl Registrations {
     /// How it stands with each peer, by node-id.
     pub fn peers(&self) -> impl Iterator<Item = PeerStatus> {
         self.peers.iter().map(|(peer, held)| {
-            let session = held.session.and_then(|link| self.links.get(&link)).and_then(|link| link.session.as_ref());
+            let session = held
+                .session
+                .and_then(|link| self.links.get(&link))
+                .and_then(|link| link.session.as_ref());
             PeerStatus {
                 peer: *peer,
                 linked: session.is_some(),
                 caught_up: session.is_some_and(|session| session.intake.caught_up),
-                unconfirmed: session.map_or(self.log.last(), |session| session.feed.behind(&self.log)),
+                unconfirmed: session
+                    .map_or(self.log.last(), |session| session.feed.behind(&self.log)),
             }
         })
     }
@@ -474,20 +304,30 @@ impl Registrations {
     fn on_peers(&mut self, peers: &[NodeId], out: &mut Outbox<Action>) {
         self.set_peers(peers);
         let is_known = |peer: NodeId| self.peers.contains_key(&peer);
-        let peer_of = |link: &Link| link.session.as_ref().map(|session| session.peer).or(link.dialled);
-        let gone = |(id, link): (&LinkId, &Link)| peer_of(link).filter(|peer| !is_known(*peer)).map(|_| *id);
+        let peer_of =
+            |link: &Link| link.session.as_ref().map(|session| session.peer).or(link.dialled);
+        let gone = |(id, link): (&LinkId, &Link)| {
+            peer_of(link).filter(|peer| !is_known(*peer)).map(|_| *id)
+        };
         let gone: Vec<LinkId> = self.links.iter().filter_map(gone).collect();
         for link in gone {
             self.close(link, CloseReason::Unconfigured, out);
         }
     }
 
-    fn on_link_up(&mut self, id: LinkId, dialled: Option<NodeId>, now: Instant, out: &mut Outbox<Action>) {
+    fn on_link_up(
+        &mut self,
+        id: LinkId,
+        dialled: Option<NodeId>,
+        now: Instant,
+        out: &mut Outbox<Action>,
+    ) {
         if self.links.len() >= LINKS_LEN_MAX {
             out.push(Action::CloseLink { link: id, reason: CloseReason::TooManyLinks });
             return;
         }
-        let mut link = Link { dialled, opened: now, heard: now, pinged: false, offered: None, session: None };
+        let mut link =
+            Link { dialled, opened: now, heard: now, pinged: false, offered: None, session: None };
         if let Some(peer) = dialled {
             link.offered = self.peers.get(&peer).and_then(|peer| peer.cursor);
             self.send_hello(id, link.offered, out);
@@ -531,7 +371,9 @@ impl Registrations {
             }
             // A kind of a later release, or nothing but a sign of life.
             None | Some(Body::Pong(_)) => {}
-            Some(Body::Hello(_) | Body::FileHeader(_) | Body::FileChunk(_)) => return Err(CloseReason::Unexpected),
+            Some(Body::Hello(_) | Body::FileHeader(_) | Body::FileChunk(_)) => {
+                return Err(CloseReason::Unexpected);
+            }
             Some(body) if has_session => self.on_session_frame(id, body, now, out)?,
             Some(_) => return Err(CloseReason::Unexpected),
         }
@@ -552,7 +394,9 @@ impl Registrations {
         let entries = match body {
             Body::Resume(resume) => {
                 let epoch = session.epoch;
-                session.intake.on_resume(&resume, link.offered.filter(|cursor| cursor.epoch == epoch))?;
+                session
+                    .intake
+                    .on_resume(&resume, link.offered.filter(|cursor| cursor.epoch == epoch))?;
                 Vec::new()
             }
             Body::Live(live) => {
@@ -571,18 +415,24 @@ impl Registrations {
             }
             Body::Digest(digest) => {
                 let is_sending = session.feed.is_sending_snapshot();
-                let repair = session.intake.on_digest(&digest.buckets, self.replica.digest(), is_sending)?;
+                let repair =
+                    session.intake.on_digest(&digest.buckets, self.replica.digest(), is_sending)?;
                 if let Some(repair) = repair {
                     out.push(Action::Send { link: id, payload: wire::encode(repair) });
                 }
                 Vec::new()
             }
             Body::Repair(repair) => {
-                let buckets: Result<BTreeSet<u8>, _> = repair.buckets.into_iter().map(u8::try_from).collect();
+                let buckets: Result<BTreeSet<u8>, _> =
+                    repair.buckets.into_iter().map(u8::try_from).collect();
                 session.feed.repair(buckets.map_err(|_| WireError::Field("buckets"))?, &self.log);
                 Vec::new()
             }
-            Body::Hello(_) | Body::Ping(_) | Body::Pong(_) | Body::FileHeader(_) | Body::FileChunk(_) => {
+            Body::Hello(_)
+            | Body::Ping(_)
+            | Body::Pong(_)
+            | Body::FileHeader(_)
+            | Body::FileChunk(_) => {
                 return Err(CloseReason::Unexpected);
             }
         };
@@ -610,7 +460,9 @@ impl Registrations {
             return Err(WireError::Field("hello").into());
         }
         let peer = wire::node_id(hello.node_id, "node_id")?;
-        let Some(held) = self.peers.get(&peer) else { return Err(CloseReason::NotAPeer(hello.node_id)) };
+        let Some(held) = self.peers.get(&peer) else {
+            return Err(CloseReason::NotAPeer(hello.node_id));
+        };
         let (known, dialled) = (held.cursor, self.links.get(&id).and_then(|link| link.dialled));
         if let Some(dialled) = dialled.filter(|dialled| *dialled != peer) {
             return Err(CloseReason::WrongPeer { dialled, reached: peer });
@@ -627,7 +479,11 @@ impl Registrations {
         if dialled.is_none() {
             self.send_hello(id, offered, out);
         }
-        let resume = session.feed.start(Some(theirs).filter(|cursor| cursor.epoch != 0), self.options.epoch, &self.log);
+        let resume = session.feed.start(
+            Some(theirs).filter(|cursor| cursor.epoch != 0),
+            self.options.epoch,
+            &self.log,
+        );
         if let Some(resume) = resume {
             out.push(Action::Send { link: id, payload: wire::encode(resume) });
         }
@@ -701,7 +557,9 @@ impl Registrations {
         let links: Vec<LinkId> = self.links.keys().copied().collect();
         for id in links {
             let Some(link) = self.links.get_mut(&id) else { continue };
-            if link.session.is_none() && now.since(link.opened) >= Duration::from_millis(HELLO_TIME_MAX_MS) {
+            if link.session.is_none()
+                && now.since(link.opened) >= Duration::from_millis(HELLO_TIME_MAX_MS)
+            {
                 self.close(id, CloseReason::NoHello, out);
                 continue;
             }
@@ -715,7 +573,8 @@ impl Registrations {
                 let ping = wire::encode(Body::Ping(proto::Ping { token: now.as_millis() }));
                 out.push(Action::Send { link: id, payload: ping });
             }
-            if let Some(session) = link.session.as_mut().filter(|session| session.digest_due <= now) {
+            if let Some(session) = link.session.as_mut().filter(|session| session.digest_due <= now)
+            {
                 session.digest_due = now + Duration::from_millis(DIGEST_INTERVAL_MS);
                 let digest = proto::Digest { buckets: self.replica.digest().to_vec() };
                 out.push(Action::Send { link: id, payload: wire::encode(Body::Digest(digest)) });
@@ -727,7 +586,9 @@ impl Registrations {
     /// Sends what a link has to say: acknowledgements, then what the peer has room
     /// for.
     fn serve(&mut self, id: LinkId, now: Instant, out: &mut Outbox<Action>) {
-        let Some(session) = self.links.get_mut(&id).and_then(|link| link.session.as_mut()) else { return };
+        let Some(session) = self.links.get_mut(&id).and_then(|link| link.session.as_mut()) else {
+            return;
+        };
         if let Some(ack) = session.intake.ack(now) {
             out.push(Action::Send { link: id, payload: wire::encode(ack) });
         }
@@ -741,7 +602,9 @@ impl Registrations {
 
     fn forget(&mut self, id: LinkId) {
         let Some(session) = self.links.remove(&id).and_then(|link| link.session) else { return };
-        if let Some(peer) = self.peers.get_mut(&session.peer).filter(|peer| peer.session == Some(id)) {
+        if let Some(peer) =
+            self.peers.get_mut(&session.peer).filter(|peer| peer.session == Some(id))
+        {
             peer.session = None;
         }
     }

@@ -216,7 +216,10 @@ fn address_to_proto(address: SocketAddr) -> proto::Address {
 }
 
 /// Entries of one frame, each checked.
-pub(crate) fn entries(list: Vec<proto::Registration>, timebase: Timebase) -> Result<Vec<Registration>, WireError> {
+pub(crate) fn entries(
+    list: Vec<proto::Registration>,
+    timebase: Timebase,
+) -> Result<Vec<Registration>, WireError> {
     if list.len() > ENTRIES_PER_FRAME_LEN_MAX {
         return Err(WireError::TooManyEntries(list.len()));
     }
@@ -232,7 +235,9 @@ fn from_proto(entry: proto::Registration, timebase: Timebase) -> Result<Registra
         Timebase::File { now, wall } => (now, entry.expires_at_ms.saturating_sub(wall.0)),
     };
     let state = match entry.state {
-        Some(proto::registration::State::Bound(bound)) => State::Bound(Arc::new(bound_from_proto(bound)?)),
+        Some(proto::registration::State::Bound(bound)) => {
+            State::Bound(Arc::new(bound_from_proto(bound)?))
+        }
         Some(proto::registration::State::Removed(proto::Removed {})) => State::Removed,
         None => return Err(WireError::Field("state")),
     };
@@ -254,7 +259,11 @@ fn from_proto(entry: proto::Registration, timebase: Timebase) -> Result<Registra
 /// to; one that is not must not be sent.
 pub(crate) fn check(entry: &Registration) -> Result<(), WireError> {
     let within = |field, text: &str, bytes_min: usize, bytes_max: usize| {
-        if (bytes_min..=bytes_max).contains(&text.len()) { Ok(()) } else { Err(WireError::Field(field)) }
+        if (bytes_min..=bytes_max).contains(&text.len()) {
+            Ok(())
+        } else {
+            Err(WireError::Field(field))
+        }
     };
     within("aor", &entry.aor, 1, AOR_BYTES_MAX)?;
     within("contact", &entry.contact, 1, CONTACT_KEY_BYTES_MAX)?;
@@ -291,7 +300,10 @@ fn bound_from_proto(bound: proto::Bound) -> Result<Bound, WireError> {
     })
 }
 
-fn address_from_proto(address: Option<proto::Address>, field: &'static str) -> Result<SocketAddr, WireError> {
+fn address_from_proto(
+    address: Option<proto::Address>,
+    field: &'static str,
+) -> Result<SocketAddr, WireError> {
     let error = WireError::Field(field);
     let address = address.ok_or(error)?;
     let port = u16::try_from(address.port).map_err(|_| error)?;
@@ -400,7 +412,9 @@ mod tests {
             spoil_bound(|bound| bound.protocol = 9),
             spoil_bound(|bound| bound.local = None),
             spoil_bound(|bound| bound.remote = Some(proto::Address { ip: vec![1, 2, 3], port: 1 })),
-            spoil_bound(|bound| bound.remote = Some(proto::Address { ip: vec![1; 4], port: 65_536 })),
+            spoil_bound(|bound| {
+                bound.remote = Some(proto::Address { ip: vec![1; 4], port: 65_536 })
+            }),
             spoil_bound(|bound| bound.uri.clear()),
             spoil_bound(|bound| bound.params = "p".repeat(CONTACT_BYTES_MAX + 1)),
         ];

@@ -1,3 +1,4 @@
 //! What an application of the cluster can be.
 
+pub mod node;
 pub mod sip_proxy;

@@ -1,14 +1,20 @@
 //! Options of the SIP Cluster Node DN and of the SIP Outbound Proxy DN.
 
 use super::Scope::{
-    ClusterDn, Extension, FeatureServerDn, MsmlDn, Node, OutboundProxyDn, RoutingPoint, SoftswitchDn, VoicemailDn,
-    VqServer,
+    ClusterDn, Extension, FeatureServerDn, MsmlDn, Node, OutboundProxyDn, RoutingPoint,
+    SoftswitchDn, VoicemailDn, VqServer,
 };
 use super::ValueKind::{Choice, Duration, Flag, List, SipAddress, Text};
 use super::{SECONDS, Unit, options};
 
-const SERVICE_TYPES: &[&str] =
-    &["sip-cluster-nodes", "sip-outbound-proxy", "msml", "softswitch", "feature-server", "voicemail"];
+const SERVICE_TYPES: &[&str] = &[
+    "sip-cluster-nodes",
+    "sip-outbound-proxy",
+    "msml",
+    "softswitch",
+    "feature-server",
+    "voicemail",
+];
 
 options! {
     "service-type", &[ClusterDn, OutboundProxyDn, MsmlDn, SoftswitchDn,

@@ -2,11 +2,13 @@
 //! trunk groups, routing points, extensions, virtual queues and persons.
 
 use super::Scope::{
-    CommunicationDn, Extension, FeatureServerDn, MsmlDn, OutboundProxyDn, Person, RoutingPoint, SoftswitchDn, Trunk,
-    TrunkGroup, VirtualQueue, VoicemailDn,
+    CommunicationDn, Extension, FeatureServerDn, MsmlDn, OutboundProxyDn, Person, RoutingPoint,
+    SoftswitchDn, Trunk, TrunkGroup, VirtualQueue, VoicemailDn,
 };
 use super::Unit;
-use super::ValueKind::{Choice, CodePairs, Duration, Flag, HttpAddress, List, Number, Pairs, SipAddress, Text};
+use super::ValueKind::{
+    Choice, CodePairs, Duration, Flag, HttpAddress, List, Number, Pairs, SipAddress, Text,
+};
 use super::{COUNT, SECONDS, options};
 
 options! {

@@ -11,8 +11,8 @@ mod unsupported;
 mod value;
 
 pub use unsupported::{FEATURES, UnsupportedFeature};
-pub use value::{OptionValue, Options};
-pub(crate) use value::{parse, valid_address};
+pub(crate) use value::{Misfit, parse, valid_address};
+pub use value::{OptionValue, Options, Pair};
 
 /// Where an option may stand, or which component of a site reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -372,7 +372,9 @@ impl OptionMeta {
             ValueKind::List => "list, or text with commas".to_owned(),
             ValueKind::Pairs => "`key=value`, with commas".to_owned(),
             ValueKind::CodePairs => "`from=to` SIP codes 400 to 699, with commas".to_owned(),
-            ValueKind::SipAddress => "`*` or `[sip:][user@]host[:port][;transport=udp or tcp]`".to_owned(),
+            ValueKind::SipAddress => {
+                "`*` or `[sip:][user@]host[:port][;transport=udp or tcp]`".to_owned()
+            }
             ValueKind::HttpAddress => "http or https URL".to_owned(),
             ValueKind::RejectOrDn => "`reject=CODE` (400 to 699) or a DN".to_owned(),
             ValueKind::Anything => "any".to_owned(),
@@ -444,9 +446,9 @@ fn matches_name(meta: &OptionMeta, name: &str) -> bool {
         return true;
     }
     match (meta.name.strip_suffix('N'), name) {
-        (Some(stem), name) if stem.ends_with('-') => {
-            name.strip_prefix(stem).is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()))
-        }
+        (Some(stem), name) if stem.ends_with('-') => name
+            .strip_prefix(stem)
+            .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit())),
         (Some(_) | None, _) => false,
     }
 }

@@ -3,8 +3,8 @@
 //! the reference is complete.
 
 use super::Scope::{
-    Concentrator, Connection, FeatureServer, InfoMart, IvrProfile, Orchestration, OutboundContact, ResourceManager,
-    Router, StatServer, SwitchObject, WebServices,
+    Concentrator, Connection, FeatureServer, InfoMart, IvrProfile, Orchestration, OutboundContact,
+    ResourceManager, Router, StatServer, SwitchObject, WebServices,
 };
 use super::ValueKind::{Anything, Choice, Flag, List, Number, Text};
 use super::{COUNT, MINUTES, SECONDS, options};

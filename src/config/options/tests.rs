@@ -41,10 +41,16 @@ fn a_duration_refuses_what_is_none() {
 
 #[test]
 fn numbers_and_flags_are_bounded() {
-    assert_eq!(read("unknown-gateway-reject-code", Scope::Node, "503"), Ok(OptionValue::Number(503)));
+    assert_eq!(
+        read("unknown-gateway-reject-code", Scope::Node, "503"),
+        Ok(OptionValue::Number(503))
+    );
     assert_eq!(wrong("unknown-gateway-reject-code", Scope::Node, "200"), "200 is less than 400");
     assert_eq!(wrong("unknown-gateway-reject-code", Scope::Node, "700"), "700 is more than 699");
-    assert_eq!(wrong("unknown-gateway-reject-code", Scope::Node, "5O3"), "`5O3` is not a whole number");
+    assert_eq!(
+        wrong("unknown-gateway-reject-code", Scope::Node, "5O3"),
+        "`5O3` is not a whole number"
+    );
     assert_eq!(read("sip-enable-100rel", Scope::Node, "Yes"), Ok(OptionValue::Flag(true)));
     assert_eq!(read("beep", Scope::TrunkGroup, "off"), Ok(OptionValue::Flag(false)));
     assert_eq!(wrong("sip-enable-100rel", Scope::Node, "tru"), "`tru` is neither true nor false");
@@ -82,7 +88,9 @@ fn contacts_are_addresses() {
 
 #[test]
 fn codes_and_choices_are_checked() {
-    let Ok(OptionValue::Pairs(pairs)) = read("sip-error-conversion", Scope::Trunk, "408=486, 500=503") else {
+    let Ok(OptionValue::Pairs(pairs)) =
+        read("sip-error-conversion", Scope::Trunk, "408=486, 500=503")
+    else {
         panic!("two pairs");
     };
     assert_eq!(pairs, [("408".into(), "486".into()), ("500".into(), "503".into())]);
@@ -91,7 +99,9 @@ fn codes_and_choices_are_checked() {
     assert!(read("default-route-point", Scope::Node, "reject=404").is_ok());
     assert!(wrong("default-route-point", Scope::Node, "reject=40").contains("400 to 699"));
     assert!(wrong("default-route-point", Scope::Node, "rejekt=404").contains("reject=CODE"));
-    assert!(wrong("agent-no-answer-action", Scope::Node, "notredy").contains("did you mean `notready`"));
+    assert!(
+        wrong("agent-no-answer-action", Scope::Node, "notredy").contains("did you mean `notready`")
+    );
     assert!(wrong("url", Scope::FeatureServerDn, "ftp://fs").contains("http or https"));
     assert!(read("url-2", Scope::FeatureServerDn, "http://fs2:8800/SIP_Cluster").is_ok());
 }
@@ -99,7 +109,8 @@ fn codes_and_choices_are_checked() {
 #[test]
 fn every_default_of_the_register_is_a_value_of_its_option() {
     for meta in register().filter(|meta| !meta.default.is_empty()) {
-        let node = Node { place: Place::whole("test"), content: Content::Text(meta.default.to_owned()) };
+        let node =
+            Node { place: Place::whole("test"), content: Content::Text(meta.default.to_owned()) };
         if let Err(misfit) = parse(meta, &node) {
             panic!("{}: {misfit}", meta.name);
         }
@@ -113,11 +124,16 @@ fn look_up_falls_back_to_the_default_of_the_scope() {
     assert_eq!(proxy.duration_or_default("oos-check").as_secs(), 5);
     assert_eq!(Options::none(Scope::Trunk).duration_or_default("oos-check").as_secs(), 0);
     let node = Options::none(Scope::Node);
-    assert!(node.flag_or_default("find-trunk-by-location") && !node.flag_or_default("sip-enable-100rel"));
+    assert!(
+        node.flag_or_default("find-trunk-by-location")
+            && !node.flag_or_default("sip-enable-100rel")
+    );
     assert_eq!(node.number_or_default("unknown-gateway-reject-code"), 503);
     assert_eq!(node.text_or_default("default-route-point"), "reject=404");
     assert_eq!(node.text_or_default("no-such-option"), "");
-    assert!(node.list("agent-no-answer-overflow").is_empty() && node.pairs("sip-uri-params").is_empty());
+    assert!(
+        node.list("agent-no-answer-overflow").is_empty() && node.pairs("sip-uri-params").is_empty()
+    );
 }
 
 #[test]

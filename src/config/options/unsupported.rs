@@ -106,30 +106,66 @@ const fn feature(name: &'static str, answer: &'static str) -> UnsupportedFeature
 /// elsewhere, each with the answer.
 pub const FEATURES: &[UnsupportedFeature] = &[
     feature("ACD Queues", "`check` refuses a DN of type acd-queue."),
-    feature("Agent Logins", "`check` refuses agent-logins; the employee-id of a Person is the agent's identity."),
-    feature("Associating an ACD Queue with a Routing Point", "There is no key for it: an unknown key is an error."),
-    feature("ISCC (multi-site support)", "cast-type and its like are accepted with a warning and have no effect."),
-    feature("Alternate Routing - Stranded Calls", "default-dn of the Routing Point or application is the only way out."),
-    feature("Asterisk Voice Mail Integration", "A voip-service DN of that kind is an unknown service-type, an error."),
+    feature(
+        "Agent Logins",
+        "`check` refuses agent-logins; the employee-id of a Person is the agent's identity.",
+    ),
+    feature(
+        "Associating an ACD Queue with a Routing Point",
+        "There is no key for it: an unknown key is an error.",
+    ),
+    feature(
+        "ISCC (multi-site support)",
+        "cast-type and its like are accepted with a warning and have no effect.",
+    ),
+    feature(
+        "Alternate Routing - Stranded Calls",
+        "default-dn of the Routing Point or application is the only way out.",
+    ),
+    feature(
+        "Asterisk Voice Mail Integration",
+        "A voip-service DN of that kind is an unknown service-type, an error.",
+    ),
     feature("Call Completion Features", "The feature code is a dialled number like any other."),
     feature("Call Park/Retrieve", "The feature code is a dialled number like any other."),
     feature("Call Pickup", "The feature code is a dialled number like any other."),
-    feature("Call Recording NETANN-Based", "Recording is MSML only; a service-type of that kind is an error."),
-    feature("Supervision of Routing Points", "Supervision while a treatment is applied takes its place."),
+    feature(
+        "Call Recording NETANN-Based",
+        "Recording is MSML only; a service-type of that kind is an error.",
+    ),
+    feature(
+        "Supervision of Routing Points",
+        "Supervision while a treatment is applied takes its place.",
+    ),
     feature("Remote Supervision", "There is no key for it: an unknown option is an error."),
     feature("Class of Service", "There is no object for it: an unknown key is an error."),
     feature("Dummy SDP", "There is no option for it: an unknown option is an error."),
-    feature("E911 Emergency Gateway", "There is no option for it; emergency numbers are routed by prefix like others."),
-    feature("Find Me Follow Me", "The Feature Server's find-me is not asked for; other forwarding is."),
+    feature(
+        "E911 Emergency Gateway",
+        "There is no option for it; emergency numbers are routed by prefix like others.",
+    ),
+    feature(
+        "Find Me Follow Me",
+        "The Feature Server's find-me is not asked for; other forwarding is.",
+    ),
     feature("Hunt Groups", "There is no DN type for it: an unknown type is an error."),
     feature("IMS Integration", "P- headers of an IMS core carry no meaning here."),
     feature("Instant Messaging", "There is no option for it: an unknown option is an error."),
-    feature("Media Server Reliability NETANN", "Media services are MSML only; a service-type of that kind is an error."),
+    feature(
+        "Media Server Reliability NETANN",
+        "Media services are MSML only; a service-type of that kind is an error.",
+    ),
     feature("Nailed-Up Connections", "There is no option for it: an unknown option is an error."),
     feature("P-Access-Network-Info Private Header", "The header carries no meaning here."),
-    feature("Presence from Switches and Endpoints", "There is no option for it: an unknown option is an error."),
+    feature(
+        "Presence from Switches and Endpoints",
+        "There is no option for it: an unknown option is an error.",
+    ),
     feature("Preview Interactions", "There is no option for it: an unknown option is an error."),
-    feature("Remote Server Registration", "There is no option for it: an unknown option is an error."),
+    feature(
+        "Remote Server Registration",
+        "There is no option for it: an unknown option is an error.",
+    ),
     feature("Shared Call Appearance", "There is no option for it: an unknown option is an error."),
     feature("Smart OtherDN Handling", "There is no option for it: an unknown option is an error."),
     feature("Trunk Capacity Support", "There is no option for it: an unknown option is an error."),

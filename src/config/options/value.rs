@@ -6,6 +6,9 @@ use super::{OptionMeta, Scope, Unit, ValueKind, find_in};
 use crate::config::report::Place;
 use crate::config::tree::{Content, Node};
 
+/// Key and value of one pair.
+pub type Pair = (Box<str>, Box<str>);
+
 /// A value that fits the kind of its option.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OptionValue {
@@ -20,7 +23,7 @@ pub enum OptionValue {
     /// A list in the order of the file.
     List(Vec<Box<str>>),
     /// Pairs in the order of the file.
-    Pairs(Vec<(Box<str>, Box<str>)>),
+    Pairs(Vec<Pair>),
 }
 
 impl core::fmt::Display for OptionValue {
@@ -45,6 +48,9 @@ impl core::fmt::Display for OptionValue {
 /// Why a value does not fit its option; followed by the option's help.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Misfit {
+    /// A value that the report already has an error for.
+    #[error("cannot be read")]
+    Broken,
     /// A list or mapping where one value belongs.
     #[error("takes a single value, not {0}")]
     NotSingle(&'static str),
@@ -192,11 +198,15 @@ impl Options {
         let settings = self.settings.iter().map(|setting| {
             let value = match &setting.value {
                 OptionValue::Text(text) => OptionValue::Text(swap(text)),
-                OptionValue::List(items) => OptionValue::List(items.iter().map(|item| swap(item)).collect()),
-                OptionValue::Pairs(pairs) => {
-                    OptionValue::Pairs(pairs.iter().map(|(key, value)| (key.clone(), swap(value))).collect())
+                OptionValue::List(items) => {
+                    OptionValue::List(items.iter().map(|item| swap(item)).collect())
                 }
-                OptionValue::Flag(_) | OptionValue::Number(_) | OptionValue::Duration(_) => setting.value.clone(),
+                OptionValue::Pairs(pairs) => OptionValue::Pairs(
+                    pairs.iter().map(|(key, value)| (key.clone(), swap(value))).collect(),
+                ),
+                OptionValue::Flag(_) | OptionValue::Number(_) | OptionValue::Duration(_) => {
+                    setting.value.clone()
+                }
             };
             Setting { name: setting.name.clone(), value, place: setting.place.clone() }
         });
@@ -263,7 +273,7 @@ impl Options {
 
     /// Pairs, empty where they are not set.
     #[must_use]
-    pub fn pairs(&self, name: &str) -> &[(Box<str>, Box<str>)] {
+    pub fn pairs(&self, name: &str) -> &[Pair] {
         match self.value(name) {
             Some(OptionValue::Pairs(pairs)) => pairs,
             Some(
@@ -280,25 +290,33 @@ impl Options {
     /// A text, or the register's default; empty where it has none.
     #[must_use]
     pub fn text_or_default(&self, name: &str) -> &str {
-        self.text(name).or_else(|| find_in(name, self.scope).map(|meta| meta.default)).unwrap_or_default()
+        self.text(name)
+            .or_else(|| find_in(name, self.scope).map(|meta| meta.default))
+            .unwrap_or_default()
     }
 
     /// A flag, or the register's default; false where it has none.
     #[must_use]
     pub fn flag_or_default(&self, name: &str) -> bool {
-        self.flag(name).or_else(|| self.default_of(name).as_ref().and_then(as_flag)).unwrap_or_default()
+        self.flag(name)
+            .or_else(|| self.default_of(name).as_ref().and_then(as_flag))
+            .unwrap_or_default()
     }
 
     /// A number, or the register's default; 0 where it has none.
     #[must_use]
     pub fn number_or_default(&self, name: &str) -> i64 {
-        self.number(name).or_else(|| self.default_of(name).as_ref().and_then(as_number)).unwrap_or_default()
+        self.number(name)
+            .or_else(|| self.default_of(name).as_ref().and_then(as_number))
+            .unwrap_or_default()
     }
 
     /// A span of time, or the register's default; zero where it has none.
     #[must_use]
     pub fn duration_or_default(&self, name: &str) -> Duration {
-        self.duration(name).or_else(|| self.default_of(name).as_ref().and_then(as_duration)).unwrap_or_default()
+        self.duration(name)
+            .or_else(|| self.default_of(name).as_ref().and_then(as_duration))
+            .unwrap_or_default()
     }
 }
 
@@ -339,11 +357,17 @@ fn as_duration(value: &OptionValue) -> Option<Duration> {
 /// wrong with it, to be followed by the option's help.
 pub(crate) fn parse(meta: &OptionMeta, node: &Node) -> Result<OptionValue, Misfit> {
     match (&node.content, meta.kind) {
-        (_, ValueKind::Anything) => Ok(OptionValue::Text(node.text().unwrap_or_default().into())),
+        (
+            Content::Nothing | Content::Text(_) | Content::List(_) | Content::Map(_),
+            ValueKind::Anything,
+        ) => Ok(OptionValue::Text(node.text().unwrap_or_default().into())),
+        (Content::Broken, _) => Err(Misfit::Broken),
         (Content::Nothing, _) => parse_text(meta, ""),
         (Content::Text(text), _) => parse_text(meta, text),
         (Content::List(items), ValueKind::List) => {
-            let words = items.iter().map(|item| item.text().map(Box::from).ok_or_else(|| single("an entry", item)));
+            let words = items
+                .iter()
+                .map(|item| item.text().map(Box::from).ok_or_else(|| single("an entry", item)));
             Ok(OptionValue::List(words.collect::<Result<_, _>>()?))
         }
         (Content::Map(entries), ValueKind::Pairs | ValueKind::CodePairs) => {
@@ -365,7 +389,11 @@ fn single(what: &str, node: &Node) -> Misfit {
 fn parse_text(meta: &OptionMeta, text: &str) -> Result<OptionValue, Misfit> {
     let text = text.trim();
     let checked = |fits: bool, wanted: &'static str| {
-        if fits { Ok(OptionValue::Text(text.into())) } else { Err(Misfit::Not(text.to_owned(), wanted)) }
+        if fits {
+            Ok(OptionValue::Text(text.into()))
+        } else {
+            Err(Misfit::Not(text.to_owned(), wanted))
+        }
     };
     match meta.kind {
         ValueKind::Flag => match text.to_ascii_lowercase().as_str() {
@@ -397,7 +425,9 @@ fn parse_text(meta: &OptionMeta, text: &str) -> Result<OptionValue, Misfit> {
         },
         ValueKind::HttpAddress => {
             let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-            let fits = host.is_some_and(|host| host.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '['));
+            let fits = host.is_some_and(|host| {
+                host.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
+            });
             checked(fits, "an http or https URL")
         }
         ValueKind::RejectOrDn => match text.strip_prefix("reject=") {
@@ -407,19 +437,22 @@ fn parse_text(meta: &OptionMeta, text: &str) -> Result<OptionValue, Misfit> {
     }
 }
 
-fn pairs(text: &str) -> Result<Vec<(Box<str>, Box<str>)>, Misfit> {
+fn pairs(text: &str) -> Result<Vec<Pair>, Misfit> {
     let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
     words
         .map(|word| match word.split_once('=') {
-            Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().into(), value.trim().into())),
+            Some((key, value)) if !key.trim().is_empty() => {
+                Ok((key.trim().into(), value.trim().into()))
+            }
             Some(_) | None => Err(Misfit::NotPair(word.to_owned())),
         })
         .collect()
 }
 
-fn checked_pairs(meta: &OptionMeta, pairs: Vec<(Box<str>, Box<str>)>) -> Result<OptionValue, Misfit> {
+fn checked_pairs(meta: &OptionMeta, pairs: Vec<Pair>) -> Result<OptionValue, Misfit> {
     if meta.kind == ValueKind::CodePairs
-        && let Some((from, to)) = pairs.iter().find(|(from, to)| !is_error_code(from) || !is_error_code(to))
+        && let Some((from, to)) =
+            pairs.iter().find(|(from, to)| !is_error_code(from) || !is_error_code(to))
     {
         return Err(Misfit::NotCodes(from.to_string(), to.to_string()));
     }
@@ -449,7 +482,11 @@ fn duration(text: &str, unit: Unit, max: u64) -> Result<Duration, Misfit> {
         return Err(Misfit::TooLong(text.to_owned()));
     };
     if span > max.saturating_mul(unit.millis()) {
-        return Err(Misfit::TooGreat(text.to_owned(), max.to_string(), format!(" {}", unit.title())));
+        return Err(Misfit::TooGreat(
+            text.to_owned(),
+            max.to_string(),
+            format!(" {}", unit.title()),
+        ));
     }
     Ok(Duration::from_millis(span))
 }
@@ -516,5 +553,9 @@ fn valid_host(host: &str) -> Result<(), BadAddress> {
             && !label.ends_with('-')
     };
     let name = host.strip_suffix('.').unwrap_or(host);
-    if name.len() <= 253 && name.split('.').all(label) { Ok(()) } else { Err(BadAddress::Host(host.to_owned())) }
+    if name.len() <= 253 && name.split('.').all(label) {
+        Ok(())
+    } else {
+        Err(BadAddress::Host(host.to_owned()))
+    }
 }

@@ -1,4 +1,6 @@
-use super::super::{AppRole, DnKind, Host, LogFormat, LogLevel, Secret, SwitchKind, Threading, schema};
+use super::super::{
+    AppRole, DnKind, Host, LogFormat, LogLevel, Secret, SwitchKind, Threading, schema,
+};
 use super::{SMALL, Severity, accepted, messages, small, warned};
 
 #[test]
@@ -6,7 +8,10 @@ fn a_small_cluster_has_its_defaults() {
     let loaded = accepted(SMALL);
     assert!(loaded.report.findings.is_empty(), "{}", loaded.report);
     let config = loaded.config;
-    assert_eq!((config.http, config.threading, config.local_handover), (None, Threading::Shared, true));
+    assert_eq!(
+        (config.http, config.threading, config.local_handover),
+        (None, Threading::Shared, true)
+    );
     assert_eq!((config.log.level, config.log.format), (LogLevel::Info, LogFormat::Text));
     let Some(switch) = config.switch("SIP_Cluster") else { panic!("the switch") };
     assert_eq!((&*switch.realm, switch.kind), ("SIP_Cluster", SwitchKind::Sip));
@@ -21,21 +26,33 @@ fn a_small_cluster_has_its_defaults() {
 fn a_range_becomes_dns_that_share_one_object() {
     let config = accepted(&small("DNS", "- {name: \"008-011\", type: extension}")).config;
     let Some(switch) = config.switch("SIP_Cluster") else { panic!("the switch") };
-    let (Some(first), Some(last)) = (switch.dn("7001"), switch.dn("7009")) else { panic!("both ends") };
+    let (Some(first), Some(last)) = (switch.dn("7001"), switch.dn("7009")) else {
+        panic!("both ends")
+    };
     assert!(std::sync::Arc::ptr_eq(&first.object, &last.object));
     assert_eq!(first.object.kind, DnKind::Extension);
     assert_eq!(last.password.as_ref().map(Secret::expose), Some("secret-7009"));
-    assert!(switch.dn("7000").is_none() && switch.dn("7010").is_none() && switch.dn("7001-7009").is_none());
+    assert!(
+        switch.dn("7000").is_none()
+            && switch.dn("7010").is_none()
+            && switch.dn("7001-7009").is_none()
+    );
     assert!(switch.dn("008").is_some() && switch.dn("009").is_some() && switch.dn("8").is_none());
     assert_eq!(switch.dns.len(), 2 + 9 + 4);
 }
 
 #[test]
 fn options_name_their_own_dn() {
-    let text = small("DNS", "- {name: \"81-82\", type: extension, options: {contact: \"sip:{dn}@127.0.0.9\"}}");
+    let text = small(
+        "DNS",
+        "- {name: \"81-82\", type: extension, options: {contact: \"sip:{dn}@127.0.0.9\"}}",
+    );
     let config = accepted(&text).config;
     let contact = |dn| config.switch("SIP_Cluster")?.dn(dn)?.object.options.text("contact");
-    assert_eq!((contact("81"), contact("82")), (Some("sip:81@127.0.0.9"), Some("sip:82@127.0.0.9")));
+    assert_eq!(
+        (contact("81"), contact("82")),
+        (Some("sip:81@127.0.0.9"), Some("sip:82@127.0.0.9"))
+    );
 }
 
 #[test]
@@ -65,7 +82,8 @@ fn node_ids_are_counted_past_those_that_are_set() {
     let apps = "- {name: proxy_2, role: sip-proxy, node-id: 1, switch: SIP_Cluster, geo-location: dc1, \
                 host: 127.0.0.2, ports: {sip: 5060}}";
     let config = accepted(&small("APPS", apps)).config;
-    let ids: Vec<_> = config.applications.iter().map(|own| (own.node_id.get(), own.node_id_chosen)).collect();
+    let ids: Vec<_> =
+        config.applications.iter().map(|own| (own.node_id.get(), own.node_id_chosen)).collect();
     assert_eq!(ids, [(2, true), (3, true), (1, false)]);
 }
 
@@ -95,11 +113,15 @@ fn strict_auth_is_decided_dn_first() {
     let loaded = accepted(&text);
     assert!(loaded.report.findings.is_empty(), "{}", loaded.report);
     let config = loaded.config;
-    let (Some(node), Some(switch)) = (config.application("node_1"), config.switch("SIP_Cluster")) else {
+    let (Some(node), Some(switch)) = (config.application("node_1"), config.switch("SIP_Cluster"))
+    else {
         panic!("node and switch")
     };
     let strict = |dn| switch.dn(dn).map(|dn| config.strict_auth(node, dn));
-    assert_eq!((strict("8001"), strict("8002"), strict("7001")), (Some(false), Some(true), Some(true)));
+    assert_eq!(
+        (strict("8001"), strict("8002"), strict("7001")),
+        (Some(false), Some(true), Some(true))
+    );
 }
 
 #[test]
@@ -113,9 +135,14 @@ fn what_a_cluster_ignores_is_accepted_with_a_warning() {
         "cast-type: route direct-notoken",
         "server-role: 5",
     ] {
-        let text = SMALL.replace("{sip: 5070}}", &format!("{{sip: 5070}}, options: {{{option}}}}}"));
+        let text =
+            SMALL.replace("{sip: 5070}}", &format!("{{sip: 5070}}, options: {{{option}}}}}"));
         let name = option.split(':').next().unwrap_or_default();
-        let text = if option.contains("direct") { text.replace("route direct", "'route direct").replace("notoken", "notoken'") } else { text };
+        let text = if option.contains("direct") {
+            text.replace("route direct", "'route direct").replace("notoken", "notoken'")
+        } else {
+            text
+        };
         warned(&text, &format!("`{name}`"));
     }
     let trunk = "- {name: Trunk, type: trunk, options: {contact: 127.0.0.1, oos-options-max-forwads: true}}";
@@ -125,7 +152,10 @@ fn what_a_cluster_ignores_is_accepted_with_a_warning() {
 #[test]
 fn what_comes_later_is_noted() {
     let loaded = accepted(&small("CLUSTER", "tc-reconnect-timeout: 5"));
-    assert_eq!(messages(&loaded.report, Severity::Note), ["12:11: `tc-reconnect-timeout` has no effect in this version"]);
+    assert_eq!(
+        messages(&loaded.report, Severity::Note),
+        ["12:11: `tc-reconnect-timeout` has no effect in this version"]
+    );
 }
 
 #[test]
@@ -179,31 +209,48 @@ fn people_places_and_groups_are_read() {
 
 #[test]
 fn anchors_and_aliases_work() {
-    let text = small("DNS", "- &t {name: T1, type: trunk, options: &o {contact: 127.0.0.1, prefix: \"9\"}}\n- {name: T2, type: trunk, options: *o}");
+    let text = small(
+        "DNS",
+        "- &t {name: T1, type: trunk, options: &o {contact: 127.0.0.1, prefix: \"9\"}}\n- {name: T2, type: trunk, options: *o}",
+    );
     let config = accepted(&text).config;
     let Some(switch) = config.switch("SIP_Cluster") else { panic!("the switch") };
-    assert_eq!(switch.trunks().filter(|dn| dn.object.options.text("prefix") == Some("9")).count(), 2);
+    assert_eq!(
+        switch.trunks().filter(|dn| dn.object.options.text("prefix") == Some("9")).count(),
+        2
+    );
 }
 
 #[test]
 fn the_schema_knows_every_key_of_the_example() {
-    let text = include_str!("../../../config/processes.yaml").replace("${SIPCLUSTER_CLUSTER_KEY}", "0123456789abcdef");
+    let text = include_str!("../../../config/processes.yaml")
+        .replace("${SIPCLUSTER_CLUSTER_KEY}", "0123456789abcdef");
     let mut report = super::Report::default();
-    let Some(root) = super::super::tree::parse(&text, "processes.yaml", &|_| None, &mut report) else { panic!("{report}") };
+    let Some(root) = super::super::tree::parse(&text, "processes.yaml", &|_| None, &mut report)
+    else {
+        panic!("{report}")
+    };
     let unknown = unknown_keys(&root, &schema(), "");
     assert!(unknown.is_empty(), "{unknown:?}");
-    let Some(root) = super::super::tree::parse("switches: [{nam: x}]", "x", &|_| None, &mut report) else {
+    let Some(root) = super::super::tree::parse("switches: [{nam: x}]", "x", &|_| None, &mut report)
+    else {
         panic!("{report}")
     };
     assert_eq!(unknown_keys(&root, &schema(), ""), ["/switches/nam"]);
 }
 
 /// Keys of a tree that a schema of objects, arrays and alternatives does not allow.
-fn unknown_keys(node: &super::super::tree::Node, schema: &serde_json::Value, at: &str) -> Vec<String> {
+fn unknown_keys(
+    node: &super::super::tree::Node,
+    schema: &serde_json::Value,
+    at: &str,
+) -> Vec<String> {
     use super::super::tree::Content;
     match &node.content {
-        Content::Nothing | Content::Text(_) => Vec::new(),
-        Content::List(items) => items.iter().flat_map(|item| unknown_keys(item, &schema["items"], at)).collect(),
+        Content::Nothing | Content::Text(_) | Content::Broken => Vec::new(),
+        Content::List(items) => {
+            items.iter().flat_map(|item| unknown_keys(item, &schema["items"], at)).collect()
+        }
         Content::Map(entries) => entries
             .iter()
             .flat_map(|(key, inner)| {

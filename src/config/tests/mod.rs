@@ -33,7 +33,9 @@ applications:
 
 /// The small cluster with lines put in at a mark, at the indent of the mark.
 fn small(mark: &str, lines: &str) -> String {
-    let Some(line) = SMALL.lines().find(|line| line.trim() == format!("#{mark}")) else { panic!("no mark {mark}") };
+    let Some(line) = SMALL.lines().find(|line| line.trim() == format!("#{mark}")) else {
+        panic!("no mark {mark}")
+    };
     let indent = line.split('#').next().unwrap_or_default();
     let lines: Vec<_> = lines.lines().map(|own| format!("{indent}{own}")).collect();
     SMALL.replace(line, &lines.join("\n"))
@@ -84,5 +86,8 @@ fn refused(text: &str, reason: &str) {
 fn warned(text: &str, reason: &str) {
     let warnings = messages(&accepted(text).report, Severity::Warning);
     assert_eq!(warnings.len(), 1, "{warnings:#?}");
-    assert!(warnings.iter().all(|warning| warning.contains(reason)), "{warnings:#?} lacks `{reason}`");
+    assert!(
+        warnings.iter().all(|warning| warning.contains(reason)),
+        "{warnings:#?} lacks `{reason}`"
+    );
 }

@@ -9,7 +9,7 @@ fn every_error_is_told_at_once_with_its_place() {
         errors(text),
         [
             "1:1: the file has no key `treading`; did you mean `threading`?",
-            "3:37: `type`: there is no `extention`; did you mean `extension`?",
+            "3:39: `type`: there is no `extention`; did you mean `extension`?",
             "5:5: there is no switch `T`; did you mean `S`?",
             "5:5: A needs `ports.sip`",
             "5:5: A has no `geo-location`: SIP Proxies use the nodes of their own data centre",
@@ -24,7 +24,10 @@ fn a_finding_carries_the_meaning_of_its_option() {
     let trunk = "- {name: Trunk, type: trunk, options: {contact: 127.0.0.1, oos-check: often}}";
     let Err(report) = load(&small("DNS", trunk)) else { panic!("accepted") };
     let Some(finding) = report.findings.first() else { panic!("no finding") };
-    assert_eq!((finding.severity, finding.file.as_str(), finding.line), (Severity::Error, "test.yaml", 15));
+    assert_eq!(
+        (finding.severity, finding.file.as_str(), finding.line),
+        (Severity::Error, "test.yaml", 15)
+    );
     assert_eq!(
         finding.to_string(),
         "test.yaml:15:77: error: `oos-check`: `often` is not a span of time\n    oos-check: Interval of OPTIONS to the \
@@ -37,7 +40,10 @@ fn yaml_that_is_none_is_refused_with_its_place() {
     refused("switches: [\n", "this is no YAML");
     refused("a: 1\n---\nb: 2\n", "one document");
     refused("http: [*no]\n", "this is no YAML");
-    refused(&small("FILE", "log: {level: info}\nlog: {level: warn}"), "already stands at test.yaml:");
+    refused(
+        &small("FILE", "log: {level: info}\nlog: {level: warn}"),
+        "already stands at test.yaml:",
+    );
     refused(&small("FILE", "? [a]\n: 1"), "a key is a single word");
     let deep = format!("tenants: {}{}", "[".repeat(40), "]".repeat(40));
     assert_eq!(errors(&deep).len(), 1);
@@ -70,12 +76,26 @@ fn objects_that_a_cluster_does_not_have_are_explained() {
 
 #[test]
 fn an_option_in_the_wrong_place_is_explained() {
-    let option = |option: &str| small("DNS", &format!("- {{name: T, type: trunk, options: {{contact: 127.0.0.1, {option}}}}}"));
-    refused(&option("router-timeout: 10"), "is no option of this object (Trunk DN) but of: application, role node");
+    let option = |option: &str| {
+        small(
+            "DNS",
+            &format!("- {{name: T, type: trunk, options: {{contact: 127.0.0.1, {option}}}}}"),
+        )
+    };
+    refused(
+        &option("router-timeout: 10"),
+        "is no option of this object (Trunk DN) but of: application, role node",
+    );
     refused(&option("prefixx: 9"), "did you mean `prefix`?");
     refused(&option("TServer: {prefix: 9}"), "without the name of their section");
     refused(&option("prefix: [9]"), "takes a single value, not a list");
-    refused(&small("DNS", "- {name: T, type: trunk, contact: 127.0.0.1, options: {contact: 127.0.0.1}}"), "below `options`");
+    refused(
+        &small(
+            "DNS",
+            "- {name: T, type: trunk, contact: 127.0.0.1, options: {contact: 127.0.0.1}}",
+        ),
+        "below `options`",
+    );
 }
 
 #[test]
@@ -94,21 +114,38 @@ fn ranges_are_checked() {
 fn names_are_unique() {
     let app = "- {name: node_1, role: node, switch: SIP_Cluster, geo-location: dc1, host: 127.0.0.2, ports: {sip: 5070}}";
     refused(&small("APPS", app), "the application node_1 already stands at");
-    refused(&small("FILE", "persons: [{employee-id: a}, {employee-id: a}]"), "the person a already stands at");
+    refused(
+        &small("FILE", "persons: [{employee-id: a}, {employee-id: a}]"),
+        "the person a already stands at",
+    );
     refused(&small("FILE", "tenants: [{name: a}, {name: a}]"), "the tenant a already stands at");
 }
 
 #[test]
 fn references_lead_somewhere() {
-    refused(&small("FILE", "agent-groups: [{name: G, persons: [bob]}]"), "there is no person `bob`");
+    refused(
+        &small("FILE", "agent-groups: [{name: G, persons: [bob]}]"),
+        "there is no person `bob`",
+    );
     refused(&small("FILE", "places: [{name: P, dns: [\"9999\"]}]"), "there is no DN `9999`");
-    refused(&small("FILE", "persons: [{employee-id: a, default-place: P}]"), "there is no place `P`");
-    refused(&SMALL.replace("[node_1]", "[node_1, node_2]"), "no application `node_2`; did you mean `node_1`?");
+    refused(
+        &small("FILE", "persons: [{employee-id: a, default-place: P}]"),
+        "there is no place `P`",
+    );
+    refused(
+        &SMALL.replace("[node_1]", "[node_1, node_2]"),
+        "no application `node_2`; did you mean `node_1`?",
+    );
     refused(&SMALL.replace("[proxy_1]", "[proxy_1, node_1]"), "has another role");
-    refused(&SMALL.replace("- name: SIP_Cluster\n", "- name: SIP_Cluster\n    tenant: T\n"), "there is no tenant `T`");
-    let point = SMALL.replace("{sip: 5070}}", "{sip: 5070}, options: {default-route-point: \"5999\"}}");
+    refused(
+        &SMALL.replace("- name: SIP_Cluster\n", "- name: SIP_Cluster\n    tenant: T\n"),
+        "there is no tenant `T`",
+    );
+    let point =
+        SMALL.replace("{sip: 5070}}", "{sip: 5070}, options: {default-route-point: \"5999\"}}");
     refused(&point, "has no DN `5999`");
-    let backup = |name: &str| SMALL.replace("{sip: 5070}}", &format!("{{sip: 5070}}, backup: {name}}}"));
+    let backup =
+        |name: &str| SMALL.replace("{sip: 5070}}", &format!("{{sip: 5070}}, backup: {name}}}"));
     refused(&backup("node_2"), "there is no application `node_2`");
     refused(&backup("node_1"), "cannot be its own backup");
     assert!(errors(&backup("proxy_1")).iter().any(|error| error.contains("another role")));
@@ -116,13 +153,20 @@ fn references_lead_somewhere() {
 
 #[test]
 fn a_cluster_switch_has_its_two_dns_once() {
-    let proxy = "- {name: SIPProxy_DN, type: voip-service, options: {service-type: sip-outbound-proxy}}";
+    let proxy =
+        "- {name: SIPProxy_DN, type: voip-service, options: {service-type: sip-outbound-proxy}}";
     let without = SMALL.replace(&format!("      {proxy}\n"), "");
     refused(&without, "has no SIP Outbound Proxy DN");
-    refused(&small("DNS", &proxy.replace("SIPProxy_DN", "Second")), "already has a SIP Outbound Proxy DN");
+    refused(
+        &small("DNS", &proxy.replace("SIPProxy_DN", "Second")),
+        "already has a SIP Outbound Proxy DN",
+    );
     refused(&small("DNS", "- {name: V, type: voip-service}"), "needs the option `service-type`");
     refused(
-        &small("DNS", "- {name: V, type: voip-service, options: {service-type: softswich, contact: a}}"),
+        &small(
+            "DNS",
+            "- {name: V, type: voip-service, options: {service-type: softswich, contact: a}}",
+        ),
         "did you mean `softswitch`?",
     );
 }
@@ -130,7 +174,10 @@ fn a_cluster_switch_has_its_two_dns_once() {
 #[test]
 fn switchover_needs_the_recheck() {
     refused(&small("CLUSTER", "switchover-on-sipp-oos: true"), "needs `sipp-oos-recheck: true`");
-    assert!(errors(&small("CLUSTER", "switchover-on-sipp-oos: true\nsipp-oos-recheck: true")).is_empty());
+    assert!(
+        errors(&small("CLUSTER", "switchover-on-sipp-oos: true\nsipp-oos-recheck: true"))
+            .is_empty()
+    );
     assert!(errors(&small("CLUSTER", "switchover-on-sipp-oos: false")).is_empty());
 }
 
@@ -142,11 +189,19 @@ fn a_switch_of_virtual_queues_holds_nothing_else() {
             &format!("  - {{name: VQ, type: vq-switch, dns: [{{name: V, type: virtual-queue}}, {dn}]}}\napplications:\n  -"),
         )
     };
-    refused(&with("{name: \"1-9\", type: extension}"), "1-9 cannot be on a switch of Virtual Queues");
+    refused(
+        &with("{name: \"1-9\", type: extension}"),
+        "1-9 cannot be on a switch of Virtual Queues",
+    );
     let comm = "{name: A, type: communication-dn}, {name: B, type: communication-dn}";
     refused(&with(comm), "one Communication DN only");
-    let nodes = SMALL.replace("- name: SIP_Cluster\n", "- name: SIP_Cluster\n    type: vq-switch\n");
-    assert!(errors(&nodes).iter().any(|error| error.contains("cannot serve a switch of Virtual Queues")));
+    let nodes =
+        SMALL.replace("- name: SIP_Cluster\n", "- name: SIP_Cluster\n    type: vq-switch\n");
+    assert!(
+        errors(&nodes)
+            .iter()
+            .any(|error| error.contains("cannot serve a switch of Virtual Queues"))
+    );
 }
 
 #[test]
@@ -163,10 +218,16 @@ fn applications_are_checked() {
     refused(&small("FILE", "http: 8080"), "is not an address and port");
     let ids = SMALL.replace("switch: SIP_Cluster, geo", "node-id: 7, switch: SIP_Cluster, geo");
     refused(&ids, "proxy_1 has the node-id 7 of node_1");
-    assert!(errors(&SMALL.replace("role: node", "role: node, node-id: 4096")).iter().any(|e| e.contains("4096")));
-    assert!(errors(&SMALL.replace("5070}}", "5070}, options: {geo-location: dc2}}"))
-        .iter()
-        .any(|error| error.contains("`dc1` here and `dc2`")));
+    assert!(
+        errors(&SMALL.replace("role: node", "role: node, node-id: 4096"))
+            .iter()
+            .any(|e| e.contains("4096"))
+    );
+    assert!(
+        errors(&SMALL.replace("5070}}", "5070}, options: {geo-location: dc2}}"))
+            .iter()
+            .any(|error| error.contains("`dc1` here and `dc2`"))
+    );
     refused(
         &SMALL.replace("5060}}", "5060}, options: {registrar-max-timeout: 100}}"),
         "must rise in that order",
@@ -177,16 +238,30 @@ fn applications_are_checked() {
 #[test]
 fn gateways_need_an_address() {
     refused(&small("DNS", "- {name: T, type: trunk}"), "needs the option `contact`");
-    refused(&small("DNS", "- {name: T, type: trunk, options: {contact: \"*\"}}"), "needs an address");
-    refused(&small("DNS", "- {name: T, type: trunk, options: {contact: \"127.0.0.1:x\"}}"), "is not a port");
-    refused(&small("DNS", "- {name: E, type: extension, options: {contact: \"::msml\"}}"), "cannot use `::msml`");
+    refused(
+        &small("DNS", "- {name: T, type: trunk, options: {contact: \"*\"}}"),
+        "needs an address",
+    );
+    refused(
+        &small("DNS", "- {name: T, type: trunk, options: {contact: \"127.0.0.1:x\"}}"),
+        "is not a port",
+    );
+    refused(
+        &small("DNS", "- {name: E, type: extension, options: {contact: \"::msml\"}}"),
+        "cannot use `::msml`",
+    );
 }
 
 #[test]
 fn secrets_of_files_must_be_readable() {
-    let text = SMALL.replace("cluster-key: 0123456789abcdef", "cluster-key_file: no-such-file-here");
+    let text =
+        SMALL.replace("cluster-key: 0123456789abcdef", "cluster-key_file: no-such-file-here");
     refused(&text, "cannot read no-such-file-here");
-    refused(&SMALL.replace("0123456789abcdef", "[aaaaaaaaaaaaaaaa, bbbbbbbbbbbbbbbb, cccccccccccccccc]"), "more than two");
+    refused(
+        &SMALL
+            .replace("0123456789abcdef", "[aaaaaaaaaaaaaaaa, bbbbbbbbbbbbbbbb, cccccccccccccccc]"),
+        "more than two",
+    );
     refused(
         &SMALL.replace("type: extension, password", "type: extension, password_file: x, password"),
         "not both",
@@ -205,6 +280,8 @@ fn several_processes_need_more_than_one() {
 
 #[test]
 fn a_file_that_is_not_there_is_refused() {
-    let Err(report) = load_path(std::path::Path::new("no-such-folder/no-such-file.yaml")) else { panic!("loaded") };
+    let Err(report) = load_path(std::path::Path::new("no-such-folder/no-such-file.yaml")) else {
+        panic!("loaded")
+    };
     assert!(report.to_string().contains("no-such-file.yaml: error: cannot be read"), "{report}");
 }

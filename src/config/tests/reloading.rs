@@ -2,7 +2,10 @@ use super::super::{difference, load_texts, reload};
 use super::{SMALL, accepted, environment, small};
 
 fn changes(old: &str, new: &str) -> Vec<String> {
-    difference(&accepted(old).config, &accepted(new).config).iter().map(ToString::to_string).collect()
+    difference(&accepted(old).config, &accepted(new).config)
+        .iter()
+        .map(ToString::to_string)
+        .collect()
 }
 
 #[test]
@@ -14,11 +17,18 @@ fn the_same_text_changes_nothing() {
 
 #[test]
 fn dns_are_told_by_entry_and_options_with_their_effect() {
-    let trunk = |check: &str| small("DNS", &format!("- {{name: T, type: trunk, options: {{contact: 127.0.0.1{check}}}}}"));
-    assert_eq!(changes(SMALL, &trunk("")), ["switch SIP_Cluster: 1 DN added (T) (takes effect for the next call)"]);
+    let trunk = |check: &str| {
+        small("DNS", &format!("- {{name: T, type: trunk, options: {{contact: 127.0.0.1{check}}}}}"))
+    };
+    assert_eq!(
+        changes(SMALL, &trunk("")),
+        ["switch SIP_Cluster: 1 DN added (T) (takes effect for the next call)"]
+    );
     assert_eq!(
         changes(&trunk(", oos-check: 5"), &trunk(", oos-check: 10")),
-        ["switch SIP_Cluster, DN T: oos-check changed from 5 s to 10 s (takes effect at the next check)"]
+        [
+            "switch SIP_Cluster, DN T: oos-check changed from 5 s to 10 s (takes effect at the next check)"
+        ]
     );
     assert_eq!(
         changes(&trunk(", oos-check: 5"), &trunk("")),
@@ -35,7 +45,12 @@ fn dns_are_told_by_entry_and_options_with_their_effect() {
 
 #[test]
 fn secrets_are_told_of_but_not_told() {
-    let lines = changes(SMALL, &SMALL.replace("secret-{dn}", "hidden-{dn}").replace("0123456789abcdef", "fedcba9876543210"));
+    let lines = changes(
+        SMALL,
+        &SMALL
+            .replace("secret-{dn}", "hidden-{dn}")
+            .replace("0123456789abcdef", "fedcba9876543210"),
+    );
     assert_eq!(
         lines,
         [
@@ -65,11 +80,16 @@ fn a_reload_of_what_cannot_be_read_changes_nothing() {
 #[test]
 fn several_files_are_joined() {
     let more = "persons: [{employee-id: alice}]\nlog: {level: debug, format: json}\n";
-    let Ok(loaded) = load_texts(&[("a.yaml", SMALL), ("b.yaml", more)], "folder", &environment) else {
+    let Ok(loaded) = load_texts(&[("a.yaml", SMALL), ("b.yaml", more)], "folder", &environment)
+    else {
         panic!("refused")
     };
     assert_eq!(loaded.config.persons.len(), 1);
-    let twice = [("a.yaml", SMALL), ("b.yaml", more), ("c.yaml", "log: {level: warn}\npersons: [{employee-id: alice}]")];
+    let twice = [
+        ("a.yaml", SMALL),
+        ("b.yaml", more),
+        ("c.yaml", "log: {level: warn}\npersons: [{employee-id: alice}]"),
+    ];
     let Err(report) = load_texts(&twice, "folder", &environment) else { panic!("accepted") };
     assert_eq!(
         report.findings.iter().map(ToString::to_string).collect::<Vec<_>>(),

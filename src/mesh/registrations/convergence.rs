@@ -21,9 +21,16 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let register = (0..3_usize, 0..3_usize, 0..2_usize, 0..3_usize, 1..6_u32, prop::bool::weighted(0.3)).prop_map(
-        |(proxy, aor, contact, call, cseq, removes)| Step::Register { proxy, aor, contact, call, cseq, removes },
-    );
+    let register =
+        (0..3_usize, 0..3_usize, 0..2_usize, 0..3_usize, 1..6_u32, prop::bool::weighted(0.3))
+            .prop_map(|(proxy, aor, contact, call, cseq, removes)| Step::Register {
+                proxy,
+                aor,
+                contact,
+                call,
+                cseq,
+                removes,
+            });
     prop_oneof![
         8 => register,
         8 => (0..8_usize, 0..2_usize, 1..6_usize)
@@ -40,7 +47,8 @@ fn apply(world: &mut World, step: Step) {
     match step {
         Step::Register { proxy, aor, contact, call, cseq, removes } => {
             let proxy = proxy % len;
-            let (aor, contact, call) = (format!("700{aor}"), format!("sip:h{contact}"), format!("call-{call}"));
+            let (aor, contact, call) =
+                (format!("700{aor}"), format!("sip:h{contact}"), format!("call-{call}"));
             let mut entry = entry(proxy, &aor, &contact, &call, cseq, world.now + LIFETIME);
             if removes {
                 entry.state = State::Removed;

@@ -43,20 +43,32 @@ fn push(file: &mut Vec<u8>, body: Body) {
 ///
 /// # Errors
 /// [`WireError`] if the file is not whole; nothing of it should be used then.
-pub fn read_snapshot_file(bytes: &[u8], now: Instant, wall: WallTime) -> Result<Vec<Registration>, WireError> {
+pub fn read_snapshot_file(
+    bytes: &[u8],
+    now: Instant,
+    wall: WallTime,
+) -> Result<Vec<Registration>, WireError> {
     let mut reader = FrameReader::new();
     reader.push(bytes);
     let mut announced = None;
     let mut entries = Vec::new();
     while let Some(payload) = reader.next_frame()? {
         match (wire::decode(payload)?, announced) {
-            (Some(Body::FileHeader(header)), None) if header.format == FILE_FORMAT => announced = Some(header.entries),
-            (Some(Body::FileHeader(header)), None) => return Err(WireError::FileFormat(header.format)),
+            (Some(Body::FileHeader(header)), None) if header.format == FILE_FORMAT => {
+                announced = Some(header.entries)
+            }
+            (Some(Body::FileHeader(header)), None) => {
+                return Err(WireError::FileFormat(header.format));
+            }
             (Some(Body::FileChunk(chunk)), Some(_)) => {
                 entries.extend(wire::entries(chunk.entries, Timebase::File { now, wall })?);
             }
             (None | Some(_), _) => return Err(WireError::Field("body")),
         }
     }
-    if announced == Some(entries.len() as u64) && reader.is_empty() { Ok(entries) } else { Err(WireError::FileLength) }
+    if announced == Some(entries.len() as u64) && reader.is_empty() {
+        Ok(entries)
+    } else {
+        Err(WireError::FileLength)
+    }
 }

@@ -10,8 +10,10 @@
 //!      │◀─ Ping after 7 s of silence ──▶│      11 s of silence: closed
 //! ```
 
+use super::event::{Action, CloseReason, LinkId};
+use super::log::Log;
 use super::replica::{BUCKETS_LEN, Replica, Walk};
-use super::{Action, Bounds, CloseReason, DIGEST_INTERVAL_MS, LinkId, Log};
+use super::{Bounds, DIGEST_INTERVAL_MS};
 use crate::base::id::NodeId;
 use crate::base::outbox::Outbox;
 use crate::base::time::{Duration, Instant};
@@ -89,7 +91,9 @@ impl Feed {
     /// that follows it, else with a full snapshot.
     pub(super) fn start(&mut self, cursor: Option<Cursor>, epoch: u64, log: &Log) -> Option<Body> {
         let resumable = |cursor: &Cursor| {
-            cursor.epoch == epoch && cursor.sequence <= log.last() && cursor.sequence + 1 >= log.first()
+            cursor.epoch == epoch
+                && cursor.sequence <= log.last()
+                && cursor.sequence + 1 >= log.first()
         };
         match cursor.filter(resumable) {
             Some(Cursor { sequence, .. }) => {
@@ -110,7 +114,8 @@ impl Feed {
             self.acked = log.last();
         }
         self.snapshots += 1;
-        self.snapshot = Some(Outgoing { walk, baseline: log.last(), parts_sent: 0, parts_acked: 0 });
+        self.snapshot =
+            Some(Outgoing { walk, baseline: log.last(), parts_sent: 0, parts_acked: 0 });
     }
 
     /// A Repair: not while a snapshot is under way, the peer will ask again.
@@ -179,7 +184,8 @@ impl Feed {
         }
         loop {
             let in_flight = (self.next - 1).saturating_sub(self.acked);
-            let room = usize::try_from(bounds.entries_in_flight_max.saturating_sub(in_flight)).unwrap_or(usize::MAX);
+            let room = usize::try_from(bounds.entries_in_flight_max.saturating_sub(in_flight))
+                .unwrap_or(usize::MAX);
             let timebase = Timebase::Link { now };
             let entries: Vec<_> = log
                 .from(self.next)
@@ -245,7 +251,11 @@ impl Intake {
     }
 
     /// `offered` is the cursor of our Hello, if it was of the peer's epoch.
-    pub(super) fn on_resume(&mut self, resume: &proto::Resume, offered: Option<Cursor>) -> Result<(), CloseReason> {
+    pub(super) fn on_resume(
+        &mut self,
+        resume: &proto::Resume,
+        offered: Option<Cursor>,
+    ) -> Result<(), CloseReason> {
         let expected = self.sequence.is_none()
             && offered.is_some_and(|cursor| cursor.sequence == resume.from)
             && resume.to >= resume.from;
@@ -273,7 +283,9 @@ impl Intake {
         bounds: &Bounds,
         now: Instant,
     ) -> Result<(), CloseReason> {
-        let Some(sequence) = self.sequence.filter(|sequence| sequence.checked_add(1) == Some(first_sequence)) else {
+        let Some(sequence) =
+            self.sequence.filter(|sequence| sequence.checked_add(1) == Some(first_sequence))
+        else {
             return Err(CloseReason::Sequence);
         };
         let Some(sequence) = sequence.checked_add(len as u64).filter(|_| len > 0) else {
@@ -291,9 +303,15 @@ impl Intake {
         Ok(())
     }
 
-    pub(super) fn on_snapshot(&mut self, part: &proto::Snapshot, now: Instant) -> Result<(), CloseReason> {
+    pub(super) fn on_snapshot(
+        &mut self,
+        part: &proto::Snapshot,
+        now: Instant,
+    ) -> Result<(), CloseReason> {
         let replaces_full = self.snapshot.is_some_and(|held| held.full) && !part.full;
-        let follows = |held: &Incoming| held.number == part.number && held.parts == part.part && held.full == part.full;
+        let follows = |held: &Incoming| {
+            held.number == part.number && held.parts == part.part && held.full == part.full
+        };
         match self.snapshot {
             _ if part.part == 0 && !replaces_full => {
                 if part.full {
@@ -304,7 +322,9 @@ impl Intake {
                 }
                 self.snapshot = Some(Incoming { number: part.number, parts: 1, full: part.full });
             }
-            Some(held) if follows(&held) => self.snapshot = Some(Incoming { parts: held.parts + 1, ..held }),
+            Some(held) if follows(&held) => {
+                self.snapshot = Some(Incoming { parts: held.parts + 1, ..held })
+            }
             Some(_) | None => return Err(CloseReason::Sequence),
         }
         self.received = (part.number, part.part.saturating_add(1));

@@ -229,7 +229,12 @@ impl Replica {
     /// reaches nobody must not fall behind itself.
     pub(super) fn new(epoch: u64) -> Self {
         let clock = epoch.min(EPOCH_MAX) << EPOCH_SHIFT;
-        Self { cells: BTreeMap::new(), deadlines: BTreeSet::new(), digest: vec![0; BUCKETS_LEN], clock }
+        Self {
+            cells: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            digest: vec![0; BUCKETS_LEN],
+            clock,
+        }
     }
 
     /// The Lamport clock: not below any version seen.
@@ -271,7 +276,8 @@ impl Replica {
             }
             None if is_full => return false,
             None => {
-                let cell = Cell { winner: record, beaten: Vec::new(), counted: 0, due: Instant::NEVER };
+                let cell =
+                    Cell { winner: record, beaten: Vec::new(), counted: 0, due: Instant::NEVER };
                 self.cells.insert(key.clone(), cell);
                 true
             }
@@ -289,10 +295,16 @@ impl Replica {
     /// Lets records go whose time is up, a bounded part per call.
     pub(super) fn on_timer(&mut self, now: Instant) {
         for _ in 0..DEADLINES_PER_TURN_MAX {
-            let Some((due, hash)) = self.deadlines.first().copied().filter(|(due, _)| *due <= now) else { break };
+            let Some((due, hash)) = self.deadlines.first().copied().filter(|(due, _)| *due <= now)
+            else {
+                break;
+            };
             self.deadlines.remove(&(due, hash));
-            let keys: Vec<Key> =
-                self.of_hash(hash).filter(|(_, cell)| cell.due <= now).map(|(key, _)| key.clone()).collect();
+            let keys: Vec<Key> = self
+                .of_hash(hash)
+                .filter(|(_, cell)| cell.due <= now)
+                .map(|(key, _)| key.clone())
+                .collect();
             for key in keys {
                 self.settle(&key, now);
             }
@@ -344,7 +356,10 @@ impl Replica {
 
     /// Everything that is live.
     pub(super) fn live(&self, now: Instant) -> impl Iterator<Item = Registration> {
-        self.cells.iter().filter(move |(_, cell)| cell.winner.is_live(now)).map(|(key, cell)| cell.winner.entry(key))
+        self.cells
+            .iter()
+            .filter(move |(_, cell)| cell.winner.is_live(now))
+            .map(|(key, cell)| cell.winner.entry(key))
     }
 
     fn of_hash(&self, hash: u64) -> impl Iterator<Item = (&Key, &Cell)> {

@@ -42,7 +42,10 @@ fn send(world: &mut World, to: usize, link: LinkId, body: Body) {
 fn a_change_reaches_the_other_proxy() {
     let (mut world, link) = linked(Bounds::default());
     register(&mut world, 0, "sip:a", "x", 1);
-    assert!(matches!(world.under_way(link, 1)[..], [Body::Live(proto::Live { first_sequence: 1, .. })]));
+    assert!(matches!(
+        world.under_way(link, 1)[..],
+        [Body::Live(proto::Live { first_sequence: 1, .. })]
+    ));
     world.deliver_all();
     assert_eq!(world.assert_equal().len(), 1);
     remove(&mut world, 1, "sip:a", "x", 2);
@@ -57,7 +60,8 @@ fn the_remaining_time_travels_not_the_clock() {
     register(&mut world, 0, "sip:a", "x", 1);
     world.pass(Duration::from_secs(60));
     world.run(1);
-    let expires: Vec<Instant> = world.proxies[1].machine.live(world.now).map(|entry| entry.expires).collect();
+    let expires: Vec<Instant> =
+        world.proxies[1].machine.live(world.now).map(|entry| entry.expires).collect();
     assert_eq!(expires, [Instant::ZERO + Duration::from_secs(3700)]);
     world.pass(Duration::from_secs(3538));
     assert_eq!(world.assert_equal().len(), 1);
@@ -75,7 +79,9 @@ fn joining_takes_a_snapshot_in_paced_parts() {
     let link = world.dial(1, 0);
     world.deliver(link, 1);
     let frames = world.under_way(link, 0);
-    let parts = frames.iter().filter(|body| matches!(body, Body::Snapshot(part) if part.full && part.entries.len() == 2));
+    let parts = frames.iter().filter(
+        |body| matches!(body, Body::Snapshot(part) if part.full && part.entries.len() == 2),
+    );
     assert_eq!(parts.count(), 2, "no more parts than may be in flight: {frames:?}");
     world.deliver(link, 0);
     world.deliver(link, 0);
@@ -96,7 +102,11 @@ fn a_short_break_is_resumed_from_the_log() {
     register(&mut world, 0, "sip:c", "x", 3);
     let link = world.dial(0, 1);
     let hello = hello_of(&world, link, 1);
-    assert_eq!((hello.resume_epoch, hello.resume_sequence), (1, 0), "an empty snapshot was all so far");
+    assert_eq!(
+        (hello.resume_epoch, hello.resume_sequence),
+        (1, 0),
+        "an empty snapshot was all so far"
+    );
     world.deliver(link, 1);
     let hello = hello_of(&world, link, 0);
     assert_eq!((hello.resume_epoch, hello.resume_sequence), (1, 1));
@@ -104,7 +114,10 @@ fn a_short_break_is_resumed_from_the_log() {
     let frames = world.under_way(link, 1);
     assert!(matches!(
         frames[..],
-        [Body::Resume(proto::Resume { from: 1, to: 3 }), Body::Live(proto::Live { first_sequence: 2, .. })]
+        [
+            Body::Resume(proto::Resume { from: 1, to: 3 }),
+            Body::Live(proto::Live { first_sequence: 2, .. })
+        ]
     ));
     world.deliver_all();
     assert_eq!(world.assert_equal().len(), 3);
@@ -119,7 +132,10 @@ fn a_long_break_takes_a_snapshot() {
     }
     let link = world.dial(1, 0);
     world.deliver(link, 1);
-    assert!(matches!(world.under_way(link, 0)[1], Body::Snapshot(proto::Snapshot { full: true, baseline: 20, .. })));
+    assert!(matches!(
+        world.under_way(link, 0)[1],
+        Body::Snapshot(proto::Snapshot { full: true, baseline: 20, .. })
+    ));
     world.deliver_all();
     assert_eq!(world.assert_equal().len(), 3);
 }
@@ -257,7 +273,11 @@ fn what_an_expired_binding_has_beaten_does_not_come_back() {
     world.restart(0, true);
     world.run(30);
     assert!(world.assert_equal().is_empty());
-    assert_eq!(world.proxies[0].machine.contacts_len(), 1, "remembered as long as the old one would have lasted");
+    assert_eq!(
+        world.proxies[0].machine.contacts_len(),
+        1,
+        "remembered as long as the old one would have lasted"
+    );
     world.pass(HOUR);
     assert_eq!(world.proxies[0].machine.contacts_len(), 0);
 }
@@ -339,7 +359,10 @@ fn readiness_waits_for_whoever_can_be_reached() {
     assert!(!world.proxies[2].machine.ready(world.now).ready);
     world.pass(Duration::from_millis(1));
     let some = world.proxies[0].machine.ready(world.now);
-    assert_eq!((some.ready, some.alone, &*some.reason), (true, false, "caught up with every reachable proxy"));
+    assert_eq!(
+        (some.ready, some.alone, &*some.reason),
+        (true, false, "caught up with every reachable proxy")
+    );
     let none = world.proxies[2].machine.ready(world.now);
     assert_eq!((none.ready, none.alone), (true, true));
     world.dial(2, 1);
@@ -379,7 +402,10 @@ fn who_is_no_peer_is_turned_away() {
     let mut world = World::new(3, SMALL);
     let link = world.dial(0, 1);
     send(&mut world, 0, link, hello(103, ours));
-    assert_eq!(world.proxies[0].closed, [CloseReason::WrongPeer { dialled: node(1), reached: node(2) }]);
+    assert_eq!(
+        world.proxies[0].closed,
+        [CloseReason::WrongPeer { dialled: node(1), reached: node(2) }]
+    );
 }
 
 #[test]
@@ -503,7 +529,8 @@ fn a_file_that_is_not_whole_is_refused() {
     twice.extend_from_slice(&file);
     assert!(read(&twice).is_err());
     let mut foreign = Vec::new();
-    let header = wire::encode(Body::FileHeader(proto::FileHeader { format: 9, node_id: 1, entries: 0 }));
+    let header =
+        wire::encode(Body::FileHeader(proto::FileHeader { format: 9, node_id: 1, entries: 0 }));
     foreign.extend_from_slice(&wire::length_prefix(header.len()));
     foreign.extend_from_slice(&header);
     assert_eq!(read(&foreign), Err(WireError::FileFormat(9)));

@@ -2,8 +2,10 @@
 //! queues until they are delivered, connections break with what is in them.
 
 use super::*;
-use crate::base::flow::{ConnectionId, Protocol};
+use crate::base::flow::{ConnectionId, Flow, Protocol};
 use core::net::{Ipv4Addr, SocketAddr};
+use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// Sizes small enough that every bound is met.
 pub(super) const SMALL: Bounds = Bounds {
@@ -56,10 +58,21 @@ pub(super) fn node(index: usize) -> NodeId {
 }
 
 /// An entry as the registrar of a proxy makes it.
-pub(super) fn entry(proxy: usize, aor: &str, contact: &str, call_id: &str, cseq: u32, expires: Instant) -> Registration {
+pub(super) fn entry(
+    proxy: usize,
+    aor: &str,
+    contact: &str,
+    call_id: &str,
+    cseq: u32,
+    expires: Instant,
+) -> Registration {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 5060));
-    let source =
-        Flow { protocol: Protocol::Udp, local: address, remote: address, connection: ConnectionId::default() };
+    let source = Flow {
+        protocol: Protocol::Udp,
+        local: address,
+        remote: address,
+        connection: ConnectionId::default(),
+    };
     let bound = Bound { uri: contact.into(), params: "".into(), q: 1000, node: node(0), source };
     Registration {
         aor: aor.into(),
@@ -74,7 +87,8 @@ pub(super) fn entry(proxy: usize, aor: &str, contact: &str, call_id: &str, cseq:
 }
 
 fn live(entries: impl Iterator<Item = Registration>, now: Instant) -> View {
-    let is_live = |entry: &Registration| entry.expires > now && matches!(entry.state, State::Bound(_));
+    let is_live =
+        |entry: &Registration| entry.expires > now && matches!(entry.state, State::Bound(_));
     entries
         .filter(is_live)
         .map(|entry| {
@@ -86,7 +100,13 @@ fn live(entries: impl Iterator<Item = Registration>, now: Instant) -> View {
 
 impl World {
     pub(super) fn new(len: usize, bounds: Bounds) -> Self {
-        let mut world = Self { now: Instant::ZERO, proxies: Vec::new(), wires: BTreeMap::new(), bounds, links: 0 };
+        let mut world = Self {
+            now: Instant::ZERO,
+            proxies: Vec::new(),
+            wires: BTreeMap::new(),
+            bounds,
+            links: 0,
+        };
         for index in 0..len {
             let proxy = world.start(index, len, 1);
             world.proxies.push(proxy);
@@ -138,7 +158,10 @@ impl World {
             match action {
                 Action::Send { link, payload } => {
                     assert!(payload.len() <= wire::FRAME_BYTES_MAX);
-                    self.wires.get_mut(&link).expect("a link of ours").send(index, Item::Frame(payload));
+                    self.wires
+                        .get_mut(&link)
+                        .expect("a link of ours")
+                        .send(index, Item::Frame(payload));
                 }
                 Action::Apply(entry) => {
                     let key = (entry.aor.to_string(), entry.contact.to_string());
@@ -162,7 +185,8 @@ impl World {
     pub(super) fn dial(&mut self, from: usize, to: usize) -> LinkId {
         self.links += 1;
         let link = LinkId(self.links);
-        let wire = Wire { ends: [from, to], open: [true; 2], queues: [VecDeque::new(), VecDeque::new()] };
+        let wire =
+            Wire { ends: [from, to], open: [true; 2], queues: [VecDeque::new(), VecDeque::new()] };
         self.wires.insert(link, wire);
         self.event(to, Event::LinkUp { link, dialled: None });
         self.event(from, Event::LinkUp { link, dialled: Some(node(to)) });
@@ -231,7 +255,9 @@ impl World {
     pub(super) fn pass(&mut self, span: Duration) {
         let end = self.now + span;
         loop {
-            let first = (0..self.proxies.len()).min_by_key(|index| self.proxies[*index].armed).expect("proxies");
+            let first = (0..self.proxies.len())
+                .min_by_key(|index| self.proxies[*index].armed)
+                .expect("proxies");
             let armed = self.proxies[first].armed;
             if armed > end {
                 break;
@@ -276,8 +302,12 @@ impl World {
 
     /// The dialler of the only link.
     pub(super) fn only_dialler(&self) -> usize {
-        let open: Vec<usize> =
-            self.wires.values().filter(|wire| wire.open == [true; 2]).map(|wire| wire.ends[0]).collect();
+        let open: Vec<usize> = self
+            .wires
+            .values()
+            .filter(|wire| wire.open == [true; 2])
+            .map(|wire| wire.ends[0])
+            .collect();
         assert_eq!(open.len(), 1, "one link");
         open[0]
     }

@@ -138,7 +138,7 @@ pub enum Entry {
         /// The address-of-record.
         aor: Arc<str>,
         /// What it is bound to.
-        binding: Binding,
+        binding: Box<Binding>,
     },
     /// A binding was removed by a REGISTER. Expiry needs no word of it: each
     /// proxy lets a binding expire by itself.

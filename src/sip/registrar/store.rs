@@ -208,7 +208,7 @@ impl Registrar {
         match entry {
             Entry::Put { binding, .. } if binding.expires > now => {
                 record.forget(&key, &call_id);
-                record.insert(binding);
+                record.insert(*binding);
                 self.bindings_len += 1;
                 changed = true;
             }
@@ -430,7 +430,7 @@ impl Commit<'_> {
         self.supersede(record, &binding.key, old);
         record.forget(&key, &self.call_id);
         record.insert(binding.clone());
-        Entry::Put { aor: self.aor.clone(), binding }
+        Entry::Put { aor: self.aor.clone(), binding: Box::new(binding) }
     }
 
     /// Also for a contact that is not bound here: another proxy may hold it.

@@ -81,7 +81,7 @@ impl Stack {
         writer.header(HeaderId::MaxForwards, hops_left.to_string());
         writer.header(
             HeaderId::From,
-            [&dialog.local, b";tag=", dialog.local_tag.as_bytes()].concat(),
+            [&*dialog.local, b";tag=", dialog.local_tag.as_bytes()].concat(),
         );
         if dialog.remote_tag.is_empty() {
             writer.header(HeaderId::To, &dialog.remote);
@@ -190,7 +190,7 @@ impl Stack {
         writer.header(HeaderId::MaxForwards, "70");
         writer.header(
             HeaderId::From,
-            [&dialog.local, b";tag=", dialog.local_tag.as_bytes()].concat(),
+            [&*dialog.local, b";tag=", dialog.local_tag.as_bytes()].concat(),
         );
         writer.header(HeaderId::To, [&*dialog.remote, b";tag=", &dialog.remote_tag].concat());
         writer.header(HeaderId::CallId, dialog.call_id.as_bytes());

@@ -1,0 +1,300 @@
+//! A call of two parties.
+//!
+//! ```text
+//!  Routing ──▶ Calling ──Alerting──▶ Alerting ──Answered──▶ Connected ──▶ Ended
+//!     └───────────┴── caller gives up, refusal, nobody there ──────────────▲
+//! ```
+//!
+//! Invariants: a call that has ended has told both legs so; what one party asks
+//! of the other while a change is under way is refused with 491; the record is
+//! given out once.
+
+use super::record::{CallRecord, CallResult, EndedBy};
+use crate::base::id::{CallUuid, ConnId};
+use crate::base::leg::{Body, Cause, LegCommand, LegEvent};
+use crate::base::time::{Instant, WallTime};
+
+/// One of the two parties.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Party {
+    /// Who calls.
+    Caller,
+    /// Who is called.
+    Callee,
+}
+
+impl Party {
+    /// The other one.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Caller => Self::Callee,
+            Self::Callee => Self::Caller,
+        }
+    }
+
+    const fn ended_by(self) -> EndedBy {
+        match self {
+            Self::Caller => EndedBy::Caller,
+            Self::Callee => EndedBy::Callee,
+        }
+    }
+}
+
+/// What a call wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Tell a leg.
+    ToLeg(Party, LegCommand),
+    /// The call is over: its record.
+    Ended(Box<CallRecord>),
+}
+
+/// Where a call stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nobody is called yet.
+    Routing,
+    /// The callee is called.
+    Calling,
+    /// The callee rings.
+    Alerting,
+    /// Answered.
+    Connected,
+    /// Over.
+    Ended,
+}
+
+impl State {
+    /// As shown to operators.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Routing => "routing",
+            Self::Calling => "calling",
+            Self::Alerting => "alerting",
+            Self::Connected => "connected",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// A call.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// CallUUID, which follows the call everywhere.
+    pub uuid: CallUuid,
+    /// ConnID.
+    pub conn_id: ConnId,
+    /// DN or number of the caller.
+    pub caller: Box<str>,
+    /// What was dialled.
+    pub dialled: Box<str>,
+    /// DN or trunk that is called.
+    pub destination: Box<str>,
+    /// Trunk that the call came or went by.
+    pub trunk: Box<str>,
+    /// When it came, for people.
+    pub started_wall: WallTime,
+    started: Instant,
+    state: State,
+    rang_at: Option<Instant>,
+    answered_at: Option<Instant>,
+    /// Who has asked for a change that the other has not answered.
+    updating: Option<Party>,
+    updates: u32,
+}
+
+impl Call {
+    /// A call that has come in.
+    #[must_use]
+    pub fn new(
+        uuid: CallUuid,
+        conn_id: ConnId,
+        caller: &str,
+        dialled: &str,
+        now: Instant,
+        wall: WallTime,
+    ) -> Self {
+        Self {
+            uuid,
+            conn_id,
+            caller: caller.into(),
+            dialled: dialled.into(),
+            destination: "".into(),
+            trunk: "".into(),
+            started_wall: wall,
+            started: now,
+            state: State::Routing,
+            rang_at: None,
+            answered_at: None,
+            updating: None,
+            updates: 0,
+        }
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    /// Somebody is being called.
+    pub fn on_calling(&mut self, destination: &str) {
+        self.destination = destination.into();
+        self.state = State::Calling;
+    }
+
+    /// The call cannot go anywhere.
+    pub fn on_unroutable(&mut self, cause: Cause, now: Instant, out: &mut Vec<Action>) {
+        out.push(Action::ToLeg(Party::Caller, LegCommand::End(cause.clone())));
+        self.end(EndedBy::Cluster, cause, now, out);
+    }
+
+    /// Nobody answered in time, or an operator ends the call.
+    pub fn on_release(&mut self, cause: Cause, now: Instant, out: &mut Vec<Action>) {
+        if self.state == State::Ended {
+            return;
+        }
+        out.push(Action::ToLeg(Party::Callee, LegCommand::End(cause.clone())));
+        out.push(Action::ToLeg(Party::Caller, LegCommand::End(cause.clone())));
+        self.end(EndedBy::Cluster, cause, now, out);
+    }
+
+    /// A leg says something.
+    pub fn on_leg(&mut self, party: Party, event: LegEvent, now: Instant, out: &mut Vec<Action>) {
+        match self.state {
+            State::Routing | State::Calling | State::Alerting => {
+                self.on_setting_up(party, event, now, out)
+            }
+            State::Connected => self.on_connected(party, event, now, out),
+            State::Ended => {}
+        }
+    }
+
+    fn on_setting_up(
+        &mut self,
+        party: Party,
+        event: LegEvent,
+        now: Instant,
+        out: &mut Vec<Action>,
+    ) {
+        match event {
+            LegEvent::Progress { code, body } => {
+                if code == 180 && self.rang_at.is_none() {
+                    self.rang_at = Some(now);
+                }
+                if code == 180 || code == 183 {
+                    self.state = State::Alerting;
+                }
+                out.push(Action::ToLeg(Party::Caller, LegCommand::Progress { code, body }));
+            }
+            LegEvent::Answered { body } => {
+                self.state = State::Connected;
+                self.answered_at = Some(now);
+                out.push(Action::ToLeg(Party::Caller, LegCommand::Answer { body }));
+            }
+            LegEvent::Failed(cause) => {
+                out.push(Action::ToLeg(Party::Caller, LegCommand::End(cause.clone())));
+                self.end(EndedBy::Callee, cause, now, out);
+            }
+            LegEvent::Redirected(_) => {
+                // Following a 302 is an operation of its own; without it the
+                // caller hears that the callee is not here.
+                let cause = Cause::code(480);
+                out.push(Action::ToLeg(Party::Caller, LegCommand::End(cause.clone())));
+                self.end(EndedBy::Callee, cause, now, out);
+            }
+            LegEvent::Ended(cause) => {
+                out.push(Action::ToLeg(party.other(), LegCommand::End(cause.clone())));
+                self.end(party.ended_by(), cause, now, out);
+            }
+            LegEvent::Update { .. } => {
+                out.push(Action::ToLeg(party, LegCommand::RefuseUpdate(Cause::code(491))));
+            }
+            LegEvent::Info { .. } => {
+                out.push(Action::ToLeg(party, LegCommand::AnswerInfo(Cause::code(481))))
+            }
+            // Meaningless before the call is answered.
+            LegEvent::Offered(_)
+            | LegEvent::Confirmed { .. }
+            | LegEvent::Updated { .. }
+            | LegEvent::UpdateFailed(_)
+            | LegEvent::InfoDone(_) => {}
+        }
+    }
+
+    fn on_connected(&mut self, party: Party, event: LegEvent, now: Instant, out: &mut Vec<Action>) {
+        let other = party.other();
+        match event {
+            LegEvent::Confirmed { body } => {
+                out.push(Action::ToLeg(other, LegCommand::Confirm { body }))
+            }
+            LegEvent::Update { offer } => self.on_update(party, offer, out),
+            LegEvent::Updated { body } => {
+                if self.updating == Some(other) {
+                    self.updating = None;
+                    self.updates += 1;
+                    out.push(Action::ToLeg(other, LegCommand::AcceptUpdate { body }));
+                }
+            }
+            LegEvent::UpdateFailed(cause) => {
+                if self.updating == Some(other) {
+                    self.updating = None;
+                    out.push(Action::ToLeg(other, LegCommand::RefuseUpdate(cause)));
+                }
+            }
+            LegEvent::Info { kind, body, headers } => {
+                out.push(Action::ToLeg(other, LegCommand::Info { kind, body, headers }));
+            }
+            LegEvent::InfoDone(cause) => {
+                out.push(Action::ToLeg(other, LegCommand::AnswerInfo(cause)))
+            }
+            LegEvent::Ended(cause) | LegEvent::Failed(cause) => {
+                let passed = Cause { code: 200, ..cause.clone() };
+                out.push(Action::ToLeg(other, LegCommand::End(passed)));
+                self.end(party.ended_by(), cause, now, out);
+            }
+            // A second answer or late progress changes nothing.
+            LegEvent::Offered(_)
+            | LegEvent::Progress { .. }
+            | LegEvent::Answered { .. }
+            | LegEvent::Redirected(_) => {}
+        }
+    }
+
+    fn on_update(&mut self, party: Party, offer: Option<Body>, out: &mut Vec<Action>) {
+        if self.updating.is_some() {
+            out.push(Action::ToLeg(party, LegCommand::RefuseUpdate(Cause::code(491))));
+            return;
+        }
+        self.updating = Some(party);
+        out.push(Action::ToLeg(party.other(), LegCommand::Update { offer }));
+    }
+
+    fn end(&mut self, ended_by: EndedBy, cause: Cause, now: Instant, out: &mut Vec<Action>) {
+        self.state = State::Ended;
+        let result = match (self.answered_at, cause.code) {
+            (Some(_), _) => CallResult::Answered,
+            (None, 486 | 600) => CallResult::Busy,
+            (None, 480 | 487 | 408) if self.rang_at.is_some() => CallResult::NoAnswer,
+            (None, _) => CallResult::Failed,
+        };
+        out.push(Action::Ended(Box::new(CallRecord {
+            uuid: self.uuid,
+            conn_id: self.conn_id,
+            caller: self.caller.clone(),
+            dialled: self.dialled.clone(),
+            destination: self.destination.clone(),
+            trunk: self.trunk.clone(),
+            started: self.started_wall,
+            rang_after: self.rang_at.map(|at| at.since(self.started)),
+            answered_after: self.answered_at.map(|at| at.since(self.started)),
+            ended_after: now.since(self.started),
+            result,
+            ended_by,
+            cause,
+            updates: self.updates,
+        })));
+    }
+}

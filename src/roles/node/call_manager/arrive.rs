@@ -1,0 +1,250 @@
+//! A call comes in: who calls, may they, and where does it go.
+
+use super::core::{Action, Core, Cx, Entry, Wake};
+use super::route::{Route, route};
+use super::settings::DnKind;
+use crate::base::id::Slot;
+use crate::base::leg::{Body, Cause};
+use crate::base::time::Duration;
+use crate::call::call::{Call, Party};
+use crate::sip::auth::{Outcome, Password, Request};
+use crate::sip::message::{HeaderId, Message, Uri};
+use crate::sip::packet::Packet;
+use crate::sip::user_agent::NewLeg;
+use core::net::SocketAddr;
+use std::borrow::Cow;
+
+/// Who calls.
+enum Origin {
+    /// An extension of ours.
+    Extension(String),
+    /// Somebody behind a trunk.
+    Trunk { name: Box<str>, number: String },
+    /// Nobody we know.
+    Unknown,
+}
+
+impl Core {
+    pub(super) fn on_incoming(&mut self, leg: Slot, packet: &Packet, cx: &mut Cx<'_>) {
+        let message = &packet.message;
+        if !self.ready {
+            let retry = [(HeaderId::RetryAfter, "2".to_owned())];
+            self.with_stack(cx, |stack, cx| stack.refuse(leg, 503, &retry, cx));
+            return;
+        }
+        let (caller, trunk) = match self.origin(packet) {
+            Origin::Extension(name) => {
+                if let Err((status, headers)) = self.authenticate(&name, message, cx) {
+                    self.with_stack(cx, |stack, cx| stack.refuse(leg, status, &headers, cx));
+                    return;
+                }
+                (name, "".into())
+            }
+            Origin::Trunk { name, number } => (number, name),
+            Origin::Unknown => {
+                let code = self.settings.unknown_gateway_code;
+                self.with_stack(cx, |stack, cx| stack.refuse(leg, code, &[], cx));
+                return;
+            }
+        };
+        self.start_call(leg, message, &caller, trunk, cx);
+    }
+
+    /// A proxy tells where a request came from; anybody else is that source.
+    fn source(&self, packet: &Packet) -> SocketAddr {
+        let from_proxy = self.settings.proxies.iter().any(|proxy| match packet.flow.protocol {
+            crate::base::flow::Protocol::Udp => *proxy == packet.flow.remote,
+            crate::base::flow::Protocol::Tcp => proxy.ip() == packet.flow.remote.ip(),
+        });
+        let told = packet.message.header(HeaderId::XSipclusterSource).filter(|_| from_proxy);
+        told.and_then(|value| core::str::from_utf8(value).ok())
+            .and_then(|value| value.split_once(':')?.1.parse().ok())
+            .unwrap_or(packet.flow.remote)
+    }
+
+    /// A trunk's own address and port come first, then the DN in From, then a
+    /// trunk's address alone: connections come from any port.
+    fn origin(&self, packet: &Packet) -> Origin {
+        let source = self.source(packet);
+        let user = packet
+            .message
+            .from()
+            .and_then(|from| from.parsed_uri().ok().map(|uri| uri.user_name()))
+            .unwrap_or_default();
+        let exact = self.settings.trunk_at(source, true);
+        if exact.is_none()
+            && matches!(self.settings.dns.get(user.as_str()), Some(DnKind::Extension { .. }))
+        {
+            return Origin::Extension(user);
+        }
+        match exact.or_else(|| self.settings.trunk_at(source, false)) {
+            Some(trunk) => Origin::Trunk { name: trunk.name.clone(), number: user },
+            None => Origin::Unknown,
+        }
+    }
+
+    /// Whether a request of an extension may pass (`sip-enable-strict-auth`).
+    pub(super) fn authenticate(
+        &mut self,
+        dn: &str,
+        message: &Message,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), (u16, Vec<(HeaderId, String)>)> {
+        let settings = self.settings.clone();
+        if let Some(DnKind::Extension { strict_auth: false, .. }) = settings.dns.get(dn) {
+            return Ok(());
+        }
+        let lookup = |user: &str| match settings.dns.get(user) {
+            Some(DnKind::Extension { password: Some(password), .. }) => {
+                Some(Password::Plain(Cow::Borrowed(&**password)))
+            }
+            Some(DnKind::Extension { password: None, .. } | DnKind::RoutingPoint { .. }) | None => {
+                None
+            }
+        };
+        let body = message.body();
+        let request =
+            Request { method: message.method().as_str(), uri: message.request_uri(), body: &body };
+        let values = message.header_lines(HeaderId::Authorization);
+        match self.authenticator.on_request(values, &request, &lookup, cx.wall, cx.ids) {
+            Outcome::Accepted { user, .. } if user == dn => Ok(()),
+            Outcome::Accepted { .. } | Outcome::Forbidden => Err((403, Vec::new())),
+            Outcome::Challenge { headers, .. } => Err((
+                401,
+                headers.into_iter().map(|value| (HeaderId::WwwAuthenticate, value)).collect(),
+            )),
+        }
+    }
+
+    fn start_call(
+        &mut self,
+        leg: Slot,
+        message: &Message,
+        caller: &str,
+        trunk: Box<str>,
+        cx: &mut Cx<'_>,
+    ) {
+        let dialled =
+            Uri::parse(message.request_uri()).map(|uri| uri.user_name()).unwrap_or_default();
+        let conn_id = self.next_conn_id();
+        let mut call = Call::new(cx.ids.call_uuid(), conn_id, caller, &dialled, cx.now, cx.wall);
+        call.trunk = trunk;
+        let entry = Entry { call, caller: leg, callee: None, error_conversion: Vec::new() };
+        let Some(slot) = self.calls.insert(entry) else {
+            let retry = [(HeaderId::RetryAfter, "5".to_owned())];
+            self.with_stack(cx, |stack, cx| stack.refuse(leg, 503, &retry, cx));
+            return;
+        };
+        self.by_leg.insert(leg, (slot, Party::Caller));
+        let hops = message.max_forwards().unwrap_or(70).saturating_sub(1);
+        let found = if hops == 0 {
+            Route::Refused(Cause::code(483))
+        } else {
+            route(&self.settings, &dialled, &|trunk| self.trunks_down.contains(trunk))
+        };
+        match found {
+            Route::Refused(cause) => self.refuse_call(slot, cause, cx),
+            Route::Extension { dn } => {
+                let uri = format!("sip:{dn}@{}", self.settings.access);
+                self.call_out(
+                    slot,
+                    message,
+                    caller,
+                    &dn.clone(),
+                    (uri, "registrar".to_owned()),
+                    hops,
+                    cx,
+                );
+            }
+            Route::Trunk { index, number } => {
+                self.call_trunk(slot, message, caller, index, &number, hops, cx)
+            }
+        }
+    }
+
+    fn refuse_call(&mut self, slot: Slot, cause: Cause, cx: &mut Cx<'_>) {
+        let Some(entry) = self.calls.get_mut(slot) else { return };
+        let mut actions = Vec::new();
+        entry.call.on_unroutable(cause, cx.now, &mut actions);
+        self.apply(slot, actions, cx);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one call, each of its own kind")]
+    fn call_trunk(
+        &mut self,
+        slot: Slot,
+        message: &Message,
+        caller: &str,
+        index: usize,
+        number: &str,
+        hops: u8,
+        cx: &mut Cx<'_>,
+    ) {
+        let settings = self.settings.clone();
+        let Some(trunk) = settings.trunks.get(index) else { return };
+        if let Some(entry) = self.calls.get_mut(slot) {
+            entry.call.trunk = trunk.name.clone();
+            entry.error_conversion.clone_from(&trunk.error_conversion);
+        }
+        let uri = format!("sip:{number}@{}", trunk.host_port);
+        self.call_out(slot, message, caller, &trunk.name, (uri, trunk.uri.to_string()), hops, cx);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one call, each of its own kind")]
+    fn call_out(
+        &mut self,
+        slot: Slot,
+        message: &Message,
+        caller: &str,
+        destination: &str,
+        (uri, hop): (String, String),
+        hops_left: u8,
+        cx: &mut Cx<'_>,
+    ) {
+        let Some(entry) = self.calls.get_mut(slot) else { return };
+        entry.call.on_calling(destination);
+        let uuid = entry.call.uuid.to_string();
+        let offer: Option<Body> = message.typed_body();
+        let display = message.from().map(|from| String::from_utf8_lossy(from.display).into_owned());
+        let display = display
+            .filter(|name| !name.is_empty())
+            .map(|name| format!("{name} "))
+            .unwrap_or_default();
+        let new = NewLeg {
+            from: format!("{display}<sip:{}@{}>", escaped(caller), self.settings.access),
+            to: format!("<{uri}>"),
+            uri,
+            hop,
+            offer,
+            hops_left,
+            headers: vec![("X-Genesys-CallUUID", uuid)],
+        };
+        let mut leg = None;
+        self.with_stack(cx, |stack, cx| leg = stack.call(&new, cx));
+        let Some(leg) = leg else {
+            self.refuse_call(slot, Cause::code(503), cx);
+            return;
+        };
+        self.by_leg.insert(leg, (slot, Party::Callee));
+        if let Some(entry) = self.calls.get_mut(slot) {
+            entry.callee = Some(leg);
+        }
+        if self.settings.no_answer_timeout > Duration::ZERO {
+            cx.out
+                .push(Action::Arm(Wake::NoAnswer(slot), cx.now + self.settings.no_answer_timeout));
+        }
+    }
+}
+
+/// A user part with everything escaped that may not stand in one.
+fn escaped(user: &str) -> String {
+    use core::fmt::Write as _;
+    user.bytes().fold(String::with_capacity(user.len()), |mut text, byte| {
+        if byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&byte) {
+            text.push(byte as char);
+        } else {
+            let _ = write!(text, "%{byte:02X}");
+        }
+        text
+    })
+}

@@ -1,0 +1,306 @@
+//! The shard's machine: the stack's events become calls' events, calls' actions
+//! become the stack's commands.
+
+use super::settings::Settings;
+use crate::base::flow::Outbound;
+use crate::base::flow::Sender;
+use crate::base::id::{ConnId, Ids, Shard, Slot};
+use crate::base::leg::{Cause, LegCommand, LegEvent};
+use crate::base::limits::CALLS_PER_SHARD_MAX;
+use crate::base::outbox::Outbox;
+use crate::base::seal::Sealer;
+use crate::base::slab::Slab;
+use crate::base::time::{Instant, WallTime};
+use crate::call::call::{Action as CallAction, Call, Party};
+use crate::call::record::CallRecord;
+use crate::sip::auth::Authenticator;
+use crate::sip::packet::Packet;
+use crate::sip::user_agent::{self, Counted, Stack, Wake as StackWake};
+use core::net::SocketAddr;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// What a shard is told.
+#[derive(Debug)]
+pub enum Event {
+    /// A message came.
+    Packet(Packet),
+    /// A message could not be sent.
+    SendFailed(Sender),
+    /// A deadline has come.
+    Wake(Wake),
+    /// The Service Checker's word on a trunk.
+    Trunk(Box<str>, bool),
+    /// The Service Checker's word on a proxy.
+    Proxy(SocketAddr, bool),
+    /// The node takes calls, or drains.
+    Ready(bool),
+    /// The configuration was changed.
+    Settings(Arc<Settings>),
+}
+
+/// What is to wake up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// Something of the stack.
+    Stack(StackWake),
+    /// A call that nobody answers.
+    NoAnswer(Slot),
+}
+
+/// What a shard wants done.
+#[derive(Debug)]
+pub enum Action {
+    /// Send a message.
+    Send(Outbound),
+    /// Wake it at that time.
+    Arm(Wake, Instant),
+    /// A call is over.
+    Record(Box<CallRecord>),
+    /// Have the Service Checker look at a proxy that stayed silent.
+    Suspect(SocketAddr),
+    /// Count something.
+    Count(Counted),
+}
+
+/// Inputs of a turn besides the event.
+#[derive(Debug)]
+pub struct Cx<'a> {
+    /// The time.
+    pub now: Instant,
+    /// The time for people and nonces.
+    pub wall: WallTime,
+    /// Random bits.
+    pub ids: &'a mut Ids,
+    /// Where actions go.
+    pub out: &'a mut Outbox<Action>,
+}
+
+/// A call with its legs.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) call: Call,
+    pub(super) caller: Slot,
+    pub(super) callee: Option<Slot>,
+    pub(super) error_conversion: Vec<(u16, u16)>,
+}
+
+/// A call in progress, for operators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallView {
+    /// CallUUID.
+    pub uuid: String,
+    /// ConnID.
+    pub conn_id: String,
+    /// Caller.
+    pub caller: String,
+    /// What was dialled.
+    pub dialled: String,
+    /// DN or trunk that is called.
+    pub destination: String,
+    /// Where it stands.
+    pub state: &'static str,
+    /// When it came.
+    pub started: WallTime,
+}
+
+/// One Call Manager shard.
+#[derive(Debug)]
+pub struct Core {
+    pub(super) settings: Arc<Settings>,
+    pub(super) stack: Stack,
+    pub(super) stack_out: Outbox<user_agent::Action>,
+    pub(super) calls: Slab<Entry>,
+    pub(super) by_leg: HashMap<Slot, (Slot, Party)>,
+    pub(super) authenticator: Authenticator,
+    pub(super) trunks_down: HashSet<Box<str>>,
+    pub(super) ready: bool,
+    shard: Shard,
+    epoch: u32,
+    counter: u32,
+}
+
+/// What a shard is made from.
+#[derive(Debug)]
+pub struct Parts {
+    /// Calls' settings.
+    pub settings: Arc<Settings>,
+    /// The stack's settings.
+    pub stack: Arc<user_agent::Settings>,
+    /// Seals tokens.
+    pub sealer: Arc<Sealer>,
+    /// Digest.
+    pub authenticator: Authenticator,
+    /// Start epoch, for ConnIDs.
+    pub epoch: u32,
+    /// Seed of hashes.
+    pub seed: u64,
+}
+
+impl Core {
+    /// A shard without calls.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            settings: parts.settings,
+            shard: parts.stack.shard,
+            stack: Stack::new(parts.stack, parts.sealer, parts.seed),
+            stack_out: Outbox::new(crate::base::limits::OUTBOX_LEN_MAX),
+            calls: Slab::new(CALLS_PER_SHARD_MAX),
+            by_leg: HashMap::new(),
+            authenticator: parts.authenticator,
+            trunks_down: HashSet::new(),
+            ready: true,
+            epoch: parts.epoch,
+            counter: 0,
+        }
+    }
+
+    /// One event.
+    pub fn on(&mut self, event: Event, cx: &mut Cx<'_>) {
+        match event {
+            Event::Packet(packet) => self.with_stack(cx, |stack, cx| stack.packet(packet, cx)),
+            Event::SendFailed(sender) => {
+                self.with_stack(cx, |stack, cx| stack.send_failed(sender, cx))
+            }
+            Event::Wake(Wake::Stack(wake)) => self.with_stack(cx, |stack, cx| stack.wake(wake, cx)),
+            Event::Wake(Wake::NoAnswer(call)) => self.on_no_answer(call, cx),
+            Event::Trunk(name, true) => {
+                self.trunks_down.remove(&name);
+            }
+            Event::Trunk(name, false) => {
+                self.trunks_down.insert(name);
+            }
+            Event::Proxy(proxy, in_service) => self.stack.proxy(proxy, in_service),
+            Event::Ready(ready) => self.ready = ready,
+            Event::Settings(settings) => self.settings = settings,
+        }
+        self.drain(cx);
+    }
+
+    /// Turns the stack once; its actions wait in `stack_out`.
+    pub(super) fn with_stack(
+        &mut self,
+        cx: &mut Cx<'_>,
+        turn: impl FnOnce(&mut Stack, &mut user_agent::Cx<'_>),
+    ) {
+        let mut inner = user_agent::Cx { now: cx.now, ids: cx.ids, out: &mut self.stack_out };
+        turn(&mut self.stack, &mut inner);
+    }
+
+    /// Carries out what the stack wants, until it wants nothing more.
+    fn drain(&mut self, cx: &mut Cx<'_>) {
+        let mut batch = Vec::new();
+        while !self.stack_out.is_empty() {
+            self.stack_out.swap(&mut batch);
+            for action in batch.drain(..) {
+                match action {
+                    user_agent::Action::Send(outbound) => cx.out.push(Action::Send(outbound)),
+                    user_agent::Action::Arm(wake, at) => {
+                        cx.out.push(Action::Arm(Wake::Stack(wake), at))
+                    }
+                    user_agent::Action::Suspect(proxy) => cx.out.push(Action::Suspect(proxy)),
+                    user_agent::Action::Count(counted) => cx.out.push(Action::Count(counted)),
+                    user_agent::Action::Up(event) => self.on_stack(event, cx),
+                }
+            }
+        }
+    }
+
+    fn on_stack(&mut self, event: user_agent::Event, cx: &mut Cx<'_>) {
+        match event {
+            user_agent::Event::Incoming(leg, packet) => self.on_incoming(leg, &packet, cx),
+            user_agent::Event::Request(server, packet) => self.on_request(server, &packet, cx),
+            user_agent::Event::Leg(leg, event) => self.on_leg(leg, event, cx),
+            user_agent::Event::Freed(leg) => {
+                self.by_leg.remove(&leg);
+            }
+        }
+    }
+
+    fn on_leg(&mut self, leg: Slot, event: LegEvent, cx: &mut Cx<'_>) {
+        let Some(&(call, party)) = self.by_leg.get(&leg) else { return };
+        let Some(entry) = self.calls.get_mut(call) else { return };
+        let event = converted(event, &entry.error_conversion);
+        let mut actions = Vec::new();
+        entry.call.on_leg(party, event, cx.now, &mut actions);
+        self.apply(call, actions, cx);
+    }
+
+    fn on_no_answer(&mut self, call: Slot, cx: &mut Cx<'_>) {
+        let Some(entry) = self.calls.get_mut(call) else { return };
+        if entry.call.state() != crate::call::call::State::Connected {
+            let mut actions = Vec::new();
+            entry.call.on_release(Cause::with_q850(480, 19, "no answer"), cx.now, &mut actions);
+            self.apply(call, actions, cx);
+        }
+    }
+
+    /// Actions of a call, in their order; the record settles what it owes.
+    pub(super) fn apply(&mut self, call: Slot, actions: Vec<CallAction>, cx: &mut Cx<'_>) {
+        for action in actions {
+            match action {
+                CallAction::ToLeg(party, command) => self.to_leg(call, party, command, cx),
+                CallAction::Ended(record) => {
+                    self.calls.remove(call);
+                    cx.out.push(Action::Record(record));
+                }
+            }
+        }
+    }
+
+    fn to_leg(&mut self, call: Slot, party: Party, command: LegCommand, cx: &mut Cx<'_>) {
+        let Some(entry) = self.calls.get(call) else { return };
+        let leg = match party {
+            Party::Caller => Some(entry.caller),
+            Party::Callee => entry.callee,
+        };
+        if let Some(leg) = leg {
+            self.with_stack(cx, |stack, cx| stack.command(leg, command, cx));
+        }
+    }
+
+    /// The next ConnID; a full counter takes the next epoch.
+    pub(super) fn next_conn_id(&mut self) -> ConnId {
+        self.counter += 1;
+        if self.counter > 0xff_ffff {
+            self.counter = 1;
+            self.epoch += 1;
+        }
+        ConnId::new(self.settings.node, self.epoch, self.shard, self.counter)
+    }
+
+    /// Calls in progress.
+    pub fn calls(&self) -> impl Iterator<Item = CallView> {
+        self.calls.iter().map(|(_, entry)| CallView {
+            uuid: entry.call.uuid.to_string(),
+            conn_id: entry.call.conn_id.to_string(),
+            caller: entry.call.caller.to_string(),
+            dialled: entry.call.dialled.to_string(),
+            destination: entry.call.destination.to_string(),
+            state: entry.call.state().as_str(),
+            started: entry.call.started_wall,
+        })
+    }
+
+    /// Calls, legs, client and server transactions in being.
+    #[must_use]
+    pub fn lens(&self) -> (usize, usize, usize, usize) {
+        let (legs, clients, servers) = self.stack.lens();
+        (self.calls.len(), legs, clients, servers)
+    }
+}
+
+/// `sip-error-conversion` of the destination.
+fn converted(event: LegEvent, conversion: &[(u16, u16)]) -> LegEvent {
+    match event {
+        LegEvent::Failed(cause) => {
+            let code = conversion.iter().find(|(from, _)| *from == cause.code).map(|(_, to)| *to);
+            LegEvent::Failed(match code {
+                Some(code) => Cause { code, text: "".into(), reason: cause.reason },
+                None => cause,
+            })
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,17 @@
+//! Call Manager: the one place where signalling meets calls.
+//!
+//! ```text
+//!  packet ─▶ sip::user_agent ─▶ LegEvent ─▶ core ─▶ call ─▶ LegCommand ─▶ sip::user_agent ─▶ packet
+//! ```
+//!
+//! `core.rs` is the table of contents; `arrive.rs` takes new calls, `route.rs`
+//! decides where they go, `requests.rs` answers REGISTER and OPTIONS.
+
+mod arrive;
+pub mod core;
+mod requests;
+pub mod route;
+pub mod settings;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+//! Requests outside a dialog: REGISTER, of which the node is the authority, and
+//! OPTIONS, by which proxies see whether it is there.
+
+use super::core::{Core, Cx};
+use super::settings::DnKind;
+use crate::base::id::Slot;
+use crate::sip::message::{HeaderId, Message, Method};
+use crate::sip::packet::Packet;
+
+impl Core {
+    pub(super) fn on_request(&mut self, server: Slot, packet: &Packet, cx: &mut Cx<'_>) {
+        let (status, headers) = match packet.message.method() {
+            Method::Register => self.on_register(&packet.message, cx),
+            Method::Options => self.on_options(),
+            Method::Invite
+            | Method::Ack
+            | Method::Cancel
+            | Method::Bye
+            | Method::Info
+            | Method::Update
+            | Method::Prack
+            | Method::Notify => (481, Vec::new()),
+            Method::Subscribe => (489, Vec::new()),
+            Method::Message | Method::Refer | Method::Publish => (
+                405,
+                vec![(
+                    HeaderId::Allow,
+                    "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE".to_owned(),
+                )],
+            ),
+            Method::Other => (501, Vec::new()),
+        };
+        self.with_stack(cx, |stack, cx| stack.answer(server, status, &headers, cx));
+    }
+
+    fn on_options(&self) -> (u16, Vec<(HeaderId, String)>) {
+        let role = if self.ready { "primary" } else { "draining" };
+        let mut headers = vec![(HeaderId::XSipclusterRole, role.to_owned())];
+        if self.ready {
+            headers.push((
+                HeaderId::Allow,
+                "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, MESSAGE, UPDATE".to_owned(),
+            ));
+            (200, headers)
+        } else {
+            headers.push((HeaderId::RetryAfter, "2".to_owned()));
+            (503, headers)
+        }
+    }
+
+    /// 401, 403, 404, or 200 with the granted time (`decisions.md` 8).
+    fn on_register(
+        &mut self,
+        message: &Message,
+        cx: &mut Cx<'_>,
+    ) -> (u16, Vec<(HeaderId, String)>) {
+        let dn = message
+            .to()
+            .and_then(|to| to.parsed_uri().ok().map(|uri| uri.user_name()))
+            .unwrap_or_default();
+        match self.settings.dns.get(dn.as_str()) {
+            Some(DnKind::Extension { .. }) => {}
+            Some(DnKind::RoutingPoint { .. }) => return (403, Vec::new()),
+            // An unknown user hears what a wrong password hears.
+            None if self.is_strict() => {}
+            None => return (404, Vec::new()),
+        }
+        if let Err((status, headers)) = self.authenticate(&dn, message, cx) {
+            return (status, headers);
+        }
+        let asked =
+            message.number(HeaderId::Expires).unwrap_or(self.settings.expires_max.as_secs());
+        let granted = asked.min(self.settings.expires_max.as_secs());
+        let mut headers = Vec::new();
+        if granted > 0 {
+            headers.push((HeaderId::Expires, granted.to_string()));
+        }
+        (200, headers)
+    }
+
+    /// Whether any extension is challenged at all.
+    fn is_strict(&self) -> bool {
+        self.settings.strict_by_default
+    }
+}

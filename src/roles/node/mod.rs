@@ -1,0 +1,3 @@
+//! The node role: a call lives here.
+
+pub mod call_manager;
