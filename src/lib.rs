@@ -9,6 +9,14 @@ pub mod base;
 
 pub mod sip;
 
+pub mod config;
+
+pub mod mesh;
+
 pub mod call;
+
+pub mod runtime;
+
+pub mod modules;
 
 pub mod roles;

@@ -10,17 +10,10 @@ use crate::repo::{Finding, Repo, Source};
 fn module_folders(repo: &Repo) -> Vec<&str> {
     let is_module = |folder: &&String| {
         let parts: Vec<&str> = folder.split('/').collect();
-        let placed = matches!(
-            parts.as_slice(),
-            ["src", "modules", _] | ["src", "roles", _, _]
-        );
+        let placed = matches!(parts.as_slice(), ["src", "modules", _] | ["src", "roles", _, _]);
         placed && repo.text(&format!("{folder}/module.rs")).is_some()
     };
-    repo.folders
-        .iter()
-        .filter(is_module)
-        .map(String::as_str)
-        .collect()
+    repo.folders.iter().filter(is_module).map(String::as_str).collect()
 }
 
 /// Module folders that lack a file of the anatomy.
@@ -28,17 +21,11 @@ pub(crate) fn missing_files(repo: &Repo) -> Vec<Finding> {
     let mut findings = Vec::new();
     for folder in module_folders(repo) {
         let module_doc = repo.text(&format!("{folder}/mod.rs")).map(|text| {
-            let doc = text
-                .lines()
-                .filter(|line| line.trim_start().starts_with("//!"));
+            let doc = text.lines().filter(|line| line.trim_start().starts_with("//!"));
             doc.collect::<Vec<_>>().join("\n")
         });
         let Some(module_doc) = module_doc else {
-            findings.push(Finding::new(
-                &format!("{folder}/mod.rs"),
-                1,
-                "is missing: write it",
-            ));
+            findings.push(Finding::new(&format!("{folder}/mod.rs"), 1, "is missing: write it"));
             continue;
         };
         for name in ["inbox", "core", "handle"] {
@@ -91,10 +78,7 @@ fn heard_beside(repo: &Repo, inbox: &Source) -> BTreeSet<String> {
     let folder = inbox.path.rsplit_once('/').map_or("", |(folder, _)| folder);
     let mut heard = Patterns::default();
     for source in repo.product() {
-        let beside = source
-            .path
-            .strip_prefix(folder)
-            .is_some_and(|rest| rest.starts_with('/'));
+        let beside = source.path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
         if beside && source.path != inbox.path && !source.is_test(1) {
             heard.visit_file(&source.ast);
         }
@@ -154,36 +138,19 @@ mod tests {
     use crate::repo::Repo;
 
     fn missing(files: &[&str], doc: &str) -> Vec<String> {
-        let mut all: Vec<(String, &str)> = files
-            .iter()
-            .map(|name| (format!("src/roles/node/x/{name}"), "//! X.\n"))
-            .collect();
+        let mut all: Vec<(String, &str)> =
+            files.iter().map(|name| (format!("src/roles/node/x/{name}"), "//! X.\n")).collect();
         all.push(("src/roles/node/x/mod.rs".to_owned(), doc));
-        let all: Vec<(&str, &str)> = all
-            .iter()
-            .map(|(path, text)| (path.as_str(), *text))
-            .collect();
-        missing_files(&Repo::of(&all))
-            .into_iter()
-            .map(|finding| finding.path)
-            .collect()
+        let all: Vec<(&str, &str)> =
+            all.iter().map(|(path, text)| (path.as_str(), *text)).collect();
+        missing_files(&Repo::of(&all)).into_iter().map(|finding| finding.path).collect()
     }
 
     #[test]
     fn a_whole_module_passes_and_a_folder_without_a_turn_is_none() {
+        assert!(missing(&["module.rs", "inbox.rs", "core.rs", "handle.rs"], "//! X.\n").is_empty());
         assert!(
-            missing(
-                &["module.rs", "inbox.rs", "core.rs", "handle.rs"],
-                "//! X.\n"
-            )
-            .is_empty()
-        );
-        assert!(
-            missing(
-                &["module.rs", "inbox.rs", "core/mod.rs", "handle.rs"],
-                "//! X.\n"
-            )
-            .is_empty()
+            missing(&["module.rs", "inbox.rs", "core/mod.rs", "handle.rs"], "//! X.\n").is_empty()
         );
         assert!(missing(&["assemble.rs"], "//! X.\n").is_empty());
     }
@@ -202,15 +169,9 @@ mod tests {
     fn only_a_core_may_be_excused() {
         let doc = "//! There is no `core.rs`: sockets decide nothing.\n";
         assert!(missing(&["module.rs", "inbox.rs", "handle.rs"], doc).is_empty());
-        assert_eq!(
-            missing(&["module.rs", "inbox.rs", "handle.rs"], "//! X.\n").len(),
-            1
-        );
+        assert_eq!(missing(&["module.rs", "inbox.rs", "handle.rs"], "//! X.\n").len(), 1);
         let comment = "//! X.\n// no `core.rs`\n";
-        assert_eq!(
-            missing(&["module.rs", "inbox.rs", "handle.rs"], comment).len(),
-            1
-        );
+        assert_eq!(missing(&["module.rs", "inbox.rs", "handle.rs"], comment).len(), 1);
     }
 
     const INBOX: (&str, &str) = (
@@ -221,10 +182,7 @@ mod tests {
 
     fn deaf(text: &str) -> Vec<usize> {
         let repo = Repo::of(&[INBOX, ("src/modules/x/module.rs", text)]);
-        deaf_ears(&repo)
-            .iter()
-            .map(|finding| finding.line)
-            .collect()
+        deaf_ears(&repo).iter().map(|finding| finding.line).collect()
     }
 
     #[test]

@@ -52,10 +52,7 @@ impl Policy {
     /// Whether an SPDX expression can be met with the allowed licences. `/` is the old spelling of
     /// `OR`.
     fn accepts(&self, expression: &str) -> bool {
-        let spaced = expression
-            .replace('/', " OR ")
-            .replace('(', " ( ")
-            .replace(')', " ) ");
+        let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
         let words: Vec<&str> = spaced.split_whitespace().collect();
         let mut at = 0;
         let accepted = self.any_of(&words, &mut at);
@@ -108,9 +105,7 @@ fn quoted(line: &str) -> Option<String> {
 /// Packages whose licence the policy does not accept, development dependencies included.
 fn bad_licences(policy: &Policy, metadata: &Value) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let used: BTreeSet<&str> = nodes(metadata)
-        .filter_map(|node| node["id"].as_str())
-        .collect();
+    let used: BTreeSet<&str> = nodes(metadata).filter_map(|node| node["id"].as_str()).collect();
     for package in list(&metadata["packages"]) {
         let name = package["name"].as_str().unwrap_or_default();
         if !used.contains(package["id"].as_str().unwrap_or_default()) {
@@ -156,9 +151,7 @@ fn banned_crates(policy: &Policy, metadata: &Value) -> Vec<Finding> {
     let shipped = reached.into_iter().filter_map(|id| names.get(id).copied());
     let banned = shipped.filter(|name| policy.banned.contains(*name));
     let what = |name| format!("`{name}` is banned from the binary, see {POLICY}: keep it in tests");
-    banned
-        .map(|name| Finding::new("Cargo.toml", 1, what(name)))
-        .collect()
+    banned.map(|name| Finding::new("Cargo.toml", 1, what(name))).collect()
 }
 
 fn list(value: &Value) -> impl Iterator<Item = &Value> {
@@ -172,20 +165,10 @@ fn nodes(metadata: &Value) -> impl Iterator<Item = &Value> {
 /// What cargo resolved for this platform, from what the build has fetched.
 fn metadata() -> Value {
     let host = output(Command::new("rustc").arg("-vV"));
-    let host = host
-        .lines()
-        .find_map(|line| line.strip_prefix("host: "))
-        .unwrap_or_default();
+    let host = host.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
     let mut cargo = Command::new(env!("CARGO"));
     cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
-    cargo.args([
-        "metadata",
-        "--format-version",
-        "1",
-        "--locked",
-        "--filter-platform",
-        host,
-    ]);
+    cargo.args(["metadata", "--format-version", "1", "--locked", "--filter-platform", host]);
     match serde_json::from_str(&output(&mut cargo)) {
         Ok(metadata) => metadata,
         Err(error) => panic!("cargo metadata gives no JSON: {error}"),
@@ -209,10 +192,7 @@ fn licences_and_bans_hold() {
     assert!(!policy.licences.is_empty(), "{POLICY} allows no licence");
     assert!(!policy.banned.is_empty(), "{POLICY} bans no crate");
     let metadata = metadata();
-    assert!(
-        nodes(&metadata).count() > 10,
-        "cargo metadata shows no dependencies"
-    );
+    assert!(nodes(&metadata).count() > 10, "cargo metadata shows no dependencies");
     let mut findings = bad_licences(&policy, &metadata);
     findings.extend(banned_crates(&policy, &metadata));
     crate::repo::demand_none(findings);
@@ -289,10 +269,7 @@ mod tests {
     fn a_banned_crate_is_found_unless_only_tests_use_it() {
         let policy = Policy::read(TEXT);
         assert_eq!(banned_crates(&policy, &graph("MIT", Value::Null)).len(), 1);
-        assert_eq!(
-            banned_crates(&policy, &graph("MIT", json!("build"))).len(),
-            1
-        );
+        assert_eq!(banned_crates(&policy, &graph("MIT", json!("build"))).len(), 1);
         assert!(banned_crates(&policy, &graph("MIT", json!("dev"))).is_empty());
     }
 }

@@ -25,10 +25,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("modules", BELOW_MODULES),
     ("roles", BELOW_ROLES),
     ("cli", BELOW_CLI),
-    (
-        "main",
-        &["base", "cli", "config", "observe", "roles", "runtime"],
-    ),
+    ("main", &["base", "cli", "config", "observe", "roles", "runtime"]),
     ("build", &[]),
     ("sim", BELOW_SIM),
 ];
@@ -75,9 +72,8 @@ const BELOW_ROLES: &[&str] = &[
     "voicemail",
 ];
 
-const BELOW_CLI: &[&str] = &[
-    "base", "call", "config", "cti", "mesh", "modules", "observe", "roles", "runtime", "sip",
-];
+const BELOW_CLI: &[&str] =
+    &["base", "call", "config", "cti", "mesh", "modules", "observe", "roles", "runtime", "sip"];
 
 const BELOW_SIM: &[&str] = &[
     "base",
@@ -148,11 +144,7 @@ fn objection(
     if may {
         return None;
     }
-    let list = if allowed.is_empty() {
-        "nothing".to_owned()
-    } else {
-        allowed.join(", ")
-    };
+    let list = if allowed.is_empty() { "nothing".to_owned() } else { allowed.join(", ") };
     Some(format!(
         "`{layer}` names `{written}`, and may name: {list}. \
          Move the type down, take it as a value, or compose one layer up"
@@ -180,41 +172,20 @@ mod tests {
 
     fn lines(path: &str, text: &str) -> Vec<usize> {
         let repo = Repo::of(&[(path, text)]);
-        forbidden_edges(&repo)
-            .iter()
-            .map(|finding| finding.line)
-            .collect()
+        forbidden_edges(&repo).iter().map(|finding| finding.line).collect()
     }
 
     #[test]
     fn upward_and_sideward_edges_are_found() {
+        assert_eq!(lines("src/base/id.rs", "use core::fmt;\nuse crate::sip::Uri;\n"), [2]);
         assert_eq!(
-            lines("src/base/id.rs", "use core::fmt;\nuse crate::sip::Uri;\n"),
-            [2]
-        );
-        assert_eq!(
-            lines(
-                "src/sip/a.rs",
-                "use crate::{\n    base::id,\n    call::Call,\n};\n"
-            ),
+            lines("src/sip/a.rs", "use crate::{\n    base::id,\n    call::Call,\n};\n"),
             [3]
         );
-        assert_eq!(
-            lines("src/call/a.rs", "fn f() { dbg(crate::sip::Uri::new()) }"),
-            [1]
-        );
-        assert_eq!(
-            lines("src/runtime/a.rs", "use super::super::modules::transport;"),
-            [1]
-        );
+        assert_eq!(lines("src/call/a.rs", "fn f() { dbg(crate::sip::Uri::new()) }"), [1]);
+        assert_eq!(lines("src/runtime/a.rs", "use super::super::modules::transport;"), [1]);
         assert_eq!(lines("src/main.rs", "use sipcluster::sip::Uri;"), [1]);
-        assert_eq!(
-            lines(
-                "src/mesh/a.rs",
-                "fn f() { write!(w, \"{}\", crate::cti::x()); }"
-            ),
-            [1]
-        );
+        assert_eq!(lines("src/mesh/a.rs", "fn f() { write!(w, \"{}\", crate::cti::x()); }"), [1]);
     }
 
     #[test]
@@ -227,11 +198,8 @@ mod tests {
     #[test]
     fn downward_edges_and_the_own_layer_are_free() {
         assert!(
-            lines(
-                "src/sip/a.rs",
-                "use crate::base::id; use crate::sip::b; use super::c;"
-            )
-            .is_empty()
+            lines("src/sip/a.rs", "use crate::base::id; use crate::sip::b; use super::c;")
+                .is_empty()
         );
         assert!(
             lines(
@@ -244,24 +212,11 @@ mod tests {
 
     #[test]
     fn roles_do_not_name_each_other_and_their_root_names_all() {
-        assert_eq!(
-            lines("src/roles/node/a.rs", "use crate::roles::sip_proxy::x;"),
-            [1]
-        );
-        assert_eq!(
-            lines(
-                "src/roles/node/x/core.rs",
-                "use super::super::super::vq::x;"
-            ),
-            [1]
-        );
+        assert_eq!(lines("src/roles/node/a.rs", "use crate::roles::sip_proxy::x;"), [1]);
+        assert_eq!(lines("src/roles/node/x/core.rs", "use super::super::super::vq::x;"), [1]);
         assert!(lines("src/roles/node/a.rs", "use crate::roles::Role;").is_empty());
         assert!(
-            lines(
-                "src/roles/mod.rs",
-                "use crate::roles::node; use self::sip_proxy::x;"
-            )
-            .is_empty()
+            lines("src/roles/mod.rs", "use crate::roles::node; use self::sip_proxy::x;").is_empty()
         );
     }
 
@@ -270,11 +225,8 @@ mod tests {
         assert_eq!(lines("src/roles/node/a.rs", "use crate::sim::World;"), [1]);
         assert!(lines("src/roles/node/tests.rs", "use crate::sim::World;").is_empty());
         assert!(
-            lines(
-                "src/call/a.rs",
-                "#[cfg(test)]\nmod tests {\n    use crate::sim::World;\n}"
-            )
-            .is_empty()
+            lines("src/call/a.rs", "#[cfg(test)]\nmod tests {\n    use crate::sim::World;\n}")
+                .is_empty()
         );
     }
 

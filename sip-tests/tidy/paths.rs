@@ -49,10 +49,7 @@ pub(crate) fn own_paths(source: &Source) -> Vec<Named> {
             _ => continue,
         }
         here.extend(rest.iter().cloned());
-        out.push(Named {
-            segments: here,
-            line: named.line,
-        });
+        out.push(Named { segments: here, line: named.line });
     }
     out
 }
@@ -176,10 +173,7 @@ fn use_tree(tokens: &[TokenTree], prefix: &[String], out: &mut Vec<Named>) {
             Some(star @ TokenTree::Punct(punct)) if punct.as_char() == '*' => {
                 let mut segments = prefix.to_vec();
                 segments.push("*".to_owned());
-                out.push(Named {
-                    segments,
-                    line: star.span().start().line,
-                });
+                out.push(Named { segments, line: star.span().start().line });
             }
             Some(_) | None => {}
         }
@@ -193,18 +187,12 @@ mod tests {
 
     fn named(text: &str) -> Vec<String> {
         let repo = Repo::of(&[("src/sip/a.rs", text)]);
-        named_paths(&repo.sources[0])
-            .iter()
-            .map(|named| named.segments.join("::"))
-            .collect()
+        named_paths(&repo.sources[0]).iter().map(|named| named.segments.join("::")).collect()
     }
 
     fn own(path: &str, text: &str) -> Vec<String> {
         let repo = Repo::of(&[(path, text)]);
-        own_paths(&repo.sources[0])
-            .iter()
-            .map(|named| named.segments.join("::"))
-            .collect()
+        own_paths(&repo.sources[0]).iter().map(|named| named.segments.join("::")).collect()
     }
 
     #[test]
@@ -212,12 +200,7 @@ mod tests {
         let text = "use crate::{base::id::{self, NodeId as N}, sip::*};\nuse ::std::net::IpAddr;\n";
         assert_eq!(
             named(text),
-            [
-                "crate::base::id",
-                "crate::base::id::NodeId",
-                "crate::sip::*",
-                "std::net::IpAddr"
-            ]
+            ["crate::base::id", "crate::base::id::NodeId", "crate::sip::*", "std::net::IpAddr"]
         );
     }
 
@@ -248,15 +231,9 @@ mod tests {
             own("src/sip/message/scan.rs", "use super::super::dialog::D;"),
             ["sip::dialog::D"]
         );
-        assert_eq!(
-            own("src/sip/mod.rs", "mod t { use super::super::call::C; }"),
-            ["call::C"]
-        );
+        assert_eq!(own("src/sip/mod.rs", "mod t { use super::super::call::C; }"), ["call::C"]);
         assert_eq!(own("src/sip/mod.rs", "use self::a::B;"), ["sip::a::B"]);
-        assert_eq!(
-            own("src/main.rs", "use sipcluster::roles::Role;"),
-            ["roles::Role"]
-        );
+        assert_eq!(own("src/main.rs", "use sipcluster::roles::Role;"), ["roles::Role"]);
     }
 
     #[test]

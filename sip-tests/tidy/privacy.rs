@@ -9,16 +9,8 @@ use crate::repo::{Finding, Repo};
 
 /// Names of fields and values that hold data of people.
 const PERSONAL: &[&str] = &["caller", "digits", "from", "to", "uri", "password"];
-const MACROS: &[&str] = &[
-    "info",
-    "warn",
-    "error",
-    "info_span",
-    "warn_span",
-    "error_span",
-    "event",
-    "span",
-];
+const MACROS: &[&str] =
+    &["info", "warn", "error", "info_span", "warn_span", "error_span", "event", "span"];
 
 /// Log lines above DEBUG that carry personal data, and spans that record all arguments.
 pub(crate) fn personal_data(repo: &Repo) -> Vec<Finding> {
@@ -57,11 +49,7 @@ impl<'ast> Visit<'ast> for Logs {
     }
 
     fn visit_attribute(&mut self, node: &'ast syn::Attribute) {
-        let is_span = node
-            .path()
-            .segments
-            .last()
-            .is_some_and(|last| last.ident == "instrument");
+        let is_span = node.path().segments.last().is_some_and(|last| last.ident == "instrument");
         if is_span {
             let written = match &node.meta {
                 syn::Meta::List(list) => list.tokens.to_string(),
@@ -72,8 +60,7 @@ impl<'ast> Visit<'ast> for Logs {
                 .any(|word| written.contains(word));
             if !is_quiet {
                 let line = node.pound_token.span.start().line;
-                self.found
-                    .push((line, "#[instrument] without skip_all".to_owned()));
+                self.found.push((line, "#[instrument] without skip_all".to_owned()));
             }
         }
         visit::visit_attribute(self, node);
@@ -156,11 +143,7 @@ mod tests {
     #[test]
     fn every_name_is_found_as_a_field() {
         for name in PERSONAL {
-            assert_eq!(
-                found(&format!("tracing::info!({name} = 1, \"call\");")),
-                1,
-                "{name}"
-            );
+            assert_eq!(found(&format!("tracing::info!({name} = 1, \"call\");")), 1, "{name}");
             assert_eq!(found(&format!("warn!(%{name}, \"call\");")), 1, "{name}");
             assert_eq!(
                 found(&format!("tracing::error!(call.{name} = ?x, \"call\");")),

@@ -28,36 +28,18 @@ const PURE: &[&str] = &[
 
 /// Foreign paths that a pure folder never names, each with what to do instead.
 const FORBIDDEN: &[(&str, &str)] = &[
-    (
-        "std::net",
-        "write `core::net` for addresses; sockets belong to `runtime::net`",
-    ),
+    ("std::net", "write `core::net` for addresses; sockets belong to `runtime::net`"),
     ("std::thread", "threads belong to `runtime::runner`"),
-    (
-        "std::time::Instant",
-        "time is an input: `base::time::Instant` of the turn",
-    ),
-    (
-        "std::time::SystemTime",
-        "time is an input: `base::time::WallTime` of the turn",
-    ),
+    ("std::time::Instant", "time is an input: `base::time::Instant` of the turn"),
+    ("std::time::SystemTime", "time is an input: `base::time::WallTime` of the turn"),
     ("std::sync::Mutex", "state has one writer: no lock"),
     ("std::sync::RwLock", "state has one writer: no lock"),
     ("std::sync::Condvar", "pure code waits for nothing"),
     ("std::sync::Barrier", "pure code waits for nothing"),
-    (
-        "std::sync::mpsc",
-        "answer with actions; queues belong to `runtime::mailbox`",
-    ),
+    ("std::sync::mpsc", "answer with actions; queues belong to `runtime::mailbox`"),
     ("std::process", "pure code starts nothing"),
-    (
-        "std::fs",
-        "files are read in `config` or a shell; pass the contents",
-    ),
-    (
-        "std::env",
-        "the environment is read in `config` or `main`; pass the value",
-    ),
+    ("std::fs", "files are read in `config` or a shell; pass the contents"),
+    ("std::env", "the environment is read in `config` or `main`; pass the value"),
     ("std::io::stdin", "input is read in a shell"),
     ("tokio", "no reactor below the modules"),
     ("getrandom", "randomness is an input: the ids of the turn"),
@@ -101,11 +83,7 @@ pub(crate) fn impure_names(repo: &Repo) -> Vec<Finding> {
             }
         }
         for named in own_paths(source) {
-            if named
-                .segments
-                .first()
-                .is_some_and(|first| first == "runtime")
-            {
+            if named.segments.first().is_some_and(|first| first == "runtime") {
                 let what =
                     "pure code names `runtime`: put the effect into `apply.rs` or `module.rs`";
                 findings.push(Finding::new(&source.path, named.line, what));
@@ -138,10 +116,7 @@ pub(crate) fn hash_iteration(repo: &Repo) -> Vec<Finding> {
         let mut names = HashNames::default();
         names.visit_file(&source.ast);
         names.visit_file(&source.ast);
-        let mut uses = Iterations {
-            names: &names.names,
-            lines: Vec::new(),
-        };
+        let mut uses = Iterations { names: &names.names, lines: Vec::new() };
         uses.visit_file(&source.ast);
         for (line, name) in uses.lines {
             let what = format!(
@@ -297,10 +272,7 @@ mod tests {
     }
 
     fn iterations(path: &str, text: &str) -> Vec<usize> {
-        hash_iteration(&Repo::of(&[(path, text)]))
-            .iter()
-            .map(|finding| finding.line)
-            .collect()
+        hash_iteration(&Repo::of(&[(path, text)])).iter().map(|finding| finding.line).collect()
     }
 
     #[test]
@@ -331,13 +303,7 @@ mod tests {
                     use std::fmt; use std::collections::BTreeMap; use crate::base::time::Instant; \
                     fn f() { std::thread::panicking(); }";
         assert_eq!(impure("src/sip/a.rs", text), 0);
-        assert_eq!(
-            impure(
-                "src/runtime/a.rs",
-                "use std::thread; use tokio::net::UdpSocket;"
-            ),
-            0
-        );
+        assert_eq!(impure("src/runtime/a.rs", "use std::thread; use tokio::net::UdpSocket;"), 0);
     }
 
     #[test]
@@ -349,18 +315,9 @@ mod tests {
 
     #[test]
     fn the_core_of_a_module_is_pure_and_its_shell_is_not() {
+        assert_eq!(impure("src/roles/node/x/core.rs", "use crate::runtime::mailbox::Mailbox;"), 1);
         assert_eq!(
-            impure(
-                "src/roles/node/x/core.rs",
-                "use crate::runtime::mailbox::Mailbox;"
-            ),
-            1
-        );
-        assert_eq!(
-            impure(
-                "src/roles/node/x/module.rs",
-                "use crate::runtime::mailbox::Mailbox;"
-            ),
+            impure("src/roles/node/x/module.rs", "use crate::runtime::mailbox::Mailbox;"),
             0
         );
     }

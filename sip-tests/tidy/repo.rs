@@ -21,11 +21,7 @@ pub(crate) struct Finding {
 impl Finding {
     /// A finding at a line.
     pub(crate) fn new(path: &str, line: usize, what: impl Into<String>) -> Self {
-        Self {
-            path: path.to_owned(),
-            line,
-            what: what.into(),
-        }
+        Self { path: path.to_owned(), line, what: what.into() }
     }
 }
 
@@ -85,10 +81,7 @@ impl Source {
     /// As [`Self::module`], with the inline modules around a line.
     pub(crate) fn module_at(&self, line: usize) -> Option<Vec<String>> {
         let mut segments = self.module()?;
-        let around = self
-            .inline_modules
-            .iter()
-            .filter(|(_, range)| range.contains(line));
+        let around = self.inline_modules.iter().filter(|(_, range)| range.contains(line));
         segments.extend(around.map(|(name, _)| name.clone()));
         Some(segments)
     }
@@ -141,10 +134,7 @@ impl Repo {
             for depth in 1..parts.len() {
                 found.folders.insert(parts[..depth].join("/"));
             }
-            found.texts.push(TextFile {
-                path: (*path).to_owned(),
-                text: (*text).to_owned(),
-            });
+            found.texts.push(TextFile { path: (*path).to_owned(), text: (*text).to_owned() });
         }
         Self::build(found)
     }
@@ -200,17 +190,12 @@ impl Repo {
 
     /// Sources below `src/`.
     pub(crate) fn product(&self) -> impl Iterator<Item = &Source> {
-        self.sources
-            .iter()
-            .filter(|source| source.path.starts_with("src/"))
+        self.sources.iter().filter(|source| source.path.starts_with("src/"))
     }
 
     /// A text file by path.
     pub(crate) fn text(&self, path: &str) -> Option<&str> {
-        self.texts
-            .iter()
-            .find(|file| file.path == path)
-            .map(|file| file.text.as_str())
+        self.texts.iter().find(|file| file.path == path).map(|file| file.text.as_str())
     }
 }
 
@@ -219,12 +204,7 @@ pub(crate) fn demand_none(mut findings: Vec<Finding>) {
     findings.sort();
     findings.dedup();
     let list: Vec<String> = findings.iter().map(Finding::to_string).collect();
-    assert!(
-        list.is_empty(),
-        "{} finding(s)\n{}\n",
-        list.len(),
-        list.join("\n")
-    );
+    assert!(list.is_empty(), "{} finding(s)\n{}\n", list.len(), list.join("\n"));
 }
 
 /// Whether one of the attributes removes the item from all but test builds.
@@ -291,10 +271,7 @@ struct Ranges {
 
 fn lines_of(node: &impl syn::spanned::Spanned) -> Lines {
     let span = node.span();
-    Lines {
-        first: span.start().line,
-        last: span.end().line,
-    }
+    Lines { first: span.start().line, last: span.end().line }
 }
 
 macro_rules! note_test_items {
@@ -367,11 +344,7 @@ impl Found {
             .collect();
         names.sort();
         for name in names {
-            let path = if folder.is_empty() {
-                name.clone()
-            } else {
-                format!("{folder}/{name}")
-            };
+            let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
             if folder.is_empty() {
                 self.entries.insert(name.clone());
             }
@@ -401,10 +374,7 @@ fn is_not_ours(folder: &str, name: &str) -> bool {
 #[test]
 fn every_rust_file_parses() {
     let repo = Repo::here();
-    assert!(
-        repo.product().count() > 0,
-        "no source found below src/: the rules would see nothing"
-    );
+    assert!(repo.product().count() > 0, "no source found below src/: the rules would see nothing");
     demand_none(repo.unreadable);
 }
 
@@ -423,10 +393,7 @@ fn test_code_is_told_from_product_code() {
                 #[cfg(any(test, feature = \"sim\"))]\nfn d() {}\n#[cfg(not(test))]\nfn e() {}\n";
     let repo = Repo::of(&[("src/sip/a.rs", text), ("src/sip/tests.rs", "fn x() {}\n")]);
     let source = &repo.sources[0];
-    let seen: Vec<bool> = [1, 4, 7, 9, 11]
-        .iter()
-        .map(|line| source.is_test(*line))
-        .collect();
+    let seen: Vec<bool> = [1, 4, 7, 9, 11].iter().map(|line| source.is_test(*line)).collect();
     assert_eq!(seen, [false, true, true, false, false]);
     assert!(repo.sources[1].is_test(1));
 }
@@ -434,19 +401,12 @@ fn test_code_is_told_from_product_code() {
 #[test]
 fn a_module_declared_for_tests_marks_its_files() {
     let repo = Repo::of(&[
-        (
-            "src/sip/mod.rs",
-            "#[cfg(test)]\nmod torture;\nmod framing;\n",
-        ),
+        ("src/sip/mod.rs", "#[cfg(test)]\nmod torture;\nmod framing;\n"),
         ("src/sip/torture.rs", "fn x() {}\n"),
         ("src/sip/torture/corpus.rs", "fn x() {}\n"),
         ("src/sip/framing.rs", "fn x() {}\n"),
     ]);
-    let seen: Vec<bool> = repo
-        .sources
-        .iter()
-        .map(|source| source.is_test(3))
-        .collect();
+    let seen: Vec<bool> = repo.sources.iter().map(|source| source.is_test(3)).collect();
     assert_eq!(seen, [false, true, true, false]);
 }
 
@@ -454,17 +414,11 @@ fn a_module_declared_for_tests_marks_its_files() {
 fn modules_follow_folders_and_inline_modules() {
     let repo = Repo::of(&[
         ("src/lib.rs", "mod sip;\n"),
-        (
-            "src/sip/mod.rs",
-            "mod a {\n    mod b {\n        fn c() {}\n    }\n}\n",
-        ),
+        ("src/sip/mod.rs", "mod a {\n    mod b {\n        fn c() {}\n    }\n}\n"),
         ("sip-tests/x.rs", "fn x() {}\n"),
     ]);
     assert_eq!(repo.sources[0].module(), Some(Vec::new()));
-    assert_eq!(
-        repo.sources[1].module_at(3),
-        Some(vec!["sip".into(), "a".into(), "b".into()])
-    );
+    assert_eq!(repo.sources[1].module_at(3), Some(vec!["sip".into(), "a".into(), "b".into()]));
     assert_eq!(repo.sources[1].layer(), Some("sip"));
     assert_eq!(repo.sources[2].module(), None);
 }

@@ -21,18 +21,12 @@ const MAP: &str = "src/README.md";
 
 /// Entries of the top level that are neither expected, hidden, nor ignored by git.
 pub(crate) fn strangers(repo: &Repo) -> Vec<Finding> {
-    let ignored: Vec<&str> = repo
-        .text(".gitignore")
-        .unwrap_or_default()
-        .lines()
-        .collect();
+    let ignored: Vec<&str> = repo.text(".gitignore").unwrap_or_default().lines().collect();
     let is_ignored = |name: &str| {
         ignored.iter().any(|line| {
             let line = line.trim().trim_end_matches('/');
             line.strip_prefix('/') == Some(name)
-                || line
-                    .strip_prefix('*')
-                    .is_some_and(|end| name.ends_with(end))
+                || line.strip_prefix('*').is_some_and(|end| name.ends_with(end))
         })
     };
     let mut findings = Vec::new();
@@ -50,35 +44,21 @@ pub(crate) fn strangers(repo: &Repo) -> Vec<Finding> {
 pub(crate) fn absent(repo: &Repo) -> Vec<Finding> {
     let is_absent = |name: &&&str| !repo.entries.contains(**name);
     let absent = TOP_LEVEL.iter().filter(is_absent);
-    absent
-        .map(|name| Finding::new(name, 1, "is missing: write it"))
-        .collect()
+    absent.map(|name| Finding::new(name, 1, "is missing: write it")).collect()
 }
 
 /// Where the code map and the folders below `src/` differ, two levels deep.
 pub(crate) fn map_differences(repo: &Repo) -> Vec<Finding> {
     let Some(text) = repo.text(MAP) else {
-        return vec![Finding::new(
-            MAP,
-            1,
-            "is missing: write it, with a heading `Code map`",
-        )];
+        return vec![Finding::new(MAP, 1, "is missing: write it, with a heading `Code map`")];
     };
     let Some(listed) = listed_folders(text) else {
-        return vec![Finding::new(
-            MAP,
-            1,
-            "has no heading with the words `Code map`: add it",
-        )];
+        return vec![Finding::new(MAP, 1, "has no heading with the words `Code map`: add it")];
     };
     let existing: BTreeSet<String> = repo
         .folders
         .iter()
-        .filter(|folder| {
-            repo.texts
-                .iter()
-                .any(|file| file.path.starts_with(&format!("{folder}/")))
-        })
+        .filter(|folder| repo.texts.iter().any(|file| file.path.starts_with(&format!("{folder}/"))))
         .filter_map(|folder| folder.strip_prefix("src/"))
         .filter(|folder| folder.split('/').count() <= 2)
         .map(str::to_owned)
@@ -89,9 +69,7 @@ pub(crate) fn map_differences(repo: &Repo) -> Vec<Finding> {
         findings.push(Finding::new(MAP, 1, what));
     }
     for folder in listed.difference(&existing) {
-        let line = text
-            .lines()
-            .position(|line| line.contains(&format!("{folder}/")));
+        let line = text.lines().position(|line| line.contains(&format!("{folder}/")));
         let what = format!("the code map lists `{folder}/`, which does not exist: remove it");
         findings.push(Finding::new(MAP, line.map_or(1, |at| at + 1), what));
     }
@@ -145,25 +123,15 @@ fn folder_name(text: &str) -> Option<String> {
 
 /// Folders of one line of a drawn tree; `branch` holds those above it.
 fn drawn_folders(line: &str, branch: &mut Vec<String>) -> Vec<String> {
-    let Some(column) = line
-        .chars()
-        .position(|letter| letter == '├' || letter == '└')
-    else {
+    let Some(column) = line.chars().position(|letter| letter == '├' || letter == '└') else {
         return Vec::new();
     };
     let rest: String = line.chars().skip(column + 1).collect();
     branch.truncate(column / 4);
-    let names = rest
-        .trim_start_matches('─')
-        .split_whitespace()
-        .map_while(folder_name);
+    let names = rest.trim_start_matches('─').split_whitespace().map_while(folder_name);
     let above = branch.join("/");
     let join = |name: String| {
-        if above.is_empty() {
-            name
-        } else {
-            format!("{above}/{name}")
-        }
+        if above.is_empty() { name } else { format!("{above}/{name}") }
     };
     let folders: Vec<String> = names.map(join).collect();
     if let Some(name) = folders.first().and_then(|folder| folder.rsplit('/').next()) {
@@ -182,11 +150,7 @@ pub(crate) fn silent_layers(repo: &Repo) -> Vec<Finding> {
             Some((layer, _)) => {
                 let beside = format!("src/{layer}.rs");
                 let has_beside = repo.text(&beside).is_some();
-                roots.insert(if has_beside {
-                    beside
-                } else {
-                    format!("src/{layer}/mod.rs")
-                });
+                roots.insert(if has_beside { beside } else { format!("src/{layer}/mod.rs") });
             }
             None => {
                 roots.insert(source.path.clone());
@@ -194,14 +158,10 @@ pub(crate) fn silent_layers(repo: &Repo) -> Vec<Finding> {
         }
     }
     for root in roots {
-        let speaks = repo
-            .sources
-            .iter()
-            .find(|source| source.path == root)
-            .is_some_and(|source| {
-                let mut inner = source.ast.attrs.iter();
-                inner.any(|attribute| attribute.path().is_ident("doc"))
-            });
+        let speaks = repo.sources.iter().find(|source| source.path == root).is_some_and(|source| {
+            let mut inner = source.ast.attrs.iter();
+            inner.any(|attribute| attribute.path().is_ident("doc"))
+        });
         if !speaks {
             let what = "needs a `//!` doc: what it owns, what it never does";
             findings.push(Finding::new(&root, 1, what));
@@ -267,10 +227,7 @@ mod tests {
             ("docs/a.md", ""),
             ("notes.txt", ""),
         ]);
-        let names: Vec<String> = strangers(&repo)
-            .into_iter()
-            .map(|finding| finding.path)
-            .collect();
+        let names: Vec<String> = strangers(&repo).into_iter().map(|finding| finding.path).collect();
         assert_eq!(names, ["docs", "notes.txt"]);
         assert_eq!(absent(&repo).len(), TOP_LEVEL.len() - 1);
     }
@@ -284,10 +241,7 @@ mod tests {
             ("src/sip/message/header/via.rs", ""),
             ("src/base/mod.rs", ""),
         ]);
-        map_differences(&repo)
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        map_differences(&repo).iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -329,33 +283,23 @@ mod tests {
             ("src/mesh.rs", "//! Mesh.\n"),
             ("src/mesh/a.rs", ""),
         ]);
-        let paths: Vec<String> = silent_layers(&repo)
-            .into_iter()
-            .map(|finding| finding.path)
-            .collect();
+        let paths: Vec<String> =
+            silent_layers(&repo).into_iter().map(|finding| finding.path).collect();
         assert_eq!(paths, ["src/call/mod.rs", "src/main.rs"]);
     }
 
     #[test]
     fn test_files_without_an_entry_are_found() {
         let repo = Repo::of(&[
-            (
-                "Cargo.toml",
-                "[[test]]\nname = \"a\"\npath = \"sip-tests/a.rs\"\n",
-            ),
+            ("Cargo.toml", "[[test]]\nname = \"a\"\npath = \"sip-tests/a.rs\"\n"),
             ("sip-tests/a.rs", ""),
             ("sip-tests/b.rs", ""),
             ("sip-tests/c/main.rs", ""),
             ("sip-tests/c/part.rs", ""),
             ("benches/d.rs", ""),
         ]);
-        let paths: Vec<String> = undeclared(&repo)
-            .into_iter()
-            .map(|finding| finding.path)
-            .collect();
-        assert_eq!(
-            paths,
-            ["sip-tests/b.rs", "sip-tests/c/main.rs", "benches/d.rs"]
-        );
+        let paths: Vec<String> =
+            undeclared(&repo).into_iter().map(|finding| finding.path).collect();
+        assert_eq!(paths, ["sip-tests/b.rs", "sip-tests/c/main.rs", "benches/d.rs"]);
     }
 }

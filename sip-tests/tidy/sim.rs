@@ -6,10 +6,7 @@ use crate::repo::{Finding, Repo};
 /// Where `sim` escapes its fence.
 pub(crate) fn escapes(repo: &Repo) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for source in repo
-        .product()
-        .filter(|source| !source.path.starts_with("src/sim"))
-    {
+    for source in repo.product().filter(|source| !source.path.starts_with("src/sim")) {
         for named in own_paths(source) {
             let names_it = named.segments.first().is_some_and(|first| first == "sim");
             if names_it && !source.is_test(named.line) {
@@ -47,10 +44,8 @@ fn fence(repo: &Repo) -> Vec<Finding> {
                 attribute.path().is_ident("cfg")
                     && attribute.meta.require_list().is_ok_and(|list| {
                         let tokens = list.tokens.to_string();
-                        let cfg: String = tokens
-                            .chars()
-                            .filter(|letter| !letter.is_whitespace())
-                            .collect();
+                        let cfg: String =
+                            tokens.chars().filter(|letter| !letter.is_whitespace()).collect();
                         cfg == "any(test,feature=\"sim\")"
                     })
             });
@@ -63,17 +58,9 @@ fn fence(repo: &Repo) -> Vec<Finding> {
     }
     let exists = repo.folders.contains("src/sim");
     if exists && !declared {
-        findings.push(Finding::new(
-            "src/lib.rs",
-            1,
-            "src/sim/ exists: declare `mod sim`",
-        ));
+        findings.push(Finding::new("src/lib.rs", 1, "src/sim/ exists: declare `mod sim`"));
     }
-    if exists
-        && !repo
-            .text("Cargo.toml")
-            .is_some_and(|text| text.contains("sim = []"))
-    {
+    if exists && !repo.text("Cargo.toml").is_some_and(|text| text.contains("sim = []")) {
         let what = "src/sim/ exists: declare the feature `sim = []`, off by default";
         findings.push(Finding::new("Cargo.toml", 1, what));
     }
@@ -91,10 +78,8 @@ mod tests {
     use crate::repo::Repo;
 
     const MANIFEST: (&str, &str) = ("Cargo.toml", "[features]\nsim = []\n");
-    const FENCED: (&str, &str) = (
-        "src/lib.rs",
-        "#[cfg(any(test, feature = \"sim\"))]\npub mod sim;\n",
-    );
+    const FENCED: (&str, &str) =
+        ("src/lib.rs", "#[cfg(any(test, feature = \"sim\"))]\npub mod sim;\n");
     const SIM: (&str, &str) = ("src/sim/mod.rs", "use crate::sim::world;\n");
 
     fn count(files: &[(&str, &str)]) -> usize {
@@ -111,11 +96,7 @@ mod tests {
     fn a_simulator_without_its_fence_is_found() {
         assert_eq!(count(&[MANIFEST, ("src/lib.rs", "pub mod sim;"), SIM]), 1);
         assert_eq!(
-            count(&[
-                MANIFEST,
-                ("src/lib.rs", "#[cfg(feature = \"sim\")] mod sim;"),
-                SIM
-            ]),
+            count(&[MANIFEST, ("src/lib.rs", "#[cfg(feature = \"sim\")] mod sim;"), SIM]),
             1
         );
         assert_eq!(count(&[MANIFEST, ("src/lib.rs", "mod call;"), SIM]), 1);
@@ -124,20 +105,9 @@ mod tests {
 
     #[test]
     fn product_code_that_names_the_simulator_is_found() {
-        let role = (
-            "src/roles/node/assemble.rs",
-            "fn f() { crate::sim::world::build(); }",
-        );
+        let role = ("src/roles/node/assemble.rs", "fn f() { crate::sim::world::build(); }");
         assert_eq!(count(&[MANIFEST, FENCED, SIM, role]), 1);
-        assert_eq!(
-            count(&[
-                MANIFEST,
-                FENCED,
-                SIM,
-                ("src/main.rs", "use sipcluster::sim::x;")
-            ]),
-            1
-        );
+        assert_eq!(count(&[MANIFEST, FENCED, SIM, ("src/main.rs", "use sipcluster::sim::x;")]), 1);
         let export = "#[cfg(any(test, feature = \"sim\"))]\npub mod sim;\npub use sim::world;\n";
         assert_eq!(count(&[MANIFEST, ("src/lib.rs", export), SIM]), 1);
     }

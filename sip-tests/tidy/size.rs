@@ -24,10 +24,7 @@ fn too_long(repo: &Repo) -> BTreeMap<String, Finding> {
         }
     }
     for source in &repo.sources {
-        let mut functions = Functions {
-            owner: Vec::new(),
-            found: Vec::new(),
-        };
+        let mut functions = Functions { owner: Vec::new(), found: Vec::new() };
         functions.visit_file(&source.ast);
         for (name, first, lines) in functions.found {
             if lines > FUNCTION_LINES_MAX {
@@ -46,12 +43,7 @@ fn too_long(repo: &Repo) -> BTreeMap<String, Finding> {
 pub(crate) fn oversized(repo: &Repo) -> Vec<Finding> {
     let mut found = too_long(repo);
     let mut findings = Vec::new();
-    for (at, line) in repo
-        .text(EXCEPTIONS)
-        .unwrap_or_default()
-        .lines()
-        .enumerate()
-    {
+    for (at, line) in repo.text(EXCEPTIONS).unwrap_or_default().lines().enumerate() {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
@@ -63,11 +55,7 @@ pub(crate) fn oversized(repo: &Repo) -> Vec<Finding> {
             Some(_) => None,
         };
         if let Some(complaint) = complaint {
-            findings.push(Finding::new(
-                EXCEPTIONS,
-                at + 1,
-                format!("{line} {complaint}"),
-            ));
+            findings.push(Finding::new(EXCEPTIONS, at + 1, format!("{line} {complaint}")));
         }
     }
     findings.extend(found.into_values());
@@ -84,10 +72,7 @@ fn exception(line: &str) -> Option<(&str, &str)> {
     };
     let (id_from, id_to) = bare(id)?;
     let (reason_from, reason_to) = bare(reason)?;
-    Some((
-        &id.trim()[id_from..id_to],
-        reason.trim()[reason_from..reason_to].trim(),
-    ))
+    Some((&id.trim()[id_from..id_to], reason.trim()[reason_from..reason_to].trim()))
 }
 
 struct Functions {
@@ -155,10 +140,7 @@ mod tests {
     use crate::repo::Repo;
 
     fn function_of(lines: usize) -> String {
-        format!(
-            "impl S {{\n    /// Doc.\n    fn f() {{\n{}    }}\n}}\n",
-            "\n".repeat(lines - 2)
-        )
+        format!("impl S {{\n    /// Doc.\n    fn f() {{\n{}    }}\n}}\n", "\n".repeat(lines - 2))
     }
 
     fn findings(text: &str, exceptions: &str) -> Vec<String> {
@@ -176,11 +158,7 @@ mod tests {
     fn one_line_more_is_found() {
         let found = findings(&function_of(FUNCTION_LINES_MAX + 1), "");
         assert_eq!(found.len(), 1);
-        assert!(
-            found[0].starts_with("src/sip/a.rs:3: `S::f` has 71 lines"),
-            "{}",
-            found[0]
-        );
+        assert!(found[0].starts_with("src/sip/a.rs:3: `S::f` has 71 lines"), "{}", found[0]);
         assert_eq!(findings(&"//\n".repeat(FILE_LINES_MAX + 1), "").len(), 1);
     }
 
@@ -193,10 +171,7 @@ mod tests {
     #[test]
     fn an_exception_that_is_not_needed_or_says_nothing_is_found() {
         let long = function_of(FUNCTION_LINES_MAX + 1);
-        assert_eq!(
-            findings("fn f() {}", "\"src/sip/a.rs::f\" = \"once\"\n").len(),
-            1
-        );
+        assert_eq!(findings("fn f() {}", "\"src/sip/a.rs::f\" = \"once\"\n").len(), 1);
         assert_eq!(findings("fn f() {}", "src/sip/a.rs: long\n").len(), 1);
         assert_eq!(findings(&long, "\"src/sip/a.rs::S::f\" = \"\"\n").len(), 2);
     }

@@ -62,44 +62,21 @@ mod tests {
 
     fn lines(path: &str, text: &str, allowed: &[&str]) -> Vec<usize> {
         let repo = Repo::of(&[(path, text)]);
-        unsafe_places(&repo, allowed)
-            .iter()
-            .map(|finding| finding.line)
-            .collect()
+        unsafe_places(&repo, allowed).iter().map(|finding| finding.line).collect()
     }
 
     #[test]
     fn unsafe_outside_the_list_is_found() {
         assert_eq!(lines("src/runtime/a.rs", BLOCK, &[]), [3]);
-        assert_eq!(
-            lines(
-                "src/sip/a.rs",
-                "#[allow(unsafe_code)]\nunsafe fn f() {}\n",
-                &[]
-            ),
-            [1, 2]
-        );
-        assert!(
-            lines(
-                "src/sip/a.rs",
-                "// unsafe\nconst A: &str = \"unsafe\";\n",
-                &[]
-            )
-            .is_empty()
-        );
+        assert_eq!(lines("src/sip/a.rs", "#[allow(unsafe_code)]\nunsafe fn f() {}\n", &[]), [1, 2]);
+        assert!(lines("src/sip/a.rs", "// unsafe\nconst A: &str = \"unsafe\";\n", &[]).is_empty());
     }
 
     #[test]
     fn the_list_holds_only_what_needs_it() {
         assert!(lines("src/runtime/a.rs", BLOCK, &["src/runtime/a.rs"]).is_empty());
-        assert_eq!(
-            lines("src/runtime/a.rs", "fn f() {}", &["src/runtime/a.rs"]),
-            [1]
-        );
+        assert_eq!(lines("src/runtime/a.rs", "fn f() {}", &["src/runtime/a.rs"]), [1]);
         assert_eq!(lines("src/sip/a.rs", BLOCK, &["src/sip/a.rs"]), [1]);
-        assert_eq!(
-            lines("src/sip/a.rs", "fn f() {}", &["src/runtime/gone.rs"]),
-            [1]
-        );
+        assert_eq!(lines("src/sip/a.rs", "fn f() {}", &["src/runtime/gone.rs"]), [1]);
     }
 }

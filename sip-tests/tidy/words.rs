@@ -8,22 +8,11 @@ use proc_macro2::TokenTree;
 use crate::paths::{tokens_of, trees};
 use crate::repo::{Finding, Repo};
 
-const PROMISES: &[&str] = &[
-    concat!("TO", "DO"),
-    concat!("FIX", "ME"),
-    concat!("X", "XX"),
-    concat!("H", "ACK"),
-];
-const LEFT_OUT: &[&str] = &[
-    concat!("todo", "!("),
-    concat!("unimplemented", "!("),
-    concat!("#[ig", "nore"),
-];
-const MACHINE_ROOTS: &[&str] = &[
-    concat!("/ho", "me"),
-    concat!("/ro", "ot"),
-    concat!("/wo", "rk"),
-];
+const PROMISES: &[&str] =
+    &[concat!("TO", "DO"), concat!("FIX", "ME"), concat!("X", "XX"), concat!("H", "ACK")];
+const LEFT_OUT: &[&str] =
+    &[concat!("todo", "!("), concat!("unimplemented", "!("), concat!("#[ig", "nore")];
+const MACHINE_ROOTS: &[&str] = &[concat!("/ho", "me"), concat!("/ro", "ot"), concat!("/wo", "rk")];
 const SCRATCH_ROOT: &str = concat!("/t", "mp");
 const REGISTRIES: &[&str] = &[
     concat!("index.crates", ".io"),
@@ -40,9 +29,8 @@ const REGISTRIES: &[&str] = &[
     concat!("cargo_registries", "_"),
 ];
 const LOCK_SOURCE: &str = "source = \"registry+https://github.com/rust-lang/crates.io-index\"";
-const EMPTY_NAMES: &[&str] = &[
-    "util", "utils", "helper", "helpers", "common", "misc", "stuff", "process",
-];
+const EMPTY_NAMES: &[&str] =
+    &["util", "utils", "helper", "helpers", "common", "misc", "stuff", "process"];
 
 /// Files of others, or written by a tool.
 fn is_foreign(path: &str) -> bool {
@@ -149,11 +137,7 @@ pub(crate) fn registries(repo: &Repo) -> Vec<Finding> {
 /// Files and folders whose names say nothing.
 pub(crate) fn empty_names(repo: &Repo) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let paths = repo
-        .texts
-        .iter()
-        .map(|file| &file.path)
-        .chain(&repo.folders);
+    let paths = repo.texts.iter().map(|file| &file.path).chain(&repo.folders);
     for path in paths {
         let name = path.rsplit('/').next().unwrap_or(path);
         let stem = name.split('.').next().unwrap_or(name);
@@ -193,10 +177,7 @@ mod tests {
     use crate::repo::{Finding, Repo};
 
     fn with(rule: fn(&Repo) -> Vec<Finding>, path: &str, text: &str) -> Vec<usize> {
-        rule(&Repo::of(&[(path, text)]))
-            .iter()
-            .map(|finding| finding.line)
-            .collect()
+        rule(&Repo::of(&[(path, text)])).iter().map(|finding| finding.line).collect()
     }
 
     #[test]
@@ -204,10 +185,7 @@ mod tests {
         for word in PROMISES {
             let text = format!("//! A.\n// {word}: later\n// {word}S and x{word}\n");
             assert_eq!(with(promises, "src/a.rs", &text), [2], "{word}");
-            assert_eq!(
-                with(promises, "README.md", &format!("- {word} more\n")),
-                [1]
-            );
+            assert_eq!(with(promises, "README.md", &format!("- {word} more\n")), [1]);
         }
         for text in LEFT_OUT {
             let code = format!("fn f() {{}} // {text}\n");
@@ -220,74 +198,36 @@ mod tests {
     fn machine_paths_are_found_in_literals_and_texts() {
         let root = MACHINE_ROOTS[0];
         assert_eq!(
-            with(
-                machine_paths,
-                "src/a.rs",
-                &format!("const A: &str = \"{SCRATCH_ROOT}/x\";")
-            ),
+            with(machine_paths, "src/a.rs", &format!("const A: &str = \"{SCRATCH_ROOT}/x\";")),
             [1]
         );
+        assert_eq!(with(machine_paths, "src/a.rs", &format!("const A: &[u8] = b\"{root}\";")), [1]);
         assert_eq!(
-            with(
-                machine_paths,
-                "src/a.rs",
-                &format!("const A: &[u8] = b\"{root}\";")
-            ),
-            [1]
-        );
-        assert_eq!(
-            with(
-                machine_paths,
-                "src/a.rs",
-                &format!("fn f() {{ g!(\n\"dir={root}/x\") }}")
-            )
-            .first(),
+            with(machine_paths, "src/a.rs", &format!("fn f() {{ g!(\n\"dir={root}/x\") }}"))
+                .first(),
             Some(&2)
         );
-        assert_eq!(
-            with(
-                machine_paths,
-                "config/a.yaml",
-                &format!("a: 1\nb: {root}/x\n")
-            ),
-            [2]
-        );
+        assert_eq!(with(machine_paths, "config/a.yaml", &format!("a: 1\nb: {root}/x\n")), [2]);
     }
 
     #[test]
     fn other_paths_pass() {
         let root = MACHINE_ROOTS[2];
         assert!(
-            with(
-                machine_paths,
-                "src/a.rs",
-                &format!("const A: &str = \"/api{root}/x\";")
-            )
-            .is_empty()
+            with(machine_paths, "src/a.rs", &format!("const A: &str = \"/api{root}/x\";"))
+                .is_empty()
         );
         assert!(
-            with(
-                machine_paths,
-                "src/a.rs",
-                &format!("const A: &str = \"{root}ers/x\";")
-            )
-            .is_empty()
+            with(machine_paths, "src/a.rs", &format!("const A: &str = \"{root}ers/x\";"))
+                .is_empty()
         );
         assert!(
-            with(
-                machine_paths,
-                "src/a.rs",
-                &format!("const A: &str = \"a{SCRATCH_ROOT}\";")
-            )
-            .is_empty()
+            with(machine_paths, "src/a.rs", &format!("const A: &str = \"a{SCRATCH_ROOT}\";"))
+                .is_empty()
         );
         assert!(
-            with(
-                machine_paths,
-                "sip-tests/run",
-                &format!("mktemp -d {SCRATCH_ROOT}/a.b\n")
-            )
-            .is_empty()
+            with(machine_paths, "sip-tests/run", &format!("mktemp -d {SCRATCH_ROOT}/a.b\n"))
+                .is_empty()
         );
     }
 

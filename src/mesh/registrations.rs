@@ -4,8 +4,8 @@
 //! every other proxy over one link, forwarded once and never onward. A proxy that
 //! joins gets a snapshot in parts, paced by its acknowledgements; one that was cut
 //! off gets what it missed, as long as the bounded log has it. Digests find what
-//! went wrong all the same. What counts when entries meet is in [`replica`]; the
-//! course of a link is drawn in [`link`].
+//! went wrong all the same. What counts when entries meet is in `replica.rs`; the
+//! course of a link is drawn in `link.rs`.
 //!
 //! The machine knows no socket: the shell dials whom [`Registrations::should_dial`]
 //! names, and turns connections into events.

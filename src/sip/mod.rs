@@ -2,6 +2,7 @@
 //! here knows what a DN or an agent is, reads a clock or owns a socket.
 
 pub mod auth;
+pub mod framing;
 pub mod message;
 pub mod packet;
 pub mod registrar;

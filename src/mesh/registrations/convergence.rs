@@ -1,7 +1,8 @@
 //! Verifies that all proxies come to hold the same, whatever was registered where,
 //! whatever broke and in which order frames of different links came. Digests could
 //! hide a fault of the other parts, so the first comparison is before any of them
-//! can have had an effect.
+//! can have had an effect. Only what a proxy told some but not all others before it
+//! stopped is theirs to find.
 
 use super::world::{SMALL, World, entry, node};
 use super::*;
@@ -81,14 +82,17 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 384, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn quiet_links_make_all_stores_equal(len in 2..4_usize, steps in vec(step(), 0..120)) {
+    fn quiet_links_make_all_stores_equal(len in 2..4_usize, steps in vec(step(), 0..120), restarts: bool) {
         let mut world = World::new(len, SMALL);
-        for step in steps {
+        let is_left_out = |step: &Step| matches!(step, Step::Restart { .. }) && !restarts;
+        for step in steps.into_iter().filter(|step| !is_left_out(step)) {
             apply(&mut world, step);
         }
         // Until connections that broke on one side only have been noticed.
         world.run(6);
-        world.assert_equal();
+        if !restarts {
+            world.assert_equal();
+        }
         world.run(30);
         let view = world.assert_equal();
         prop_assert_eq!(world.open_links(), len * (len - 1) / 2, "one link per pair");

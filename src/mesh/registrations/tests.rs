@@ -283,6 +283,42 @@ fn what_an_expired_binding_has_beaten_does_not_come_back() {
 }
 
 #[test]
+fn the_digest_counts_what_is_live() {
+    let empty = Replica::new(0).digest().to_vec();
+    let mut replica = Replica::new(0);
+    let later = |seconds| Instant::ZERO + Duration::from_secs(seconds);
+    let version = |version, call_id: &str, expires| {
+        let mut entry = entry(0, "7001", "sip:a", call_id, 1, expires);
+        entry.version = version;
+        entry
+    };
+    replica.merge(&version(1, "old", later(600)), Instant::ZERO);
+    let old = replica.digest().to_vec();
+    assert_ne!(old, empty);
+    replica.merge(&version(2, "new", later(60)), Instant::ZERO);
+    assert!(replica.digest() != old && replica.digest() != empty);
+    assert_eq!(replica.deadline(), later(60));
+    replica.on_timer(later(60));
+    assert_eq!((replica.digest(), replica.contacts_len()), (&*empty, 1), "the old one is not back");
+    replica.on_timer(later(600));
+    assert_eq!((replica.deadline(), replica.contacts_len()), (Instant::NEVER, 0));
+}
+
+#[test]
+fn a_part_of_the_store_is_not_the_store() {
+    let mut world = World::new(2, SMALL);
+    let link = world.dial(0, 1);
+    let hello = hello_of(&world, link, 1);
+    send(&mut world, 1, link, Body::Hello(hello));
+    let entries = Vec::new();
+    let part =
+        proto::Snapshot { number: 1, part: 0, last: true, full: false, baseline: 0, entries };
+    send(&mut world, 1, link, Body::Snapshot(part));
+    assert!(!world.proxies[1].machine.ready(world.now).ready);
+    assert!(world.proxies[1].machine.peers().all(|peer| peer.linked && !peer.caught_up));
+}
+
+#[test]
 fn digests_find_what_went_wrong() {
     let (mut world, _) = linked(SMALL);
     let mut lost = entry(0, "7001", "sip:a", "x", 1, world.now + HOUR);
@@ -292,6 +328,27 @@ fn digests_find_what_went_wrong() {
     assert_ne!(world.view(0), world.view(1));
     world.run(14);
     assert_eq!(world.assert_equal().len(), 1, "after two digests");
+}
+
+#[test]
+fn what_a_stopped_proxy_told_only_some_spreads_by_digests() {
+    let mut world = World::new(3, SMALL);
+    world.run(1);
+    let to_2 = world.link_between(0, 2);
+    world.break_link(to_2);
+    register(&mut world, 0, "sip:a", "x", 1);
+    world.deliver_all();
+    world.restart(0, false);
+    assert_eq!((world.view(1).len(), world.view(2).len()), (1, 0));
+    for _ in 0..21 {
+        world.pass(Duration::from_secs(1));
+        world.deliver_all();
+    }
+    assert_eq!(
+        (world.view(1).len(), world.view(2).len()),
+        (1, 1),
+        "without the proxy that took it"
+    );
 }
 
 #[test]

@@ -218,6 +218,14 @@ impl World {
         self.wires.keys().copied().collect()
     }
 
+    pub(super) fn link_between(&self, one: usize, other: usize) -> LinkId {
+        let joins = |wire: &Wire| {
+            wire.open == [true; 2] && wire.ends.contains(&one) && wire.ends.contains(&other)
+        };
+        let found = self.wires.iter().find(|(_, wire)| joins(wire)).map(|(link, _)| *link);
+        found.expect("linked")
+    }
+
     /// Delivers the next frame towards one end of a link; false if there is none.
     pub(super) fn deliver(&mut self, link: LinkId, towards: usize) -> bool {
         let Some(wire) = self.wires.get_mut(&link) else { return false };

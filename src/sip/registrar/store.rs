@@ -54,6 +54,8 @@ impl Record {
                 .is_lt()
         };
         let at = self.bindings.partition_point(before);
+        // Nearly every record has one binding; room for four would double its size.
+        self.bindings.reserve_exact(1);
         self.bindings.insert(at, binding);
     }
 
@@ -280,7 +282,7 @@ impl Registrar {
     fn judge(
         &self,
         update: &Update,
-        contacts: &[(String, Contact)],
+        contacts: &[(String, &Contact)],
         now: Instant,
     ) -> Result<Verdict, Refusal> {
         let record = self.records.get(&*update.aor);
@@ -326,7 +328,7 @@ impl Registrar {
     fn commit(
         &mut self,
         update: &Update,
-        contacts: Vec<(String, Contact)>,
+        contacts: Vec<(String, &Contact)>,
         now: Instant,
     ) -> Vec<Entry> {
         let aor = match self.records.get_key_value(&*update.aor) {
@@ -345,7 +347,7 @@ impl Registrar {
             }
             Change::Contacts(_) => contacts
                 .into_iter()
-                .map(|(key, contact)| commit.contact(record, key, &contact))
+                .map(|(key, contact)| commit.contact(record, key, contact))
                 .collect(),
         };
         let after = record.bindings.len();
@@ -411,12 +413,15 @@ impl Commit<'_> {
         let old = record.take(&key);
         let share = |held: Option<&Arc<str>>, text: &str| match held {
             Some(held) if **held == *text => held.clone(),
+            Some(_) | None if text.is_empty() => Arc::default(),
             Some(_) | None => Arc::from(text),
         };
         let held = old.as_ref();
+        // A URI in normal form is its own key.
+        let uri = share(held.map(|old| &old.uri), &contact.uri);
         let binding = Binding {
-            key: share(held.map(|old| &old.key), &key),
-            uri: share(held.map(|old| &old.uri), &contact.uri),
+            key: share(held.map(|old| &old.key).or(Some(&uri)), &key),
+            uri,
             params: share(held.map(|old| &old.params), &contact.params),
             call_id: share(held.map(|old| &old.call_id), &self.call_id),
             cseq: self.update.cseq,
@@ -466,7 +471,7 @@ impl Commit<'_> {
 
 /// The contacts of a request with their keys, each key once (the last one
 /// counts), after the checks that need no store.
-fn keyed(update: &Update) -> Result<Vec<(String, Contact)>, Refusal> {
+fn keyed(update: &Update) -> Result<Vec<(String, &Contact)>, Refusal> {
     let within = |what, text: &str, bytes_max| {
         if text.len() > bytes_max { Err(Refusal::TooLong { what, bytes_max }) } else { Ok(()) }
     };
@@ -476,7 +481,7 @@ fn keyed(update: &Update) -> Result<Vec<(String, Contact)>, Refusal> {
         Change::Fetch | Change::RemoveAll => return Ok(Vec::new()),
         Change::Contacts(contacts) => contacts,
     };
-    let mut keyed: Vec<(String, Contact)> =
+    let mut keyed: Vec<(String, &Contact)> =
         Vec::with_capacity(contacts.len().min(CONTACTS_PER_AOR_LEN_MAX));
     for contact in contacts {
         within("contact parameters", &contact.params, CONTACT_PARAMS_BYTES_MAX)?;
@@ -485,7 +490,7 @@ fn keyed(update: &Update) -> Result<Vec<(String, Contact)>, Refusal> {
         if keyed.len() >= CONTACTS_PER_AOR_LEN_MAX {
             return Err(Refusal::TooManyContacts);
         }
-        keyed.push((key, contact.clone()));
+        keyed.push((key, contact));
     }
     Ok(keyed)
 }

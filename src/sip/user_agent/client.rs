@@ -29,7 +29,6 @@ pub(super) struct Draft {
     pub(super) uri: Vec<u8>,
     /// Everything behind the Via lines, with the body.
     pub(super) rest: Bytes,
-    pub(super) cseq: u32,
 }
 
 /// One client transaction.

@@ -99,7 +99,7 @@ impl Stack {
         for (name, value) in named {
             writer.named(name.as_bytes(), value.as_bytes());
         }
-        Some(Draft { method, uri: dialog.target.to_vec(), rest: writer.body(body), cseq })
+        Some(Draft { method, uri: dialog.target.to_vec(), rest: writer.body(body) })
     }
 
     /// Carries out one command of the call.

@@ -68,13 +68,8 @@ impl Core {
         if let Err((status, headers)) = self.authenticate(&dn, message, cx) {
             return (status, headers);
         }
-        let asked =
-            message.number(HeaderId::Expires).unwrap_or(self.settings.expires_max.as_secs());
-        let granted = asked.min(self.settings.expires_max.as_secs());
-        let mut headers = Vec::new();
-        if granted > 0 {
-            headers.push((HeaderId::Expires, granted.to_string()));
-        }
+        // The proxy grants each contact the smaller of this and what it asked for.
+        let headers = vec![(HeaderId::Expires, self.settings.expires_max.as_secs().to_string())];
         (200, headers)
     }
 

@@ -1,0 +1,19 @@
+//! What the Service Checker is told.
+
+use crate::modules::transport::core::Event as TransportEvent;
+use core::net::SocketAddr;
+
+/// One message to the Service Checker.
+#[derive(Debug)]
+pub enum Inbox {
+    /// From the transport.
+    Transport(Box<TransportEvent>),
+    /// A target stayed silent to a shard.
+    Suspect(SocketAddr),
+}
+
+impl From<TransportEvent> for Inbox {
+    fn from(event: TransportEvent) -> Self {
+        Self::Transport(Box::new(event))
+    }
+}

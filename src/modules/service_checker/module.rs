@@ -1,0 +1,128 @@
+//! The checker's turn.
+
+use super::core::{Action, Core, Cx, Event, Target};
+use super::inbox::Inbox;
+use crate::base::flow::Outbound;
+use crate::base::id::Ids;
+use crate::base::limits::{OUTBOX_LEN_MAX, TURN_BATCH_LEN};
+use crate::base::outbox::Outbox;
+use crate::base::time::Instant;
+use crate::modules::transport::core::Event as TransportEvent;
+use crate::modules::transport::handle::Transport;
+use crate::runtime::mailbox::Inbox as Mailbox;
+use crate::runtime::module::Module;
+use crate::runtime::waker::ThreadWaker;
+use crate::runtime::timer_wheel::TimerWheel;
+use std::sync::Arc;
+
+/// Hears of every change of a target's state.
+pub type Listener = Box<dyn FnMut(&Target, bool) + Send>;
+
+/// The Service Checker of one application.
+pub struct ServiceCheckerModule {
+    name: String,
+    core: Core,
+    ids: Ids,
+    inbox: Mailbox<Inbox>,
+    transport: Transport,
+    listener: Listener,
+    wheel: TimerWheel<usize>,
+    out: Outbox<Action>,
+    started: bool,
+}
+
+impl ServiceCheckerModule {
+    /// A checker that tells `listener` of every change.
+    #[must_use]
+    pub fn new(
+        application: &str,
+        core: Core,
+        ids: Ids,
+        inbox: Mailbox<Inbox>,
+        transport: Transport,
+        listener: Listener,
+    ) -> Self {
+        Self {
+            name: format!("{application}-512"),
+            core,
+            ids,
+            inbox,
+            transport,
+            listener,
+            wheel: TimerWheel::new(),
+            out: Outbox::new(OUTBOX_LEN_MAX),
+            started: false,
+        }
+    }
+
+    fn on(&mut self, event: Event, now: Instant) {
+        self.core.on(event, &mut Cx { now, ids: &mut self.ids, out: &mut self.out });
+    }
+
+    fn apply(&mut self) {
+        let mut sends: Vec<Outbound> = Vec::new();
+        for action in self.out.drain() {
+            match action {
+                Action::Send(outbound) => sends.push(outbound),
+                Action::Arm(index, at) => self.wheel.arm(at, index),
+                Action::State { target, in_service, reason } => {
+                    let Some((found, _)) = self.core.states().nth(target) else { continue };
+                    let state = if in_service { "in service" } else { "out of service" };
+                    tracing::info!(node = %self.name, target = %found.name, at = %found.to, %reason, "{state}");
+                    (self.listener)(found, in_service);
+                }
+            }
+        }
+        self.transport.send(&mut sends);
+    }
+}
+
+impl Module for ServiceCheckerModule {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn turn(&mut self, now: Instant) -> usize {
+        if !self.started {
+            self.started = true;
+            let presumed: Vec<Target> = self
+                .core
+                .states()
+                .filter(|(_, state)| *state)
+                .map(|(target, _)| target.clone())
+                .collect();
+            for target in &presumed {
+                (self.listener)(target, true);
+            }
+            self.on(Event::Start, now);
+        }
+        let mut due = Vec::new();
+        self.wheel.expire(now, &mut due);
+        let mut batch = Vec::new();
+        let work = due.len() + self.inbox.take(&mut batch, TURN_BATCH_LEN);
+        for index in due {
+            self.on(Event::Wake(index), now);
+        }
+        for message in batch {
+            match message {
+                Inbox::Suspect(address) => self.on(Event::Suspect(address), now),
+                Inbox::Transport(event) => match *event {
+                    TransportEvent::Packet(packet) => {
+                        self.on(Event::Response(Box::new(packet.message)), now)
+                    }
+                    TransportEvent::SendFailed(sender) => self.on(Event::SendFailed(sender), now),
+                },
+            }
+        }
+        self.apply();
+        work
+    }
+
+    fn next_deadline(&self) -> Instant {
+        self.wheel.next()
+    }
+
+    fn set_waker(&mut self, waker: &Arc<ThreadWaker>) {
+        self.inbox.set_waker(waker.clone());
+    }
+}

@@ -1,0 +1,140 @@
+//! The checker stepped by hand. Not verified here: sockets.
+
+use super::core::{Action, Core, Cx, Event, Target};
+use crate::base::flow::{Destination, Protocol};
+use crate::base::id::Ids;
+use crate::base::outbox::Outbox;
+use crate::base::seal::Sealer;
+use crate::base::time::{Duration, Instant};
+use crate::sip::message::{response_to, scan};
+use core::net::SocketAddr;
+use std::sync::Arc;
+
+const NODE: SocketAddr =
+    SocketAddr::new(core::net::IpAddr::V4(core::net::Ipv4Addr::LOCALHOST), 5070);
+
+fn target(name: &str, port: u16) -> Target {
+    Target {
+        name: name.into(),
+        to: Destination::Address {
+            protocol: Protocol::Udp,
+            remote: SocketAddr::new(NODE.ip(), port),
+        },
+        uri: format!("sip:127.0.0.1:{port}"),
+        hop: None,
+        check: Duration::from_secs(5),
+        force: Duration::from_secs(2),
+        error_check: false,
+        recovery: Duration::ZERO,
+        max_forwards: 70,
+        presumed: false,
+        is_proxy: false,
+    }
+}
+
+struct Bench {
+    core: Core,
+    ids: Ids,
+    out: Outbox<Action>,
+}
+
+impl Bench {
+    fn new(targets: Vec<Target>) -> Self {
+        let sealer = Arc::new(Sealer::new(&[b"key"]).expect("a key"));
+        Self { core: Core::new(targets, sealer, NODE, 1), ids: Ids::new(1), out: Outbox::new(64) }
+    }
+
+    fn step(&mut self, event: Event, at_ms: u64) -> Vec<Action> {
+        let now = Instant(at_ms * 1_000_000);
+        self.core.on(event, &mut Cx { now, ids: &mut self.ids, out: &mut self.out });
+        self.out.drain().collect()
+    }
+
+    fn answer(&mut self, sent: &[Action], status: u16, at_ms: u64) -> Vec<Action> {
+        let bytes = sent
+            .iter()
+            .find_map(|action| match action {
+                Action::Send(outbound) => Some(outbound.bytes.clone()),
+                Action::Arm(..) | Action::State { .. } => None,
+            })
+            .expect("a probe");
+        let request = scan(bytes.to_vec()).expect("a message");
+        assert_eq!(request.fault(), None);
+        let response = response_to(&request, status, b"", b"t", None).body(None);
+        let response = scan(response.to_vec()).expect("a message");
+        self.step(Event::Response(Box::new(response)), at_ms)
+    }
+}
+
+fn states(actions: &[Action]) -> Vec<(usize, bool)> {
+    actions
+        .iter()
+        .filter_map(|action| match action {
+            Action::State { target, in_service, .. } => Some((*target, *in_service)),
+            Action::Send(_) | Action::Arm(..) => None,
+        })
+        .collect()
+}
+
+#[test]
+fn a_target_that_answers_comes_in_and_goes_out_when_it_stops() {
+    let mut bench = Bench::new(vec![target("node", 5070)]);
+    let sent = bench.step(Event::Start, 0);
+    assert_eq!(states(&bench.answer(&sent, 200, 10)), [(0, true)]);
+    let sent = bench.step(Event::Wake(0), 5000);
+    assert!(sent.iter().any(|action| matches!(action, Action::Send(_))));
+    let resent = bench.step(Event::Wake(0), 5500);
+    assert!(resent.iter().any(|action| matches!(action, Action::Send(_))));
+    assert_eq!(states(&bench.step(Event::Wake(0), 6999)), []);
+    assert_eq!(states(&bench.step(Event::Wake(0), 7000)), [(0, false)]);
+    assert_eq!(states(&bench.answer(&sent, 200, 7100)), [], "a late answer is not believed");
+}
+
+#[test]
+fn a_backup_that_says_503_stays_out() {
+    let mut bench = Bench::new(vec![target("node", 5070)]);
+    let sent = bench.step(Event::Start, 0);
+    assert_eq!(states(&bench.answer(&sent, 503, 10)), []);
+}
+
+#[test]
+fn an_error_is_life_unless_told_otherwise() {
+    let mut strict = target("b", 5081);
+    strict.error_check = true;
+    let mut bench = Bench::new(vec![target("a", 5080)]);
+    let sent = bench.step(Event::Start, 0);
+    assert_eq!(states(&bench.answer(&sent, 404, 10)), [(0, true)]);
+    let mut bench = Bench::new(vec![strict]);
+    let sent = bench.step(Event::Start, 0);
+    assert_eq!(states(&bench.answer(&sent, 404, 10)), []);
+}
+
+#[test]
+fn silence_elsewhere_puts_out_at_once_and_asks() {
+    let mut bench = Bench::new(vec![target("node", 5070)]);
+    let sent = bench.step(Event::Start, 0);
+    bench.answer(&sent, 200, 10);
+    let actions = bench.step(Event::Suspect(NODE), 100);
+    assert_eq!(states(&actions), [(0, false)]);
+    assert_eq!(states(&bench.answer(&actions, 200, 120)), [(0, true)]);
+    assert!(bench.step(Event::Suspect("127.0.0.9:1".parse().expect("good")), 130).is_empty());
+}
+
+#[test]
+fn what_lies_behind_the_proxies_is_not_blamed_for_them() {
+    let mut proxy = target("proxy", 5060);
+    proxy.is_proxy = true;
+    let mut trunk = target("trunk", 5080);
+    trunk.hop = Some("sip:127.0.0.1:5080".to_owned());
+    trunk.presumed = true;
+    let mut bench = Bench::new(vec![proxy, trunk]);
+    let sent = bench.step(Event::Start, 0);
+    assert_eq!(sent.iter().filter(|action| matches!(action, Action::Send(_))).count(), 1);
+    bench.answer(&sent, 200, 10);
+    let probe = bench.step(Event::Wake(1), 5000);
+    assert_eq!(states(&bench.answer(&probe, 503, 5010)), [(1, false)]);
+    let probe = bench.step(Event::Wake(1), 10_000);
+    assert_eq!(states(&bench.answer(&probe, 200, 10_010)), [(1, true)]);
+    bench.step(Event::Suspect("127.0.0.1:5060".parse().expect("good")), 11_000);
+    assert_eq!(states(&bench.step(Event::Wake(1), 20_000)), []);
+}

@@ -1,0 +1,12 @@
+//! Transport (thread 768): the sockets of one application, framing, dispatch to
+//! shards, and the hand-over between applications of one process.
+
+pub mod core;
+pub mod handle;
+pub mod inbox;
+pub mod local;
+pub mod module;
+mod stream;
+
+#[cfg(test)]
+mod tests;

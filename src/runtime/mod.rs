@@ -1,0 +1,9 @@
+//! What modules stand on: the clock, mailboxes, timers, threads. The only folder
+//! that reads a clock, holds a lock or starts a thread. It knows no protocol.
+
+pub mod clock;
+pub mod mailbox;
+pub mod module;
+pub mod runner;
+pub mod timer_wheel;
+pub mod waker;
