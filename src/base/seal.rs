@@ -112,6 +112,12 @@ impl Sealer {
         Some(Self { keys: secrets.iter().map(|secret| Keys::new(secret)).collect() })
     }
 
+    /// Under one key.
+    #[must_use]
+    pub fn of(secret: &[u8]) -> Self {
+        Self { keys: vec![Keys::new(secret)] }
+    }
+
     /// Keys of 32 bytes for nonces, in the same order as the secrets.
     pub fn nonce_keys(&self) -> impl Iterator<Item = [u8; 32]> + '_ {
         self.keys.iter().map(|keys| keys.raw)

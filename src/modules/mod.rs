@@ -1,4 +1,5 @@
 //! Modules that every role uses.
 
+pub mod cluster_link;
 pub mod service_checker;
 pub mod transport;

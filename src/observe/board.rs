@@ -255,7 +255,12 @@ impl Collect for Board {
         }
         for app in self.apps() {
             let node = app.name.as_str();
-            sheet.gauge("ready", "Whether the application is ready", &[("node", node)], one_if(app.ready));
+            sheet.gauge(
+                "ready",
+                "Whether the application is ready",
+                &[("node", node)],
+                one_if(app.ready),
+            );
         }
     }
 }
@@ -275,12 +280,22 @@ fn collect_part(sheet: &mut Sheet, part: &AppState) {
     sheet.gauge("sip_registrations", help, &[node], part.counts.registrations as f64);
     for trunk in &part.trunks {
         let labels = [node, ("trunk", trunk.name.as_str())];
-        sheet.gauge("trunks_in_service", "Whether a trunk is in service", &labels, one_if(trunk.in_service));
+        sheet.gauge(
+            "trunks_in_service",
+            "Whether a trunk is in service",
+            &labels,
+            one_if(trunk.in_service),
+        );
     }
     for peer in &part.nodes {
         let id = peer.node_id.to_string();
         let labels = [node, ("node_id", id.as_str())];
-        sheet.gauge("nodes_in_service", "Whether a proxy sees a node in service", &labels, one_if(peer.in_service));
+        sheet.gauge(
+            "nodes_in_service",
+            "Whether a proxy sees a node in service",
+            &labels,
+            one_if(peer.in_service),
+        );
     }
 }
 

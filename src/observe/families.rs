@@ -12,8 +12,21 @@ use crate::base::time::Duration;
 
 /// Methods that are told apart; the last one stands for all others.
 const METHODS: [&str; 15] = [
-    "INVITE", "ACK", "CANCEL", "BYE", "REGISTER", "OPTIONS", "INFO", "MESSAGE", "UPDATE", "PRACK", "SUBSCRIBE",
-    "NOTIFY", "REFER", "PUBLISH", "UNKNOWN",
+    "INVITE",
+    "ACK",
+    "CANCEL",
+    "BYE",
+    "REGISTER",
+    "OPTIONS",
+    "INFO",
+    "MESSAGE",
+    "UPDATE",
+    "PRACK",
+    "SUBSCRIBE",
+    "NOTIFY",
+    "REFER",
+    "PUBLISH",
+    "UNKNOWN",
 ];
 /// Results of calls that are told apart; the last one stands for all others.
 const RESULTS: [&str; 5] = ["answered", "busy", "no_answer", "failed", "other"];
@@ -22,9 +35,11 @@ const CODE_MIN: u16 = 100;
 /// Status codes: 100 to 699.
 const CODES: usize = 600;
 /// From INVITE to 200, in seconds.
-const CALL_SETUP_BOUNDS: &[f64] = &[0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 30.0, 60.0, 120.0];
+const CALL_SETUP_BOUNDS: &[f64] =
+    &[0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 30.0, 60.0, 120.0];
 /// From INVITE to the first answer above 100 (RFC 6076 4.3), in seconds.
-const REQUEST_DELAY_BOUNDS: &[f64] = &[0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 32.0];
+const REQUEST_DELAY_BOUNDS: &[f64] =
+    &[0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 32.0];
 
 /// Which way a message goes, seen from the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +86,9 @@ impl Codes {
     /// Codes that were counted.
     fn counted(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
         let cells = self.0.get().into_iter().flat_map(|row| row.iter().enumerate());
-        cells.map(|(at, cell)| (at + usize::from(CODE_MIN), cell.get())).filter(|(_, count)| *count > 0)
+        cells
+            .map(|(at, cell)| (at + usize::from(CODE_MIN), cell.get()))
+            .filter(|(_, count)| *count > 0)
     }
 }
 
@@ -111,7 +128,9 @@ impl Families {
     fn new(node: &str) -> Self {
         Self {
             node: node.to_owned(),
-            requests: core::array::from_fn(|_| core::array::from_fn(|_| core::array::from_fn(|_| Counter::new()))),
+            requests: core::array::from_fn(|_| {
+                core::array::from_fn(|_| core::array::from_fn(|_| Counter::new()))
+            }),
             responses: core::array::from_fn(|_| core::array::from_fn(|_| Codes::default())),
             calls: core::array::from_fn(|_| Counter::new()),
             retransmissions: Counter::new(),
@@ -166,7 +185,12 @@ impl Families {
                 }
                 for (code, count) in responses[direction.index()].counted() {
                     let code = code.to_string();
-                    let labels = [("node", node), ("method", *method), ("code", code.as_str()), ("direction", way)];
+                    let labels = [
+                        ("node", node),
+                        ("method", *method),
+                        ("code", code.as_str()),
+                        ("direction", way),
+                    ];
                     sheet.counter("sip_responses", "SIP responses", &labels, count);
                 }
             }
@@ -185,17 +209,30 @@ impl Collect for Families {
         for (name, help, cell) in [
             ("sip_retransmissions", "SIP messages that came again", &self.retransmissions),
             ("sip_malformed", "SIP messages that could not be read", &self.malformed),
-            ("sip_stray_responses", "SIP responses that belong to no request", &self.stray_responses),
+            (
+                "sip_stray_responses",
+                "SIP responses that belong to no request",
+                &self.stray_responses,
+            ),
             ("foreign_route", "X-Genesys-Route headers that were not ours", &self.foreign_routes),
             ("bad_token", "Sealed tokens in URIs that did not open", &self.bad_tokens),
-            ("proxy_node_failovers", "Requests that went on to the next node", &self.node_failovers),
+            (
+                "proxy_node_failovers",
+                "Requests that went on to the next node",
+                &self.node_failovers,
+            ),
         ] {
             sheet.counter(name, help, &node, cell.get());
         }
         let help = "From INVITE to answer";
         sheet.histogram("call_setup_seconds", help, &node, self.call_setup.spread());
         let help = "From INVITE to the first response above 100, RFC 6076 4.3";
-        sheet.histogram("sip_session_request_delay_seconds", help, &node, self.session_request_delay.spread());
+        sheet.histogram(
+            "sip_session_request_delay_seconds",
+            help,
+            &node,
+            self.session_request_delay.spread(),
+        );
     }
 }
 
@@ -247,8 +284,18 @@ impl Collect for Turns {
     fn collect(&self, sheet: &mut Sheet) {
         let labels = [("node", self.node.as_str()), ("module", self.module.as_str())];
         let longest = self.longest.get().as_secs_f64();
-        sheet.gauge("turn_seconds_max", "Longest turn of a module since the start", &labels, longest);
-        sheet.counter("turn_panics", "Turns that panicked and were caught", &labels, self.panics.get());
+        sheet.gauge(
+            "turn_seconds_max",
+            "Longest turn of a module since the start",
+            &labels,
+            longest,
+        );
+        sheet.counter(
+            "turn_panics",
+            "Turns that panicked and were caught",
+            &labels,
+            self.panics.get(),
+        );
     }
 }
 

@@ -82,7 +82,8 @@ pub fn init(level: &str, json: bool, file: Option<&Path>) -> Result<LogHandle, L
     };
     let (filter, handle) = reload::Layer::new(filter_of(level)?);
     let form = if json { Form::Json } else { Form::Text };
-    let subscriber = tracing_subscriber::registry().with(filter).with(Lines { form, sink, clock: wall });
+    let subscriber =
+        tracing_subscriber::registry().with(filter).with(Lines { form, sink, clock: wall });
     tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Twice)?;
     Ok(LogHandle { filter: handle })
 }
@@ -104,23 +105,29 @@ pub fn module_of(thread: &str) -> &'static str {
         "1280" => "T-Controller",
         "1536" => "System Monitor",
         "1792" => "Smart Proxy",
-        shard if shard.len() == 3 && shard.bytes().all(|digit| digit.is_ascii_digit()) => "Call Manager",
+        shard if shard.len() == 3 && shard.bytes().all(|digit| digit.is_ascii_digit()) => {
+            "Call Manager"
+        }
         _ => "",
     }
 }
 
 /// Reads a level strictly: a lone word that is no level would otherwise be taken for a target.
-fn filter_of(level: &str) -> Result<EnvFilter, LogError> {
+pub(super) fn filter_of(level: &str) -> Result<EnvFilter, LogError> {
     let refused = |reason: String| LogError::Level { level: level.to_owned(), reason };
-    let is_part =
-        |part: &str| part.contains(['=', '[']) || part.parse::<LevelFilter>().is_ok() && !part.is_empty();
+    let is_part = |part: &str| {
+        part.contains(['=', '[']) || part.parse::<LevelFilter>().is_ok() && !part.is_empty()
+    };
     if !level.split(',').all(|part| is_part(part.trim())) {
         return Err(refused(String::new()));
     }
     EnvFilter::builder().parse(level).map_err(|error| refused(format!(": {error}")))
 }
 
-#[expect(clippy::disallowed_methods, reason = "a log line carries the time of its writing, whoever wrote it")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a log line carries the time of its writing, whoever wrote it"
+)]
 fn wall() -> WallTime {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     WallTime(since.map_or(0, |span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
@@ -234,7 +241,11 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut fields = Fields::default();
-        for span in context.event_scope(event).into_iter().flat_map(tracing_subscriber::registry::Scope::from_root) {
+        for span in context
+            .event_scope(event)
+            .into_iter()
+            .flat_map(tracing_subscriber::registry::Scope::from_root)
+        {
             if let Some(outer) = span.extensions().get::<Fields>() {
                 for (name, value) in &outer.0 {
                     fields.set(name, value.clone());
@@ -286,8 +297,13 @@ pub(super) fn text_line(at: WallTime, level: Level, fields: &Fields) -> String {
     let _ = write!(line, "  {}", one_line(&fields.text("message")));
     for (name, value) in fields.without(&["node", "thread", "module", "message"]) {
         let value = plain(value);
-        let is_bare = !value.is_empty() && !value.contains(|letter: char| " \"=".contains(letter) || letter.is_control());
-        let _ = if is_bare { write!(line, " {name}={value}") } else { write!(line, " {name}={value:?}") };
+        let is_bare = !value.is_empty()
+            && !value.contains(|letter: char| " \"=".contains(letter) || letter.is_control());
+        let _ = if is_bare {
+            write!(line, " {name}={value}")
+        } else {
+            write!(line, " {name}={value:?}")
+        };
     }
     line.push('\n');
     line

@@ -100,24 +100,45 @@ pub struct Sheet {
 
 impl Sheet {
     /// A sample of a counter. `name` comes without prefix and without `_total`.
-    pub fn counter(&mut self, name: &'static str, help: &'static str, labels: Labels<'_>, value: u64) {
+    pub fn counter(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        labels: Labels<'_>,
+        value: u64,
+    ) {
         self.put(name, help, labels, Sample::Count(value));
     }
 
     /// A sample of a gauge.
-    pub fn gauge(&mut self, name: &'static str, help: &'static str, labels: Labels<'_>, value: f64) {
+    pub fn gauge(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        labels: Labels<'_>,
+        value: f64,
+    ) {
         self.put(name, help, labels, Sample::Level(value));
     }
 
     /// A histogram.
-    pub fn histogram(&mut self, name: &'static str, help: &'static str, labels: Labels<'_>, spread: Spread) {
+    pub fn histogram(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        labels: Labels<'_>,
+        spread: Spread,
+    ) {
         self.put(name, help, labels, Sample::Spread(spread));
     }
 
     fn put(&mut self, name: &'static str, help: &'static str, labels: Labels<'_>, sample: Sample) {
         let kind = sample.kind();
-        let family =
-            self.families.entry(name).or_insert_with(|| Family { help, kind, samples: BTreeMap::new() });
+        let family = self.families.entry(name).or_insert_with(|| Family {
+            help,
+            kind,
+            samples: BTreeMap::new(),
+        });
         debug_assert_eq!(family.kind, kind, "{name} is of two kinds");
         let key = written(labels);
         if let Some(known) = family.samples.get_mut(&key) {
@@ -169,7 +190,8 @@ fn buckets(page: &mut String, name: &str, labels: &str, spread: &Spread) {
     let mut below = 0;
     for (at, count) in spread.counts.iter().enumerate() {
         below += count;
-        let end = spread.bounds.get(at).map_or_else(|| "+Inf".to_owned(), |bound| format!("{bound:?}"));
+        let end =
+            spread.bounds.get(at).map_or_else(|| "+Inf".to_owned(), |bound| format!("{bound:?}"));
         let _ = writeln!(page, "{PREFIX}{name}_bucket{{{labels}{comma}le=\"{end}\"}} {below}");
     }
     let _ = writeln!(page, "{PREFIX}{name}_sum{} {}", braces(labels), spread.sum_seconds);
@@ -249,12 +271,22 @@ impl Registry {
 
     /// Registers a counter cell. `name` comes without prefix and without `_total`. A second cell with the same name
     /// and labels is summed with the first.
-    pub fn counter(&mut self, name: &'static str, help: &'static str, labels: Labels<'_>) -> Arc<Counter> {
+    pub fn counter(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        labels: Labels<'_>,
+    ) -> Arc<Counter> {
         self.enter(name, help, labels, Counter::new())
     }
 
     /// Registers a gauge cell.
-    pub fn gauge(&mut self, name: &'static str, help: &'static str, labels: Labels<'_>) -> Arc<Gauge> {
+    pub fn gauge(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        labels: Labels<'_>,
+    ) -> Arc<Gauge> {
         self.enter(name, help, labels, Gauge::new())
     }
 
@@ -269,7 +301,13 @@ impl Registry {
         self.enter(name, help, labels, Histogram::new(bounds))
     }
 
-    fn enter<T>(&mut self, name: &'static str, help: &'static str, labels: Labels<'_>, cell: T) -> Arc<T>
+    fn enter<T>(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        labels: Labels<'_>,
+        cell: T,
+    ) -> Arc<T>
     where
         T: 'static,
         Entry<T>: Collect,

@@ -1,4 +1,6 @@
 //! What an application of the cluster can be.
 
 pub mod node;
+pub mod shared;
 pub mod sip_proxy;
+pub mod start;

@@ -2,6 +2,7 @@
 //! that reads a clock, holds a lock or starts a thread. It knows no protocol.
 
 pub mod clock;
+pub mod journal;
 pub mod mailbox;
 pub mod module;
 pub mod runner;

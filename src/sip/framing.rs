@@ -209,7 +209,8 @@ fn content_length(head: &[u8]) -> Result<usize, FramingFault> {
         if HeaderId::from_name(line[..colon].trim_ascii_end()) != HeaderId::ContentLength {
             continue;
         }
-        let length = decimal(trim(&line[colon + 1..])).and_then(|value| usize::try_from(value).ok());
+        let length =
+            decimal(trim(&line[colon + 1..])).and_then(|value| usize::try_from(value).ok());
         match (length, stated) {
             (Some(length), None) => stated = Some(length),
             (None, _) | (Some(_), Some(_)) => return Err(FramingFault::BadLength),

@@ -11,8 +11,8 @@ use crate::modules::transport::core::Event as TransportEvent;
 use crate::modules::transport::handle::Transport;
 use crate::runtime::mailbox::Inbox as Mailbox;
 use crate::runtime::module::Module;
-use crate::runtime::waker::ThreadWaker;
 use crate::runtime::timer_wheel::TimerWheel;
+use crate::runtime::waker::ThreadWaker;
 use std::sync::Arc;
 
 /// Hears of every change of a target's state.

@@ -13,7 +13,7 @@ use crate::base::time::{Duration, Instant};
 use crate::runtime::mailbox::{Class, Inbox as Mailbox, Mail};
 use crate::runtime::module::Module;
 use crate::runtime::waker::ThreadWaker;
-use crate::sip::message::{HeaderId, Method, ScanError, response_to, scan};
+use crate::sip::message::{ScanError, scan};
 use crate::sip::packet::Packet;
 use bytes::Bytes;
 use core::net::{IpAddr, SocketAddr};
@@ -477,16 +477,13 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
 
     /// Hands the turn's messages over, one batch per shard and class.
     fn hand_over(&mut self) {
-        let mut refused = Vec::new();
+        let mut refused = 0;
         for (mail, (new, continuing)) in self.receivers.shards.iter().zip(&mut self.to_shards) {
-            mail.send_batch(Class::Continuing, continuing);
-            continuing.clear();
-            mail.send_batch(Class::New, new);
-            refused.append(new);
+            refused += mail.send_batch(Class::Continuing, continuing);
+            refused += mail.send_batch(Class::New, new);
         }
-        self.receivers.checker.send_batch(Class::Internal, &mut self.to_checker);
-        self.to_checker.clear();
-        self.counters.refused.fetch_add(refused.len() as u64, Ordering::Relaxed);
+        refused += self.receivers.checker.send_batch(Class::Internal, &mut self.to_checker);
+        self.counters.refused.fetch_add(refused as u64, Ordering::Relaxed);
     }
 }
 
@@ -545,18 +542,6 @@ impl<S: From<Event> + Send, C: From<Event> + Send> Module for TransportModule<S,
         }
         if ready { Poll::Ready(()) } else { Poll::Pending }
     }
-}
-
-/// The answer to a request that found no room (RFC 3261 21.5.4), for whoever
-/// keeps the request.
-#[must_use]
-pub fn no_room(packet: &Packet) -> Option<Outbound> {
-    if packet.message.method() == Method::Ack || !packet.message.is_request() {
-        return None;
-    }
-    let mut writer = response_to(&packet.message, 503, b"", b"full", None);
-    writer.header(HeaderId::RetryAfter, "5");
-    Some(Outbound { to: Destination::Flow(packet.flow), bytes: writer.body(None), sender: None })
 }
 
 fn bind_udp(address: SocketAddr) -> std::io::Result<std::net::UdpSocket> {

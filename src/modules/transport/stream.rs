@@ -126,19 +126,19 @@ impl Stream {
 
     fn take_frames(&mut self, now: Instant, messages: &mut Vec<Vec<u8>>) -> Result<(), Closed> {
         loop {
-            match self.framer.next_frame() {
-                Ok(Some(Frame::Message(bytes))) => {
+            match self.framer.next() {
+                Some(Ok(Frame::Message(bytes))) => {
                     self.message_since = None;
                     messages.push(bytes);
                 }
-                Ok(Some(Frame::Ping)) => {
+                Some(Ok(Frame::Ping)) => {
                     self.send(Bytes::from_static(b"\r\n"), None, now);
                 }
-                Ok(None) => break,
-                Err(_) => return Err(Closed("cannot be followed")),
+                None => break,
+                Some(Err(_)) => return Err(Closed("cannot be followed")),
             }
         }
-        if self.framer.is_waiting() {
+        if self.framer.is_inside_message() {
             self.message_since.get_or_insert(now);
         } else {
             self.message_since = None;

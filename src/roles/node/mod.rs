@@ -1,3 +1,4 @@
 //! The node role: a call lives here.
 
+pub mod assemble;
 pub mod call_manager;

@@ -230,6 +230,15 @@ impl Registrar {
         self.records.get(aor).into_iter().flat_map(move |record| record.live(now))
     }
 
+    /// All bindings that have not expired, the soonest to expire first, with the
+    /// address-of-record of each.
+    pub fn all(&self, now: Instant) -> impl Iterator<Item = (&Arc<str>, &Binding)> {
+        self.deadlines
+            .iter()
+            .filter_map(|(_, aor)| self.records.get(aor).map(|record| (aor, record)))
+            .flat_map(move |(aor, record)| record.live(now).map(move |binding| (aor, binding)))
+    }
+
     /// Drops what has expired by `now`, a bounded part per call: while
     /// [`Registrar::deadline`] is not after `now`, call again.
     pub fn on_timer(&mut self, now: Instant) -> Vec<Expired> {

@@ -9,6 +9,9 @@
 
 mod arrive;
 pub mod core;
+pub mod handle;
+pub mod inbox;
+pub mod module;
 mod requests;
 pub mod route;
 pub mod settings;

@@ -152,6 +152,12 @@ impl Core {
         self.nodes.in_service()
     }
 
+    /// Whether a node is in service.
+    #[must_use]
+    pub fn node_in_service(&self, id: NodeId) -> bool {
+        self.nodes.primary(id).is_some()
+    }
+
     /// Frees a transaction that is over, or arms its next deadline.
     pub(super) fn settle(&mut self, slot: Slot, cx: &mut Cx<'_>) {
         let Some(transaction) = self.transactions.get(slot) else { return };

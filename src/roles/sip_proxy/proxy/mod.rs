@@ -11,6 +11,9 @@
 
 pub mod core;
 mod forward;
+pub mod handle;
+pub mod inbox;
+pub mod module;
 pub mod nodes;
 mod register;
 mod request;

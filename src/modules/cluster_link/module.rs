@@ -1,0 +1,383 @@
+//! The turn of the link: listener, connections, the machine.
+
+use super::inbox::Inbox;
+use crate::base::id::NodeId;
+use crate::base::limits::{CONNECT_TIME, TURN_BATCH_LEN};
+use crate::base::outbox::Outbox;
+use crate::base::time::{Duration, Instant};
+use crate::mesh::registrations::{
+    ACTIONS_PER_EVENT_LEN_MAX, Action, Bound, Event, LinkId, Options, Registration, Registrations,
+    State,
+};
+use crate::mesh::wire::{FrameReader, length_prefix};
+use crate::runtime::mailbox::Inbox as Mailbox;
+use crate::runtime::module::Module;
+use crate::runtime::waker::ThreadWaker;
+use crate::sip::registrar::{Binding, Entry};
+use bytes::{Buf, BytesMut};
+use core::net::SocketAddr;
+use core::task::{Context, Poll};
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::sync::Arc;
+use tokio::net::{TcpListener, TcpStream};
+
+/// Time between two tries to reach a peer.
+const REDIAL: Duration = Duration::from_millis(500);
+/// Bytes that may wait on one link before it is cut.
+const BACKLOG_LEN_MAX: usize = 8 << 20;
+/// Bytes that one read takes.
+const READ_LEN: usize = 16 * 1024;
+
+/// Another proxy.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// Its node-id.
+    pub id: NodeId,
+    /// Its cluster port.
+    pub address: SocketAddr,
+}
+
+struct Link {
+    socket: TcpStream,
+    dialled: Option<NodeId>,
+    connected: bool,
+    opened: Instant,
+    reader: FrameReader,
+    backlog: BytesMut,
+}
+
+/// Takes what the machine decided into the registrar.
+pub type Apply = Box<dyn FnMut(Entry) + Send>;
+
+/// Hears whether the proxy has all that its peers know, and why not.
+pub type Readiness = Box<dyn FnMut(bool, String) + Send>;
+
+/// The link of one proxy.
+pub struct ClusterLinkModule {
+    name: String,
+    machine: Registrations,
+    listener: Result<TcpListener, Option<std::net::TcpListener>>,
+    peers: Vec<(Peer, Instant)>,
+    links: BTreeMap<LinkId, Link>,
+    next_link: u64,
+    inbox: Mailbox<Inbox>,
+    accepted: Vec<TcpStream>,
+    out: Outbox<Action>,
+    timer: Instant,
+    next_look: Instant,
+    apply: Apply,
+    readiness: Readiness,
+    reported: Option<(bool, String)>,
+}
+
+impl ClusterLinkModule {
+    /// A link that listens on a socket taken before.
+    #[must_use]
+    pub fn new(
+        options: Options,
+        listener: std::net::TcpListener,
+        peers: Vec<Peer>,
+        inbox: Mailbox<Inbox>,
+        apply: Apply,
+        readiness: Readiness,
+    ) -> Self {
+        Self {
+            name: format!("{}-cluster", options.name),
+            machine: Registrations::new(options),
+            listener: Err(Some(listener)),
+            peers: peers.into_iter().map(|peer| (peer, Instant::ZERO)).collect(),
+            links: BTreeMap::new(),
+            next_link: 1,
+            inbox,
+            accepted: Vec::new(),
+            out: Outbox::new(ACTIONS_PER_EVENT_LEN_MAX),
+            timer: Instant::ZERO,
+            next_look: Instant::ZERO,
+            apply,
+            readiness,
+            reported: None,
+        }
+    }
+
+    fn on(&mut self, event: Event, now: Instant) {
+        self.machine.on(event, now, &mut self.out);
+        let actions: Vec<Action> = self.out.drain().collect();
+        for action in actions {
+            match action {
+                Action::Send { link, payload } => self.send(link, &payload),
+                Action::Apply(registration) => (self.apply)(entry_of(registration, now)),
+                Action::CloseLink { link, reason } => {
+                    if self.links.remove(&link).is_some() {
+                        tracing::info!(node = %self.name, %reason, "link to a proxy closed");
+                    }
+                }
+                Action::Arm(at) => self.timer = at,
+            }
+        }
+    }
+
+    fn send(&mut self, link: LinkId, payload: &[u8]) {
+        let Some(found) = self.links.get_mut(&link) else { return };
+        if found.backlog.len() + payload.len() > BACKLOG_LEN_MAX {
+            // The machine hears of it when the connection is cut at the next turn.
+            found.opened = Instant::ZERO;
+            found.connected = false;
+            return;
+        }
+        found.backlog.extend_from_slice(&length_prefix(payload.len()));
+        found.backlog.extend_from_slice(payload);
+    }
+
+    fn add(&mut self, socket: TcpStream, dialled: Option<NodeId>, now: Instant) {
+        let id = LinkId(self.next_link);
+        self.next_link += 1;
+        let _ = socket.set_nodelay(true);
+        let connected = dialled.is_none();
+        let link = Link {
+            socket,
+            dialled,
+            connected,
+            opened: now,
+            reader: FrameReader::new(),
+            backlog: BytesMut::new(),
+        };
+        self.links.insert(id, link);
+        if connected {
+            self.on(Event::LinkUp { link: id, dialled: None }, now);
+        }
+    }
+
+    fn dial(&mut self, now: Instant) {
+        for index in 0..self.peers.len() {
+            let (peer, next) = self.peers[index];
+            let dialling = self.links.iter().any(|(_, link)| link.dialled == Some(peer.id));
+            if now < next || dialling || !self.machine.should_dial(peer.id) {
+                continue;
+            }
+            self.peers[index].1 = now + REDIAL;
+            if let Ok(socket) = connect(peer.address) {
+                self.add(socket, Some(peer.id), now);
+            }
+        }
+    }
+
+    fn turn_links(&mut self, now: Instant) -> usize {
+        let ids: Vec<LinkId> = self.links.iter().map(|(id, _)| *id).collect();
+        let mut work = 0;
+        for id in ids {
+            match self.turn_link(id, now) {
+                Some(done) => work += done,
+                None => {
+                    let known = self
+                        .links
+                        .remove(&id)
+                        .is_some_and(|link| link.connected || link.dialled.is_none());
+                    if known {
+                        self.on(Event::LinkDown { link: id }, now);
+                    }
+                }
+            }
+        }
+        work
+    }
+
+    /// Work done, or `None` when the connection is over.
+    fn turn_link(&mut self, id: LinkId, now: Instant) -> Option<usize> {
+        let link = self.links.get_mut(&id)?;
+        let mut work = 0;
+        if !link.connected {
+            if link.socket.take_error().ok().flatten().is_some()
+                || now.since(link.opened) > CONNECT_TIME
+            {
+                return None;
+            }
+            if link.socket.peer_addr().is_err() {
+                return Some(0);
+            }
+            link.connected = true;
+            let dialled = link.dialled;
+            self.on(Event::LinkUp { link: id, dialled }, now);
+            work += 1;
+        }
+        let mut frames = Vec::new();
+        let link = self.links.get_mut(&id)?;
+        let mut buffer = [0; READ_LEN];
+        loop {
+            match link.socket.try_read(&mut buffer) {
+                Ok(0) => return None,
+                Ok(length) => {
+                    work += 1;
+                    link.reader.push(&buffer[..length]);
+                    while let Some(frame) = link.reader.next_frame().ok()? {
+                        frames.push(frame);
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(_) => return None,
+            }
+        }
+        for payload in frames {
+            self.on(Event::Frame { link: id, payload }, now);
+        }
+        Some(work)
+    }
+
+    fn flush(&mut self) -> usize {
+        let mut work = 0;
+        for (_, link) in &mut self.links {
+            while link.connected && !link.backlog.is_empty() {
+                match link.socket.try_write(&link.backlog) {
+                    Ok(written) => {
+                        work += 1;
+                        link.backlog.advance(written);
+                    }
+                    Err(_) => break,
+                }
+            }
+        }
+        work
+    }
+
+    fn report(&mut self, now: Instant) {
+        let readiness = self.machine.ready(now);
+        let state = (readiness.ready, readiness.reason.to_string());
+        if self.reported.as_ref() != Some(&state) {
+            if readiness.ready && readiness.alone {
+                tracing::warn!(node = %self.name, "no other proxy can be reached: serving from own registrations");
+            }
+            (self.readiness)(state.0, state.1.clone());
+            self.reported = Some(state);
+        }
+    }
+}
+
+impl Module for ClusterLinkModule {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn start(&mut self) {
+        if let Err(Some(listener)) = core::mem::replace(&mut self.listener, Err(None)) {
+            match TcpListener::from_std(listener) {
+                Ok(listener) => self.listener = Ok(listener),
+                Err(error) => {
+                    tracing::error!(node = %self.name, %error, "cluster port cannot be used")
+                }
+            }
+        }
+    }
+
+    fn turn(&mut self, now: Instant) -> usize {
+        let mut work = self.accepted.len();
+        for socket in core::mem::take(&mut self.accepted) {
+            self.add(socket, None, now);
+        }
+        let mut batch = Vec::new();
+        work += self.inbox.take(&mut batch, TURN_BATCH_LEN);
+        for message in batch {
+            match message {
+                Inbox::Changed(entry) => self.on(Event::LocalChange(registration_of(entry)), now),
+            }
+        }
+        self.dial(now);
+        work += self.turn_links(now);
+        if now >= self.timer {
+            self.timer = now + Duration::from_secs(1);
+            self.on(Event::Timer, now);
+        }
+        work += self.flush();
+        self.report(now);
+        self.next_look = now + Duration::from_millis(100);
+        work
+    }
+
+    fn next_deadline(&self) -> Instant {
+        self.timer.min(self.next_look)
+    }
+
+    fn set_waker(&mut self, waker: &Arc<ThreadWaker>) {
+        self.inbox.set_waker(waker.clone());
+    }
+
+    fn poll_io(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let mut ready = false;
+        if let Ok(listener) = &self.listener {
+            while let Poll::Ready(Ok((socket, _))) = listener.poll_accept(context) {
+                self.accepted.push(socket);
+                ready = true;
+            }
+        }
+        for (_, link) in &self.links {
+            ready |= link.connected && link.socket.poll_read_ready(context).is_ready();
+            let wants = !link.connected || !link.backlog.is_empty();
+            ready |= wants && link.socket.poll_write_ready(context).is_ready();
+        }
+        if ready { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket =
+        socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    // The connection is made while others work; its outcome is seen later.
+    let _ = socket.connect(&address.into());
+    TcpStream::from_std(socket.into())
+}
+
+fn registration_of(entry: Entry) -> Registration {
+    match entry {
+        Entry::Put { aor, binding } => Registration {
+            aor,
+            contact: binding.key,
+            call_id: binding.call_id,
+            cseq: binding.cseq,
+            version: 0,
+            proxy: binding.proxy,
+            expires: binding.expires,
+            state: State::Bound(Arc::new(Bound {
+                uri: binding.uri,
+                params: binding.params,
+                q: binding.q,
+                node: binding.node,
+                source: binding.source,
+            })),
+        },
+        Entry::Remove { aor, key, call_id, cseq, proxy, hold_until } => Registration {
+            aor,
+            contact: key,
+            call_id,
+            cseq,
+            version: 0,
+            proxy,
+            expires: hold_until,
+            state: State::Removed,
+        },
+    }
+}
+
+fn entry_of(registration: Registration, now: Instant) -> Entry {
+    let Registration { aor, contact, call_id, cseq, proxy, expires, state, .. } = registration;
+    match state {
+        State::Bound(bound) => Entry::Put {
+            aor,
+            binding: Box::new(Binding {
+                key: contact,
+                uri: bound.uri.clone(),
+                params: bound.params.clone(),
+                call_id,
+                cseq,
+                q: bound.q,
+                expires,
+                updated: now,
+                node: bound.node,
+                proxy,
+                source: bound.source,
+            }),
+        },
+        State::Removed => {
+            Entry::Remove { aor, key: contact, call_id, cseq, proxy, hold_until: expires }
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Bounds of the HTTP server.
+
+use core::time::Duration;
+
+/// Connections at a time; the next ones wait in the queue of the socket.
+pub(super) const CONNECTIONS_MAX: usize = 128;
+/// Connections that wait to be accepted.
+pub(super) const BACKLOG_LEN_MAX: i32 = 128;
+/// Time for which a connection may neither give nor take a byte.
+pub(super) const IDLE_TIME: Duration = Duration::from_secs(15);
+/// Time that requests under way have when the process ends.
+pub(super) const END_TIME: Duration = Duration::from_millis(500);

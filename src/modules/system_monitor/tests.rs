@@ -1,0 +1,245 @@
+//! The server over connections in memory: paths, codes and bodies. Not tested here: the socket itself.
+
+use core::future::pending;
+use std::io;
+use std::sync::Arc;
+
+use axum::serve::Listener;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+
+use super::serve::{Bounded, serve};
+use super::{Command, Sources, routes};
+use crate::observe::board::{AppState, Board, CallView, NodeView, RegistrationView, TrunkView};
+use crate::observe::prometheus::Registry;
+use crate::runtime::clock::Clock;
+use crate::runtime::mailbox::MailboxStats;
+use crate::runtime::runner::StopSignal;
+
+/// Gives one connection.
+struct Once(Option<DuplexStream>);
+
+impl Listener for Once {
+    type Io = DuplexStream;
+    type Addr = ();
+
+    async fn accept(&mut self) -> (DuplexStream, ()) {
+        match self.0.take() {
+            Some(io) => (io, ()),
+            None => pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Bench {
+    board: Arc<Board>,
+    sources: Arc<Sources>,
+    told: Box<dyn Fn() -> Option<Command>>,
+}
+
+impl Bench {
+    /// `room`: commands that fit into the queue.
+    fn new(room: usize) -> Self {
+        let (commands, orders) = std::sync::mpsc::sync_channel(room);
+        let board = Arc::new(Board::new());
+        let mailbox =
+            || MailboxStats { name: "shard-001".to_owned(), len: 3, len_max: 10, sent: 40, refused: [2, 1, 0] };
+        let sources = Arc::new(Sources {
+            board: Arc::clone(&board),
+            registry: Arc::new(Registry::new()),
+            mailboxes: Box::new(move || vec![mailbox()]),
+            commands,
+            clock: Clock::start(),
+            version: "1.2.3",
+        });
+        Self { board, sources, told: Box::new(move || orders.try_recv().ok()) }
+    }
+
+    fn ready(self) -> Self {
+        let mut app = AppState::of("SIPS_1", "");
+        app.role = "node".to_owned();
+        app.node_id = 7;
+        self.board.publish(app);
+        self
+    }
+
+    /// Status code, head and body of the answer.
+    fn ask(&self, method: &str, path: &str, headers: &str) -> (u16, String, String) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("runtime");
+        let (ours, theirs) = duplex(1 << 16);
+        let stop = StopSignal::new();
+        let router = routes::router(Arc::clone(&self.sources));
+        let text = runtime.block_on(async {
+            let server = tokio::spawn(serve(Bounded::new(Once(Some(theirs))), router, stop.clone()));
+            let mut ours = ours;
+            let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
+            ours.write_all(request.as_bytes()).await.expect("written");
+            let mut text = String::new();
+            ours.read_to_string(&mut text).await.expect("read");
+            stop.stop();
+            server.await.expect("the server ends");
+            text
+        });
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+        let code = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status code");
+        (code, head.to_lowercase(), body.to_owned())
+    }
+
+    fn get(&self, path: &str) -> (u16, Value) {
+        let (code, _, body) = self.ask("GET", path, "");
+        (code, serde_json::from_str(&body).expect("JSON"))
+    }
+}
+
+#[test]
+fn alive_is_told_whatever_the_state() {
+    let (code, _, body) = Bench::new(1).ask("GET", "/livez", "");
+    assert_eq!((code, body.as_str()), (200, "ok"));
+}
+
+#[test]
+fn ready_needs_every_application() {
+    let bench = Bench::new(1);
+    assert_eq!(bench.get("/readyz").0, 503);
+    let bench = bench.ready();
+    assert_eq!(bench.get("/readyz"), (200, json!({"ready": true, "reasons": []})));
+    let mut late = AppState::of("SIPProxy_1", "registrar");
+    late.ready = false;
+    late.reasons = vec!["waits for SIPProxy_2".to_owned()];
+    bench.board.publish(late);
+    let reasons = json!(["SIPProxy_1: waits for SIPProxy_2"]);
+    assert_eq!(bench.get("/readyz"), (503, json!({"ready": false, "reasons": reasons})));
+}
+
+#[test]
+fn status_names_the_applications() {
+    let (code, status) = Bench::new(1).ready().get("/api/v1/status");
+    assert_eq!(code, 200);
+    assert_eq!(status["version"], "1.2.3");
+    assert_eq!(status["applications"][0]["name"], "SIPS_1");
+    assert_eq!(status["applications"][0]["node_id"], 7);
+    assert_eq!(status["applications"][0]["in_service"], true);
+}
+
+#[test]
+fn nodes_are_shown_as_each_application_sees_them() {
+    let bench = Bench::new(1).ready();
+    let mut proxy = AppState::of("SIPProxy_1", "");
+    proxy.nodes = vec![
+        NodeView { node_id: 7, address: "127.0.0.1:5070".to_owned(), in_service: true },
+        NodeView { node_id: 8, address: "127.0.0.2:5070".to_owned(), in_service: false },
+    ];
+    proxy.trunks = vec![TrunkView { name: "Trunk_SBC".to_owned(), in_service: false }];
+    bench.board.publish(proxy);
+    let (_, view) = bench.get("/api/v1/nodes");
+    assert_eq!(view["nodes"][0]["name"], "SIPS_1");
+    assert_eq!(view["nodes"][1]["name"], Value::Null);
+    assert_eq!(view["nodes"][1]["in_service"], false);
+    assert_eq!(view["nodes"][1]["seen_by"], "SIPProxy_1");
+    assert_eq!(view["trunks"], json!([{"name": "Trunk_SBC", "in_service": false, "seen_by": "SIPProxy_1"}]));
+}
+
+#[test]
+fn calls_carry_their_node_and_go_when_they_end() {
+    let bench = Bench::new(1).ready();
+    let mut shard = AppState::of("SIPS_1", "001");
+    shard.calls.push(CallView {
+        uuid: "U".to_owned(),
+        conn_id: "0070000000000001".to_owned(),
+        caller: "7001".to_owned(),
+        dialled: "7002".to_owned(),
+        destination: "7002".to_owned(),
+        state: "alerting".to_owned(),
+        started: "2026-11-20T20:38:14.000Z".to_owned(),
+    });
+    bench.board.publish(shard.clone());
+    let (_, view) = bench.get("/api/v1/calls");
+    assert_eq!(view["calls"][0]["node"], "SIPS_1");
+    assert_eq!(view["calls"][0]["state"], "alerting");
+    assert_eq!(view["total"], 1);
+    shard.calls.clear();
+    bench.board.publish(shard);
+    assert_eq!(bench.get("/api/v1/calls").1, json!({"calls": [], "total": 0}));
+}
+
+#[test]
+fn a_binding_that_two_proxies_hold_is_shown_once() {
+    let bench = Bench::new(1);
+    let binding = |dn: &str, expires_s| RegistrationView {
+        dn: dn.to_owned(),
+        contact: format!("sip:{dn}@127.0.0.12:5062"),
+        q: None,
+        expires_s,
+        proxy: "SIPProxy_1".to_owned(),
+        node: "SIPS_1".to_owned(),
+    };
+    for (name, registrations) in
+        [("SIPProxy_1", vec![binding("7001", 118)]), ("SIPProxy_2", vec![binding("7001", 120), binding("7002", 5)])]
+    {
+        let mut proxy = AppState::of(name, "");
+        proxy.registrations = registrations;
+        bench.board.publish(proxy);
+    }
+    let (_, view) = bench.get("/api/v1/dns");
+    let rows = view["registrations"].as_array().expect("a list");
+    let rows: Vec<_> = rows.iter().map(|row| (row["dn"].as_str(), row["expires_s"].as_u64())).collect();
+    assert_eq!(rows, [(Some("7001"), Some(120)), (Some("7002"), Some(5))]);
+    assert_eq!(view["total"], 2);
+}
+
+#[test]
+fn mailboxes_stand_in_the_api_and_among_the_metrics() {
+    let bench = Bench::new(1).ready();
+    let (_, view) = bench.get("/api/v1/mailboxes");
+    assert_eq!(view["mailboxes"][0]["refused"], json!({"new": 2, "continuing": 1, "internal": 0}));
+    let (code, head, page) = bench.ask("GET", "/metrics", "");
+    assert_eq!(code, 200);
+    assert!(head.contains("content-type: text/plain; version=0.0.4"), "{head}");
+    assert!(page.contains("sipcluster_mailbox_len{mailbox=\"shard-001\"} 3\n"), "{page}");
+    assert!(page.contains("sipcluster_mailbox_refused_total{mailbox=\"shard-001\",class=\"new\"} 2\n"));
+    assert!(page.contains("sipcluster_node_role{node=\"SIPS_1\",role=\"node\"} 1\n"));
+    let (_, head, page) = bench.ask("GET", "/metrics", "Accept: application/openmetrics-text; version=1.0.0\r\n");
+    assert!(head.contains("content-type: application/openmetrics-text"), "{head}");
+    assert!(page.ends_with("# EOF\n"), "{page}");
+}
+
+#[test]
+fn commands_are_passed_on() {
+    let bench = Bench::new(2).ready();
+    assert_eq!(bench.ask("POST", "/api/v1/drain/SIPS_1", "").0, 202);
+    assert_eq!(bench.ask("POST", "/api/v1/reload", "").0, 202);
+    assert_eq!((bench.told)(), Some(Command::Drain("SIPS_1".to_owned())));
+    assert_eq!((bench.told)(), Some(Command::Reload));
+    assert_eq!((bench.told)(), None);
+}
+
+#[test]
+fn commands_that_cannot_be_carried_out_are_refused() {
+    let bench = Bench::new(1).ready();
+    let (code, head, body) = bench.ask("POST", "/api/v1/drain/nobody", "");
+    assert_eq!(code, 404);
+    assert!(head.contains("content-type: application/problem+json"), "{head}");
+    assert!(body.contains("no application nobody"), "{body}");
+    assert_eq!(bench.ask("POST", "/api/v1/reload", "Origin: http://example.com\r\n").0, 403);
+    assert_eq!((bench.told)(), None);
+    assert_eq!(bench.ask("POST", "/api/v1/reload", "").0, 202);
+    let (code, head, _) = bench.ask("POST", "/api/v1/reload", "");
+    assert_eq!(code, 503);
+    assert!(head.contains("retry-after: 1"), "{head}");
+}
+
+#[test]
+fn other_paths_and_methods_are_problems() {
+    let bench = Bench::new(1).ready();
+    let (code, problem) = bench.get("/api/v1/agents");
+    assert_eq!(code, 404);
+    assert_eq!(problem["title"], "Not Found");
+    assert_eq!(problem["status"], 404);
+    assert_eq!(bench.get("/api/v1/reload").0, 405);
+    assert_eq!(bench.ask("POST", "/api/v1/status", "").0, 405);
+    assert_eq!((bench.told)(), None);
+}

@@ -1,0 +1,378 @@
+//! The wiring of a node: who holds whose handle.
+
+use super::call_manager::core::{Core, Parts as CoreParts};
+use super::call_manager::handle::CallManager;
+use super::call_manager::module::{CallManagerModule, Listeners};
+use super::call_manager::settings::{DnKind, Settings, Trunk};
+use crate::base::flow::{Destination, Protocol};
+use crate::base::id::{Ids, Shard};
+use crate::base::limits::MAILBOX_LEN_MAX;
+use crate::call::record::CallRecord;
+use crate::config::{Application, Config, Dn, DnKind as ConfigDnKind, Switch};
+use crate::modules::service_checker::core::{Core as CheckerCore, Target};
+use crate::modules::service_checker::handle::ServiceChecker;
+use crate::modules::service_checker::module::ServiceCheckerModule;
+use crate::modules::transport::handle::Transport;
+use crate::modules::transport::inbox::Inbox as TransportInbox;
+use crate::modules::transport::module::{Receivers, TransportModule};
+use crate::observe::board::{AppState, CallView, Counts};
+use crate::roles::shared::{Cells, Shared, StartError, host_port, sip_address};
+use crate::runtime::clock::random_u64;
+use crate::runtime::journal::Journal;
+use crate::runtime::mailbox::{Inbox, Mail};
+use crate::runtime::module::Module;
+use crate::sip::auth::{Authenticator, NonceKeys, Policy};
+use crate::sip::message::Uri;
+use crate::sip::user_agent::{Counted, Settings as StackSettings};
+use core::net::SocketAddr;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What a node is assembled from, besides what all applications share.
+pub struct Parts<'a> {
+    /// Its configuration.
+    pub application: &'a Application,
+    /// Its transport's mailbox.
+    pub transport: (Mail<TransportInbox>, Inbox<TransportInbox>),
+    /// Its counting cells.
+    pub cells: Cells,
+    /// Where call-detail records go.
+    pub records: Journal,
+}
+
+/// The modules of a node.
+///
+/// # Errors
+/// When a socket cannot be had or a host does not resolve.
+pub fn assemble(
+    shared: &Shared<'_>,
+    parts: Parts<'_>,
+) -> Result<(Vec<Box<dyn Module>>, CallManager), StartError> {
+    let application = parts.application;
+    let name = application.name.to_string();
+    let address = sip_address(application)?;
+    let switch = shared.switch(application)?;
+    let proxies: Vec<SocketAddr> = shared
+        .proxies(switch, Some(&application.geo_location))?
+        .into_iter()
+        .map(|(_, at)| at)
+        .collect();
+    let access = shared.access(switch, proxies.first().copied().unwrap_or(address));
+    let settings = Arc::new(settings(shared, application, switch, &access)?);
+    let transport = Transport::new(parts.transport.0.clone());
+
+    let (shard_mail, shard_inbox) =
+        shared.mailboxes.mailbox(&format!("{name}-001"), MAILBOX_LEN_MAX);
+    let (checker_mail, checker_inbox) =
+        shared.mailboxes.mailbox(&format!("{name}-512"), MAILBOX_LEN_MAX);
+    let calls = CallManager::new(shard_mail.clone());
+
+    let receivers = Receivers { shards: vec![shard_mail], checker: checker_mail.clone() };
+    let sockets =
+        TransportModule::bind(&name, address, parts.transport, receivers, Arc::default())?
+            .with_local(shared.local.clone());
+
+    let stack = Arc::new(StackSettings {
+        node: application.node_id,
+        shard: Shard(0),
+        address,
+        access,
+        origin_host: address.ip().to_string(),
+        proxies: proxies.clone(),
+        proxy_protocol: Protocol::Udp,
+    });
+    let checker = checker(
+        shared,
+        application,
+        switch,
+        &settings,
+        &proxies,
+        address,
+        checker_inbox,
+        &transport,
+        &calls,
+    );
+    let core = Core::new(CoreParts {
+        authenticator: authenticator(shared, application, switch),
+        settings: settings.clone(),
+        stack,
+        sealer: shared.sealer.clone(),
+        epoch: shared.epoch,
+        seed: random_u64(),
+    });
+    let shard = CallManagerModule::new(
+        &name,
+        core,
+        Ids::new(random_u64()),
+        shared.clock,
+        shard_inbox,
+        transport,
+        listeners(shared, &name, ServiceChecker::new(checker_mail), parts.cells, parts.records),
+    );
+    shared.board.publish(AppState {
+        role: "node".to_owned(),
+        node_id: application.node_id.get(),
+        geo_location: application.geo_location.to_string(),
+        listen: vec![format!("{address}/udp"), format!("{address}/tcp")],
+        ..AppState::of(&name, "")
+    });
+    Ok((vec![Box::new(sockets), Box::new(shard), Box::new(checker)], calls))
+}
+
+fn authenticator(shared: &Shared<'_>, application: &Application, switch: &Switch) -> Authenticator {
+    let mut keys = shared.sealer.nonce_keys();
+    let first = keys.next().unwrap_or_default();
+    let keys = NonceKeys::new(first, keys.next());
+    Authenticator::new(
+        &switch.realm,
+        application.node_id,
+        keys,
+        Policy::default(),
+        shared.clock.wall(),
+    )
+}
+
+fn settings(
+    shared: &Shared<'_>,
+    application: &Application,
+    switch: &Switch,
+    access: &str,
+) -> Result<Settings, StartError> {
+    let options = &application.options;
+    let mut dns = HashMap::new();
+    for dn in &switch.dns {
+        if let Some(kind) = dn_kind(shared.config, application, dn) {
+            dns.insert(dn.name.clone(), kind);
+        }
+    }
+    let trunks = switch.trunks().chain(switch.softswitches()).filter_map(trunk).collect();
+    let default_route_point = options.text_or_default("default-route-point");
+    let default_route_point = match default_route_point.strip_prefix("reject=") {
+        Some(code) => Err(code.parse().unwrap_or(404)),
+        None => Ok(default_route_point.into()),
+    };
+    let code = options.number_or_default("unknown-gateway-reject-code");
+    let strict_by_default = switch.dns.iter().any(|dn| {
+        dn.object.kind == ConfigDnKind::Extension && shared.config.strict_auth(application, dn)
+    });
+    Ok(Settings {
+        name: application.name.to_string(),
+        node: application.node_id,
+        geo_location: application.geo_location.clone(),
+        realm: switch.realm.to_string(),
+        access: access.to_owned(),
+        dns,
+        trunks,
+        strict_by_default,
+        proxies: shared.proxies(switch, None)?.into_iter().map(|(_, at)| at).collect(),
+        find_trunk_by_location: options.flag_or_default("find-trunk-by-location"),
+        default_route_point,
+        unknown_gateway_code: u16::try_from(code).unwrap_or(503),
+        no_answer_timeout: options.duration_or_default("extn-no-answer-timeout"),
+        expires_max: core::time::Duration::from_secs(3600),
+    })
+}
+
+fn dn_kind(config: &Config, application: &Application, dn: &Dn) -> Option<DnKind> {
+    match dn.object.kind {
+        ConfigDnKind::Extension | ConfigDnKind::AcdPosition => Some(DnKind::Extension {
+            password: dn.password.as_ref().map(|password| password.expose().into()),
+            strict_auth: config.strict_auth(application, dn),
+        }),
+        ConfigDnKind::RoutingPoint => {
+            let own = dn.object.options.text("default-dn");
+            let default_dn = own.or_else(|| application.options.text("default-dn")).map(Into::into);
+            Some(DnKind::RoutingPoint { default_dn })
+        }
+        _ => None,
+    }
+}
+
+fn trunk(dn: &Dn) -> Option<Trunk> {
+    let options = &dn.object.options;
+    let contact = options.text("contact")?;
+    let uri =
+        if contact.starts_with("sip:") { contact.to_owned() } else { format!("sip:{contact}") };
+    let parsed = Uri::parse(uri.as_bytes()).ok()?;
+    let priority =
+        options.number("priority").and_then(|priority| u32::try_from(priority).ok()).unwrap_or(0);
+    Some(Trunk {
+        name: dn.name.clone(),
+        ip: parsed.host_ip(),
+        host_port: host_port(&uri).into(),
+        port: parsed.port_or_default(),
+        prefix: options.text("prefix").unwrap_or_default().into(),
+        replace_prefix: options.text("replace-prefix").map(Into::into),
+        priority,
+        geo_location: options.text("geo-location").unwrap_or_default().into(),
+        error_conversion: options
+            .pairs("sip-error-conversion")
+            .iter()
+            .filter_map(|pair| Some((pair.0.parse().ok()?, pair.1.parse().ok()?)))
+            .collect(),
+        uri: uri.clone().into(),
+    })
+}
+
+#[expect(clippy::too_many_arguments, reason = "the parts of one checker, each of its own kind")]
+fn checker(
+    shared: &Shared<'_>,
+    application: &Application,
+    switch: &Switch,
+    settings: &Settings,
+    proxies: &[SocketAddr],
+    address: SocketAddr,
+    inbox: Inbox<crate::modules::service_checker::inbox::Inbox>,
+    transport: &Transport,
+    calls: &CallManager,
+) -> ServiceCheckerModule {
+    let mut targets = Vec::new();
+    if let Some(dn) = switch.outbound_proxy_dn() {
+        let options = &dn.object.options;
+        for remote in proxies {
+            targets.push(Target {
+                name: remote.to_string().into(),
+                to: Destination::Address { protocol: Protocol::Udp, remote: *remote },
+                uri: format!("sip:{remote}"),
+                hop: None,
+                check: options.duration("oos-check").unwrap_or(core::time::Duration::from_secs(10)),
+                force: options.duration("oos-force").unwrap_or(core::time::Duration::from_secs(2)),
+                error_check: false,
+                recovery: options.duration("recovery-timeout").unwrap_or_default(),
+                max_forwards: 70,
+                presumed: true,
+                is_proxy: true,
+            });
+        }
+    }
+    for found in &settings.trunks {
+        let Some(dn) = switch.dn(&found.name) else { continue };
+        let options = &dn.object.options;
+        let check = options.duration_or_default("oos-check");
+        if check.is_zero() {
+            continue;
+        }
+        let hops =
+            options.number("oos-options-max-forwards").and_then(|hops| u8::try_from(hops).ok());
+        targets.push(Target {
+            name: found.name.clone(),
+            to: Destination::Address { protocol: Protocol::Udp, remote: address },
+            uri: format!("sip:{}", found.host_port),
+            hop: Some(found.uri.to_string()),
+            check,
+            force: options.duration_or_default("oos-force"),
+            error_check: options.flag_or_default("oos-error-check"),
+            recovery: options.duration("recovery-timeout").unwrap_or_default(),
+            max_forwards: hops.unwrap_or(70),
+            presumed: true,
+            is_proxy: false,
+        });
+    }
+    let core = CheckerCore::new(targets, shared.sealer.clone(), address, application.node_id.get());
+    let (calls, board, name) = (calls.clone(), shared.board.clone(), application.name.to_string());
+    let mut states: Vec<(Target, bool)> = Vec::new();
+    let listener = Box::new(move |target: &Target, in_service: bool| {
+        states.retain(|(known, _)| known != target);
+        states.push((target.clone(), in_service));
+        match (&target.to, target.is_proxy) {
+            (Destination::Address { remote, .. }, true) => calls.proxy(*remote, in_service),
+            (Destination::Address { .. } | Destination::Flow(_) | Destination::Host { .. }, _) => {
+                calls.trunk(&target.name, in_service);
+            }
+        }
+        board.publish(checker_view(&name, &states));
+    });
+    let ids = Ids::new(random_u64());
+    ServiceCheckerModule::new(&application.name, core, ids, inbox, transport.clone(), listener)
+}
+
+fn checker_view(name: &str, states: &[(Target, bool)]) -> AppState {
+    let mut view = AppState::of(name, "512");
+    for (target, in_service) in states {
+        if target.is_proxy {
+            let address = target.name.to_string();
+            view.proxies
+                .push(crate::observe::board::ProxyView { address, in_service: *in_service });
+        } else {
+            let name = target.name.to_string();
+            view.trunks.push(crate::observe::board::TrunkView { name, in_service: *in_service });
+        }
+    }
+    if !view.proxies.is_empty() && view.proxies.iter().all(|proxy| !proxy.in_service) {
+        view.ready = false;
+        view.reasons.push("no SIP Proxy in service".to_owned());
+    }
+    view
+}
+
+fn listeners(
+    shared: &Shared<'_>,
+    name: &str,
+    checker: ServiceChecker,
+    cells: Cells,
+    records: Journal,
+) -> Listeners {
+    let counted_cells = cells.clone();
+    let count = Box::new(move |counted: Counted| match counted {
+        Counted::Retransmission | Counted::Repeated => counted_cells.retransmissions.increment(),
+        Counted::StrayResponse | Counted::NoDialog => counted_cells.stray_responses.increment(),
+        Counted::ProxyFailover => counted_cells.node_failovers.increment(),
+    });
+    let node = name.to_owned();
+    let record = Box::new(move |record: Box<CallRecord>| {
+        cells.call(record.result.as_str());
+        if let Some(span) = record.answered_after {
+            cells.call_setup.observe(span);
+        }
+        if let Some(span) = record.rang_after {
+            cells.session_request_delay.observe(span);
+        }
+        records.append(line(&node, &record));
+    });
+    let (board, name) = (shared.board.clone(), name.to_owned());
+    let publish = Box::new(move |core: &Core| board.publish(view(core, &name)));
+    Listeners { suspect: Box::new(move |proxy| checker.suspect(proxy)), count, record, publish }
+}
+
+fn view(core: &Core, name: &str) -> AppState {
+    let calls = core
+        .calls()
+        .map(|call| CallView {
+            uuid: call.uuid,
+            conn_id: call.conn_id,
+            caller: call.caller,
+            dialled: call.dialled,
+            destination: call.destination,
+            state: call.state.to_owned(),
+            started: call.started.to_iso8601(),
+        })
+        .collect();
+    let (len, _, clients, servers) = core.lens();
+    let counts =
+        Counts { calls: len as u64, transactions: (clients + servers) as u64, registrations: 0 };
+    AppState { calls, counts, ..AppState::of(name, "001") }
+}
+
+/// The call-detail record as one JSON line; times in UTC and seconds.
+fn line(node: &str, record: &CallRecord) -> String {
+    let seconds = |span: Option<core::time::Duration>| span.map(|span| span.as_secs_f64());
+    serde_json::json!({
+        "call_uuid": record.uuid.as_str(),
+        "conn_id": record.conn_id.to_string(),
+        "node": node,
+        "started": record.started.to_iso8601(),
+        "caller": record.caller,
+        "dialled": record.dialled,
+        "destination": record.destination,
+        "trunk": record.trunk,
+        "result": record.result.as_str(),
+        "ringing_after_s": seconds(record.rang_after),
+        "answered_after_s": seconds(record.answered_after),
+        "duration_s": record.ended_after.as_secs_f64(),
+        "ended_by": record.ended_by.as_str(),
+        "code": record.cause.code,
+        "reason": record.cause.reason,
+        "updates": record.updates,
+    })
+    .to_string()
+}

@@ -1,0 +1,133 @@
+//! The shard's turn.
+
+use super::core::{Action, Core, Cx, Event, Wake};
+use super::inbox::Inbox;
+use crate::base::flow::Outbound;
+use crate::base::id::Ids;
+use crate::base::limits::{OUTBOX_LEN_MAX, TURN_BATCH_LEN};
+use crate::base::outbox::Outbox;
+use crate::base::time::{Duration, Instant};
+use crate::call::record::CallRecord;
+use crate::modules::transport::core::Event as TransportEvent;
+use crate::modules::transport::handle::Transport;
+use crate::runtime::clock::Clock;
+use crate::runtime::mailbox::Inbox as Mailbox;
+use crate::runtime::module::Module;
+use crate::runtime::timer_wheel::TimerWheel;
+use crate::runtime::waker::ThreadWaker;
+use crate::sip::user_agent::Counted;
+use core::net::SocketAddr;
+use std::sync::Arc;
+
+/// How often the shard shows its state.
+const PUBLISH_INTERVAL: Duration = Duration::from_millis(250);
+
+/// What the shard's surroundings hear from it.
+pub struct Listeners {
+    /// A proxy stayed silent.
+    pub suspect: Box<dyn FnMut(SocketAddr) + Send>,
+    /// Something to count.
+    pub count: Box<dyn FnMut(Counted) + Send>,
+    /// A call is over.
+    pub record: Box<dyn FnMut(Box<CallRecord>) + Send>,
+    /// The state to be shown, now and then.
+    pub publish: Box<dyn FnMut(&Core) + Send>,
+}
+
+/// One Call Manager shard.
+pub struct CallManagerModule {
+    name: String,
+    core: Core,
+    ids: Ids,
+    clock: Clock,
+    inbox: Mailbox<Inbox>,
+    transport: Transport,
+    listeners: Listeners,
+    wheel: TimerWheel<Wake>,
+    out: Outbox<Action>,
+    next_publish: Instant,
+}
+
+impl CallManagerModule {
+    /// A shard between a mailbox and a transport.
+    #[must_use]
+    pub fn new(
+        application: &str,
+        core: Core,
+        ids: Ids,
+        clock: Clock,
+        inbox: Mailbox<Inbox>,
+        transport: Transport,
+        listeners: Listeners,
+    ) -> Self {
+        Self {
+            name: format!("{application}-001"),
+            core,
+            ids,
+            clock,
+            inbox,
+            transport,
+            listeners,
+            wheel: TimerWheel::new(),
+            out: Outbox::new(OUTBOX_LEN_MAX),
+            next_publish: Instant::ZERO,
+        }
+    }
+
+    fn on(&mut self, event: Event, now: Instant, sends: &mut Vec<Outbound>) {
+        let wall = self.clock.wall();
+        self.core.on(event, &mut Cx { now, wall, ids: &mut self.ids, out: &mut self.out });
+        for action in self.out.drain() {
+            match action {
+                Action::Send(outbound) => sends.push(outbound),
+                Action::Arm(wake, at) => self.wheel.arm(at, wake),
+                Action::Record(record) => (self.listeners.record)(record),
+                Action::Suspect(proxy) => (self.listeners.suspect)(proxy),
+                Action::Count(counted) => (self.listeners.count)(counted),
+            }
+        }
+    }
+}
+
+impl Module for CallManagerModule {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn turn(&mut self, now: Instant) -> usize {
+        let mut sends = Vec::new();
+        let mut due = Vec::new();
+        self.wheel.expire(now, &mut due);
+        let mut batch = Vec::new();
+        let work = due.len() + self.inbox.take(&mut batch, TURN_BATCH_LEN);
+        for wake in due {
+            self.on(Event::Wake(wake), now, &mut sends);
+        }
+        for message in batch {
+            let event = match message {
+                Inbox::Transport(event) => match *event {
+                    TransportEvent::Packet(packet) => Event::Packet(packet),
+                    TransportEvent::SendFailed(sender) => Event::SendFailed(sender),
+                },
+                Inbox::Trunk(name, in_service) => Event::Trunk(name, in_service),
+                Inbox::Proxy(address, in_service) => Event::Proxy(address, in_service),
+                Inbox::Ready(ready) => Event::Ready(ready),
+            };
+            self.on(event, now, &mut sends);
+        }
+        self.transport.send(&mut sends);
+        if now >= self.next_publish {
+            self.next_publish = now + PUBLISH_INTERVAL;
+            (self.listeners.publish)(&self.core);
+        }
+        work
+    }
+
+    fn next_deadline(&self) -> Instant {
+        self.wheel.next().min(self.next_publish)
+    }
+
+    fn set_waker(&mut self, waker: &Arc<ThreadWaker>) {
+        self.inbox.set_waker(waker.clone());
+    }
+}

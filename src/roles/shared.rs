@@ -1,0 +1,168 @@
+//! What the applications of one process share when they are put together.
+
+use crate::base::seal::Sealer;
+use crate::config::{AppRole, Application, Config, Host, Switch};
+use crate::modules::transport::local::LocalPorts;
+use crate::observe::board::Board;
+use crate::observe::families::Families;
+use crate::runtime::clock::Clock;
+use crate::runtime::mailbox::Mailboxes;
+use core::net::{IpAddr, SocketAddr};
+use std::net::ToSocketAddrs as _;
+use std::sync::Arc;
+
+/// Why a process cannot start; each text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A socket.
+    #[error(transparent)]
+    Bind(#[from] crate::modules::transport::module::BindError),
+    /// A name that does not resolve.
+    #[error(
+        "host {host} of application {application} does not resolve: check its spelling and the DNS"
+    )]
+    Host {
+        /// Whose host.
+        application: String,
+        /// The name.
+        host: String,
+    },
+    /// The cluster port.
+    #[error(
+        "{application} cannot listen on {address} (ports.cluster): {cause}; change ports.cluster or stop the program that uses it"
+    )]
+    Cluster {
+        /// Whose port.
+        application: String,
+        /// Which address.
+        address: SocketAddr,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// A file or folder.
+    #[error("cannot write {path}: {cause}; check data-dir and its rights")]
+    File {
+        /// Which.
+        path: String,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// The configuration lacks something that only a start needs.
+    #[error("{0}")]
+    Configuration(String),
+}
+
+/// Shared by all applications of a process.
+pub struct Shared<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// Seals tokens.
+    pub sealer: Arc<Sealer>,
+    /// The clock.
+    pub clock: Clock,
+    /// Where state is shown.
+    pub board: Arc<Board>,
+    /// All mailboxes of the process.
+    pub mailboxes: &'a Mailboxes,
+    /// Addresses of the process.
+    pub local: Arc<LocalPorts>,
+    /// Start epoch.
+    pub epoch: u32,
+}
+
+/// Counting cells of one application.
+pub type Cells = Arc<Families>;
+
+/// SIP address of an application.
+///
+/// # Errors
+/// When its host does not resolve or it has no SIP port.
+pub fn sip_address(application: &Application) -> Result<SocketAddr, StartError> {
+    let port = application.ports.sip.ok_or_else(|| {
+        StartError::Configuration(format!(
+            "application {} has no ports.sip: add one",
+            application.name
+        ))
+    })?;
+    Ok(SocketAddr::new(ip(application)?, port))
+}
+
+/// Address of an application's host.
+///
+/// # Errors
+/// When it does not resolve.
+pub fn ip(application: &Application) -> Result<IpAddr, StartError> {
+    match &application.host {
+        Host::Address(ip) => Ok(*ip),
+        Host::Name(name) => (&**name, 0)
+            .to_socket_addrs()
+            .ok()
+            .and_then(|mut found| found.next())
+            .map(|found| found.ip())
+            .ok_or_else(|| StartError::Host {
+                application: application.name.to_string(),
+                host: name.to_string(),
+            }),
+    }
+}
+
+impl Shared<'_> {
+    /// The switch of an application.
+    ///
+    /// # Errors
+    /// When the configuration has none of that name.
+    pub fn switch(&self, application: &Application) -> Result<&Switch, StartError> {
+        self.config.switch(&application.switch).ok_or_else(|| {
+            StartError::Configuration(format!(
+                "application {} names no known switch",
+                application.name
+            ))
+        })
+    }
+
+    /// SIP Proxies of a switch with their addresses; those of one data centre if
+    /// `geo_location` is given.
+    ///
+    /// # Errors
+    /// When a host does not resolve.
+    pub fn proxies<'s>(
+        &'s self,
+        switch: &'s Switch,
+        geo_location: Option<&str>,
+    ) -> Result<Vec<(&'s Application, SocketAddr)>, StartError> {
+        self.config
+            .applications_of(&switch.name, AppRole::SipProxy)
+            .filter(|found| geo_location.is_none_or(|wanted| &*found.geo_location == wanted))
+            .map(|found| Ok((found, sip_address(found)?)))
+            .collect()
+    }
+
+    /// Host and port by which the outside names the cluster: `external-contact`,
+    /// or this address.
+    #[must_use]
+    pub fn access(&self, switch: &Switch, otherwise: SocketAddr) -> String {
+        let external =
+            switch.outbound_proxy_dn().and_then(|dn| dn.object.options.text("external-contact"));
+        external.map_or_else(|| otherwise.to_string(), |text| host_port(text).to_owned())
+    }
+
+    /// Hosts that mean the cluster.
+    #[must_use]
+    pub fn domains(&self, switch: &Switch) -> Vec<String> {
+        let mut domains: Vec<String> = switch.domains.iter().map(ToString::to_string).collect();
+        if let Some(text) =
+            switch.outbound_proxy_dn().and_then(|dn| dn.object.options.text("external-contact"))
+        {
+            let host = host_port(text);
+            domains.push(host.split_once(':').map_or(host, |(host, _)| host).to_owned());
+        }
+        domains
+    }
+}
+
+/// Host and port of a contact, without scheme and parameters.
+#[must_use]
+pub fn host_port(contact: &str) -> &str {
+    let contact = contact.strip_prefix("sip:").unwrap_or(contact);
+    contact.split(';').next().unwrap_or(contact)
+}

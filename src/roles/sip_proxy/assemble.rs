@@ -1,0 +1,277 @@
+//! The wiring of a SIP Proxy: who holds whose handle.
+
+use super::proxy::core::{Core, Counted};
+use super::proxy::handle::Proxy;
+use super::proxy::module::{Listeners, ProxyModule};
+use super::proxy::settings::{NodeSettings, Settings};
+use crate::base::flow::{Destination, Protocol};
+use crate::base::id::{Ids, NodeId, Shard};
+use crate::base::limits::MAILBOX_LEN_MAX;
+use crate::config::{AppRole, Application, Switch};
+use crate::mesh::registrations::Options as LinkOptions;
+use crate::modules::cluster_link::handle::ClusterLink;
+use crate::modules::cluster_link::module::{ClusterLinkModule, Peer};
+use crate::modules::service_checker::core::{Core as CheckerCore, Target};
+use crate::modules::service_checker::handle::ServiceChecker;
+use crate::modules::service_checker::module::ServiceCheckerModule;
+use crate::modules::transport::handle::Transport;
+use crate::modules::transport::inbox::Inbox as TransportInbox;
+use crate::modules::transport::module::{Receivers, TransportModule};
+use crate::observe::board::{AppState, Counts, NodeView, RegistrationView};
+use crate::roles::shared::{Cells, Shared, StartError, sip_address};
+use crate::runtime::clock::random_u64;
+use crate::runtime::mailbox::{Inbox, Mail};
+use crate::runtime::module::Module;
+use core::net::SocketAddr;
+use std::sync::Arc;
+
+/// Registrations that are listed to operators.
+const LISTED_MAX: usize = 10_000;
+
+/// What a proxy is assembled from, besides what all applications share.
+pub struct Parts<'a> {
+    /// Its configuration.
+    pub application: &'a Application,
+    /// Its transport's mailbox.
+    pub transport: (Mail<TransportInbox>, Inbox<TransportInbox>),
+    /// Its cluster port, taken before.
+    pub cluster: std::net::TcpListener,
+    /// Cluster ports of the other proxies.
+    pub peers: Vec<Peer>,
+    /// Its counting cells.
+    pub cells: Cells,
+}
+
+/// The modules of a proxy.
+///
+/// # Errors
+/// When a socket cannot be had or a host does not resolve.
+pub fn assemble(shared: &Shared<'_>, parts: Parts<'_>) -> Result<Vec<Box<dyn Module>>, StartError> {
+    let application = parts.application;
+    let name = application.name.to_string();
+    let address = sip_address(application)?;
+    let switch = shared.switch(application)?;
+    let settings = Arc::new(settings(shared, application, switch, address)?);
+    let transport = Transport::new(parts.transport.0.clone());
+
+    let (shard_mail, shard_inbox) =
+        shared.mailboxes.mailbox(&format!("{name}-001"), MAILBOX_LEN_MAX);
+    let (checker_mail, checker_inbox) =
+        shared.mailboxes.mailbox(&format!("{name}-512"), MAILBOX_LEN_MAX);
+    let (link_mail, link_inbox) =
+        shared.mailboxes.mailbox(&format!("{name}-cluster"), MAILBOX_LEN_MAX);
+    let proxy = Proxy::new(shard_mail.clone());
+
+    let receivers = Receivers { shards: vec![shard_mail], checker: checker_mail.clone() };
+    let sockets =
+        TransportModule::bind(&name, address, parts.transport, receivers, Arc::default())?
+            .with_local(shared.local.clone());
+
+    let checker = checker(shared, application, &settings, checker_inbox, &transport, &proxy);
+    let link = link(shared, application, parts.cluster, parts.peers, link_inbox, &proxy);
+    let shard = ProxyModule::new(
+        &name,
+        Core::new(settings.clone(), shared.sealer.clone(), random_u64()),
+        Ids::new(random_u64()),
+        shard_inbox,
+        transport,
+        Some(ClusterLink::new(link_mail)),
+        listeners(shared, &settings, ServiceChecker::new(checker_mail), parts.cells),
+    );
+    publish_self(shared, application, address);
+    Ok(vec![Box::new(sockets), Box::new(shard), Box::new(checker), Box::new(link)])
+}
+
+fn settings(
+    shared: &Shared<'_>,
+    application: &Application,
+    switch: &Switch,
+    address: SocketAddr,
+) -> Result<Settings, StartError> {
+    let mut nodes: Vec<NodeSettings> = Vec::new();
+    for node in shared.config.applications_of(&switch.name, AppRole::Node) {
+        let at = sip_address(node)?;
+        let is_local = node.geo_location == application.geo_location;
+        match nodes.iter_mut().find(|found| found.id == node.node_id) {
+            Some(found) => found.addresses.push(at),
+            None => nodes.push(NodeSettings { id: node.node_id, addresses: vec![at], is_local }),
+        }
+    }
+    let options = &application.options;
+    let feature_server = options
+        .text("feature-server-address")
+        .map(|text| if text.contains(':') { text.to_owned() } else { format!("{text}:5160") });
+    Ok(Settings {
+        name: application.name.to_string(),
+        id: application.node_id,
+        shard: Shard(0),
+        address,
+        access: shared.access(switch, address),
+        domains: shared.domains(switch),
+        proxies: shared.proxies(switch, None)?.into_iter().map(|(_, address)| address).collect(),
+        nodes,
+        node_protocol: Protocol::Udp,
+        realm: switch.realm.to_string(),
+        expires_default: options.duration_or_default("registrar-default-timeout"),
+        expires_min: options.duration_or_default("registrar-min-timeout"),
+        expires_max: options.duration_or_default("registrar-max-timeout"),
+        feature_server: feature_server.and_then(|text| text.parse().ok()),
+    })
+}
+
+fn checker(
+    shared: &Shared<'_>,
+    application: &Application,
+    settings: &Settings,
+    inbox: Inbox<crate::modules::service_checker::inbox::Inbox>,
+    transport: &Transport,
+    proxy: &Proxy,
+) -> ServiceCheckerModule {
+    let options = &application.options;
+    let mut targets = Vec::new();
+    for node in &settings.nodes {
+        for remote in &node.addresses {
+            targets.push(Target {
+                name: node.id.to_string().into(),
+                to: Destination::Address { protocol: Protocol::Udp, remote: *remote },
+                uri: format!("sip:{remote}"),
+                hop: None,
+                check: options.duration_or_default("oos-check"),
+                force: options.duration_or_default("oos-force"),
+                error_check: true,
+                recovery: options.duration("recovery-timeout").unwrap_or_default(),
+                max_forwards: 70,
+                presumed: false,
+                is_proxy: false,
+            });
+        }
+    }
+    let core =
+        CheckerCore::new(targets, shared.sealer.clone(), settings.address, settings.id.get());
+    let proxy = proxy.clone();
+    let mut up: Vec<(Box<str>, SocketAddr)> = Vec::new();
+    let listener = Box::new(move |target: &Target, in_service: bool| {
+        let Destination::Address { remote, .. } = target.to else { return };
+        up.retain(|(name, at)| *name != target.name || *at != remote);
+        if in_service {
+            up.push((target.name.clone(), remote));
+        }
+        let primary = up.iter().find(|(name, _)| *name == target.name).map(|(_, at)| *at);
+        if let Some(id) = target.name.parse().ok().and_then(NodeId::new) {
+            proxy.node(id, primary);
+        }
+    });
+    let ids = Ids::new(random_u64());
+    ServiceCheckerModule::new(&application.name, core, ids, inbox, transport.clone(), listener)
+}
+
+fn link(
+    shared: &Shared<'_>,
+    application: &Application,
+    listener: std::net::TcpListener,
+    peers: Vec<Peer>,
+    inbox: Inbox<crate::modules::cluster_link::inbox::Inbox>,
+    proxy: &Proxy,
+) -> ClusterLinkModule {
+    let options = LinkOptions {
+        node: application.node_id,
+        name: application.name.to_string().into(),
+        epoch: u64::from(shared.epoch),
+        peers: peers.iter().map(|peer| peer.id).collect(),
+        started: shared.clock.now(),
+    };
+    let proxy = proxy.clone();
+    let (board, name) = (shared.board.clone(), application.name.to_string());
+    board.publish(AppState {
+        ready: false,
+        reasons: vec!["registrations of the other proxies are not loaded yet".to_owned()],
+        ..AppState::of(&name, "cluster")
+    });
+    ClusterLinkModule::new(
+        options,
+        listener,
+        peers,
+        inbox,
+        Box::new(move |entry| proxy.binding(entry)),
+        Box::new(move |ready, reason| {
+            let reasons = if ready { Vec::new() } else { vec![reason] };
+            board.publish(AppState { ready, reasons, ..AppState::of(&name, "cluster") });
+        }),
+    )
+}
+
+fn listeners(
+    shared: &Shared<'_>,
+    settings: &Arc<Settings>,
+    checker: ServiceChecker,
+    cells: Cells,
+) -> Listeners {
+    let nodes = settings.nodes.clone();
+    let suspect = Box::new(move |id: NodeId| {
+        for address in nodes.iter().filter(|node| node.id == id).flat_map(|node| &node.addresses) {
+            checker.suspect(*address);
+        }
+    });
+    let count = Box::new(move |counted: Counted| match counted {
+        Counted::Refused(status) => {
+            cells.response("UNKNOWN", status, crate::observe::families::Direction::Out)
+        }
+        Counted::Retransmission => cells.retransmissions.increment(),
+        Counted::ForeignRoute => cells.foreign_routes.increment(),
+        Counted::BadToken => cells.bad_tokens.increment(),
+        Counted::StrayResponse => cells.stray_responses.increment(),
+        Counted::NodeFailover => cells.node_failovers.increment(),
+        Counted::Registered => {}
+    });
+    let (board, settings) = (shared.board.clone(), settings.clone());
+    let publish = Box::new(move |core: &Core, now| board.publish(view(core, &settings, now)));
+    Listeners { suspect, count, publish }
+}
+
+fn view(core: &Core, settings: &Settings, now: crate::base::time::Instant) -> AppState {
+    let in_service = core.nodes_in_service();
+    let reasons = if in_service == 0 { vec!["no node in service".to_owned()] } else { Vec::new() };
+    let registrations: Vec<RegistrationView> = core
+        .registrar()
+        .all(now)
+        .take(LISTED_MAX)
+        .map(|(aor, binding)| RegistrationView {
+            dn: aor.to_string(),
+            contact: binding.uri.to_string(),
+            q: (binding.q < 1000).then(|| format!("0.{:03}", binding.q)),
+            expires_s: binding.expires.since(now).as_secs(),
+            proxy: binding.proxy.to_string(),
+            node: binding.node.to_string(),
+        })
+        .collect();
+    AppState {
+        ready: in_service > 0,
+        reasons,
+        nodes: settings
+            .nodes
+            .iter()
+            .map(|node| NodeView {
+                node_id: node.id.get(),
+                address: node.addresses.first().map(ToString::to_string).unwrap_or_default(),
+                in_service: core.node_in_service(node.id),
+            })
+            .collect(),
+        counts: Counts {
+            calls: 0,
+            transactions: core.transactions_len() as u64,
+            registrations: core.registrar().bindings_len() as u64,
+        },
+        registrations,
+        ..AppState::of(&settings.name, "001")
+    }
+}
+
+fn publish_self(shared: &Shared<'_>, application: &Application, address: SocketAddr) {
+    shared.board.publish(AppState {
+        role: "sip-proxy".to_owned(),
+        node_id: application.node_id.get(),
+        geo_location: application.geo_location.to_string(),
+        listen: vec![format!("{address}/udp"), format!("{address}/tcp")],
+        ..AppState::of(&application.name, "")
+    });
+}

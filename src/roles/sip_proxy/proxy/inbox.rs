@@ -1,0 +1,23 @@
+//! What a proxy shard is told.
+
+use crate::base::id::NodeId;
+use crate::modules::transport::core::Event as TransportEvent;
+use crate::sip::registrar::Entry;
+use core::net::SocketAddr;
+
+/// One message to a proxy shard.
+#[derive(Debug)]
+pub enum Inbox {
+    /// From the transport.
+    Transport(Box<TransportEvent>),
+    /// The Service Checker's word on a node: the address of its primary.
+    Node(NodeId, Option<SocketAddr>),
+    /// What another proxy has registered or removed.
+    Binding(Box<Entry>),
+}
+
+impl From<TransportEvent> for Inbox {
+    fn from(event: TransportEvent) -> Self {
+        Self::Transport(Box::new(event))
+    }
+}

@@ -1,0 +1,136 @@
+//! The shard's turn.
+
+use super::core::{Action, Core, Counted, Cx, Event};
+use super::inbox::Inbox;
+use crate::base::flow::Outbound;
+use crate::base::id::{Ids, NodeId, Slot};
+use crate::base::limits::{OUTBOX_LEN_MAX, TURN_BATCH_LEN};
+use crate::base::outbox::Outbox;
+use crate::base::time::{Duration, Instant};
+use crate::modules::cluster_link::handle::ClusterLink;
+use crate::modules::transport::core::Event as TransportEvent;
+use crate::modules::transport::handle::Transport;
+use crate::runtime::mailbox::Inbox as Mailbox;
+use crate::runtime::module::Module;
+use crate::runtime::timer_wheel::TimerWheel;
+use crate::runtime::waker::ThreadWaker;
+use std::sync::Arc;
+
+/// How often the shard shows its state.
+const PUBLISH_INTERVAL: Duration = Duration::from_millis(250);
+
+/// What the shard's surroundings hear from it.
+pub struct Listeners {
+    /// A node stayed silent.
+    pub suspect: Box<dyn FnMut(NodeId) + Send>,
+    /// Something to count.
+    pub count: Box<dyn FnMut(Counted) + Send>,
+    /// The state to be shown, now and then.
+    pub publish: Box<dyn FnMut(&Core, Instant) + Send>,
+}
+
+/// One proxy shard.
+pub struct ProxyModule {
+    name: String,
+    core: Core,
+    ids: Ids,
+    inbox: Mailbox<Inbox>,
+    transport: Transport,
+    link: Option<ClusterLink>,
+    listeners: Listeners,
+    wheel: TimerWheel<Slot>,
+    out: Outbox<Action>,
+    next_publish: Instant,
+    next_expiry: Instant,
+}
+
+impl ProxyModule {
+    /// A shard between a mailbox and a transport.
+    #[must_use]
+    pub fn new(
+        application: &str,
+        core: Core,
+        ids: Ids,
+        inbox: Mailbox<Inbox>,
+        transport: Transport,
+        link: Option<ClusterLink>,
+        listeners: Listeners,
+    ) -> Self {
+        Self {
+            name: format!("{application}-001"),
+            core,
+            ids,
+            inbox,
+            transport,
+            link,
+            listeners,
+            wheel: TimerWheel::new(),
+            out: Outbox::new(OUTBOX_LEN_MAX),
+            next_publish: Instant::ZERO,
+            next_expiry: Instant::ZERO,
+        }
+    }
+
+    fn on(&mut self, event: Event, now: Instant, sends: &mut Vec<Outbound>) {
+        self.core.on(event, &mut Cx { now, ids: &mut self.ids, out: &mut self.out });
+        for action in self.out.drain() {
+            match action {
+                Action::Send(outbound) => sends.push(outbound),
+                Action::Arm(slot, at) => self.wheel.arm(at, slot),
+                Action::Share(entry) => {
+                    if let Some(link) = &self.link {
+                        link.share(entry);
+                    }
+                }
+                Action::Suspect(node) => (self.listeners.suspect)(node),
+                Action::Count(counted) => (self.listeners.count)(counted),
+            }
+        }
+    }
+}
+
+impl Module for ProxyModule {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn turn(&mut self, now: Instant) -> usize {
+        let mut sends = Vec::new();
+        let mut due = Vec::new();
+        self.wheel.expire(now, &mut due);
+        let mut batch = Vec::new();
+        let work = due.len() + self.inbox.take(&mut batch, TURN_BATCH_LEN);
+        for slot in due {
+            self.on(Event::Wake(slot), now, &mut sends);
+        }
+        for message in batch {
+            let event = match message {
+                Inbox::Transport(event) => match *event {
+                    TransportEvent::Packet(packet) => Event::Packet(packet),
+                    TransportEvent::SendFailed(sender) => Event::SendFailed(sender),
+                },
+                Inbox::Node(id, primary) => Event::Node(id, primary),
+                Inbox::Binding(entry) => Event::Binding(*entry),
+            };
+            self.on(event, now, &mut sends);
+        }
+        if now >= self.next_expiry {
+            self.next_expiry = now + Duration::from_secs(1);
+            self.on(Event::Expire, now, &mut sends);
+        }
+        self.transport.send(&mut sends);
+        if now >= self.next_publish {
+            self.next_publish = now + PUBLISH_INTERVAL;
+            (self.listeners.publish)(&self.core, now);
+        }
+        work
+    }
+
+    fn next_deadline(&self) -> Instant {
+        self.wheel.next().min(self.next_expiry).min(self.next_publish)
+    }
+
+    fn set_waker(&mut self, waker: &Arc<ThreadWaker>) {
+        self.inbox.set_waker(waker.clone());
+    }
+}
