@@ -47,7 +47,8 @@ fn readyz(State(sources): State<Arc<Sources>>) -> Answer {
 }
 
 fn metrics(State(sources): State<Arc<Sources>>, headers: HeaderMap) -> Answer {
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let accept =
+        headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let form = Form::accepted(accept);
     let stats = (sources.mailboxes)();
     let uptime = sources.clock.now().since(Instant::ZERO).as_secs_f64();
@@ -61,7 +62,8 @@ fn metrics(State(sources): State<Arc<Sources>>, headers: HeaderMap) -> Answer {
 
 fn status(State(sources): State<Arc<Sources>>) -> Answer {
     let uptime_s = sources.clock.now().since(Instant::ZERO).as_secs();
-    let view = views::status(&sources.board.apps(), sources.version, uptime_s, &sources.board.unready());
+    let view =
+        views::status(&sources.board.apps(), sources.version, uptime_s, &sources.board.unready());
     ready(answer(StatusCode::OK, view))
 }
 
@@ -81,7 +83,11 @@ fn mailboxes(State(sources): State<Arc<Sources>>) -> Answer {
     ready(answer(StatusCode::OK, views::mailboxes(&(sources.mailboxes)())))
 }
 
-fn drain(State(sources): State<Arc<Sources>>, Path(app): Path<String>, headers: HeaderMap) -> Answer {
+fn drain(
+    State(sources): State<Arc<Sources>>,
+    Path(app): Path<String>,
+    headers: HeaderMap,
+) -> Answer {
     if !sources.board.has(&app) {
         let detail = format!("no application {app} in this process: GET /api/v1/status lists them");
         return ready(Problem::new(StatusCode::NOT_FOUND, detail).into_response());

@@ -61,10 +61,17 @@ impl Monitor {
 ///
 /// # Errors
 /// The address cannot be listened on, or the system gives no thread or no reactor.
-pub fn start(listen: SocketAddr, sources: Sources, stop: StopSignal) -> Result<Monitor, MonitorError> {
-    let failed = |error: io::Error| match error.kind() {
-        io::ErrorKind::AddrInUse => MonitorError::InUse(listen),
-        _ => MonitorError::Listen { address: listen, error },
+pub fn start(
+    listen: SocketAddr,
+    sources: Sources,
+    stop: StopSignal,
+) -> Result<Monitor, MonitorError> {
+    let failed = |error: io::Error| {
+        if error.kind() == io::ErrorKind::AddrInUse {
+            MonitorError::InUse(listen)
+        } else {
+            MonitorError::Listen { address: listen, error }
+        }
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
     let runtime = runtime.map_err(failed)?;
@@ -99,7 +106,8 @@ where
 {
     let asked = stop.clone();
     let graceful = async move { asked.wait().await };
-    let mut server = pin!(axum::serve(listener, router).with_graceful_shutdown(graceful).into_future());
+    let mut server =
+        pin!(axum::serve(listener, router).with_graceful_shutdown(graceful).into_future());
     let mut end = pin!(async {
         stop.wait().await;
         sleep(END_TIME).await;
@@ -147,7 +155,11 @@ pub(super) struct Patient<S> {
 
 impl<S> Patient<S> {
     /// Passes on what the connection says, or fails when it has said nothing for too long.
-    fn judge<T>(&mut self, context: &mut Context<'_>, said: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn judge<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        said: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
         if said.is_ready() {
             self.idle = Box::pin(sleep(IDLE_TIME));
             return said;
@@ -169,7 +181,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let said = Pin::new(&mut self.io).poll_write(context, bytes);
         self.judge(context, said)
     }

@@ -46,8 +46,13 @@ impl Bench {
     fn new(room: usize) -> Self {
         let (commands, orders) = std::sync::mpsc::sync_channel(room);
         let board = Arc::new(Board::new());
-        let mailbox =
-            || MailboxStats { name: "shard-001".to_owned(), len: 3, len_max: 10, sent: 40, refused: [2, 1, 0] };
+        let mailbox = || MailboxStats {
+            name: "shard-001".to_owned(),
+            len: 3,
+            len_max: 10,
+            sent: 40,
+            refused: [2, 1, 0],
+        };
         let sources = Arc::new(Sources {
             board: Arc::clone(&board),
             registry: Arc::new(Registry::new()),
@@ -69,14 +74,18 @@ impl Bench {
 
     /// Status code, head and body of the answer.
     fn ask(&self, method: &str, path: &str, headers: &str) -> (u16, String, String) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("runtime");
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().build().expect("runtime");
         let (ours, theirs) = duplex(1 << 16);
         let stop = StopSignal::new();
         let router = routes::router(Arc::clone(&self.sources));
         let text = runtime.block_on(async {
-            let server = tokio::spawn(serve(Bounded::new(Once(Some(theirs))), router, stop.clone()));
+            let server =
+                tokio::spawn(serve(Bounded::new(Once(Some(theirs))), router, stop.clone()));
             let mut ours = ours;
-            let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
+            let request = format!(
+                "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n"
+            );
             ours.write_all(request.as_bytes()).await.expect("written");
             let mut text = String::new();
             ours.read_to_string(&mut text).await.expect("read");
@@ -85,7 +94,8 @@ impl Bench {
             text
         });
         let (head, body) = text.split_once("\r\n\r\n").expect("a head");
-        let code = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status code");
+        let code =
+            head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status code");
         (code, head.to_lowercase(), body.to_owned())
     }
 
@@ -140,7 +150,10 @@ fn nodes_are_shown_as_each_application_sees_them() {
     assert_eq!(view["nodes"][1]["name"], Value::Null);
     assert_eq!(view["nodes"][1]["in_service"], false);
     assert_eq!(view["nodes"][1]["seen_by"], "SIPProxy_1");
-    assert_eq!(view["trunks"], json!([{"name": "Trunk_SBC", "in_service": false, "seen_by": "SIPProxy_1"}]));
+    assert_eq!(
+        view["trunks"],
+        json!([{"name": "Trunk_SBC", "in_service": false, "seen_by": "SIPProxy_1"}])
+    );
 }
 
 #[test]
@@ -177,16 +190,18 @@ fn a_binding_that_two_proxies_hold_is_shown_once() {
         proxy: "SIPProxy_1".to_owned(),
         node: "SIPS_1".to_owned(),
     };
-    for (name, registrations) in
-        [("SIPProxy_1", vec![binding("7001", 118)]), ("SIPProxy_2", vec![binding("7001", 120), binding("7002", 5)])]
-    {
+    for (name, registrations) in [
+        ("SIPProxy_1", vec![binding("7001", 118)]),
+        ("SIPProxy_2", vec![binding("7001", 120), binding("7002", 5)]),
+    ] {
         let mut proxy = AppState::of(name, "");
         proxy.registrations = registrations;
         bench.board.publish(proxy);
     }
     let (_, view) = bench.get("/api/v1/dns");
     let rows = view["registrations"].as_array().expect("a list");
-    let rows: Vec<_> = rows.iter().map(|row| (row["dn"].as_str(), row["expires_s"].as_u64())).collect();
+    let rows: Vec<_> =
+        rows.iter().map(|row| (row["dn"].as_str(), row["expires_s"].as_u64())).collect();
     assert_eq!(rows, [(Some("7001"), Some(120)), (Some("7002"), Some(5))]);
     assert_eq!(view["total"], 2);
 }
@@ -200,9 +215,12 @@ fn mailboxes_stand_in_the_api_and_among_the_metrics() {
     assert_eq!(code, 200);
     assert!(head.contains("content-type: text/plain; version=0.0.4"), "{head}");
     assert!(page.contains("sipcluster_mailbox_len{mailbox=\"shard-001\"} 3\n"), "{page}");
-    assert!(page.contains("sipcluster_mailbox_refused_total{mailbox=\"shard-001\",class=\"new\"} 2\n"));
+    assert!(
+        page.contains("sipcluster_mailbox_refused_total{mailbox=\"shard-001\",class=\"new\"} 2\n")
+    );
     assert!(page.contains("sipcluster_node_role{node=\"SIPS_1\",role=\"node\"} 1\n"));
-    let (_, head, page) = bench.ask("GET", "/metrics", "Accept: application/openmetrics-text; version=1.0.0\r\n");
+    let (_, head, page) =
+        bench.ask("GET", "/metrics", "Accept: application/openmetrics-text; version=1.0.0\r\n");
     assert!(head.contains("content-type: application/openmetrics-text"), "{head}");
     assert!(page.ends_with("# EOF\n"), "{page}");
 }

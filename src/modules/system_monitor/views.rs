@@ -57,7 +57,9 @@ pub(super) fn nodes(apps: &[AppState]) -> Value {
         }
         for proxy in &app.proxies {
             let in_service = proxy.in_service;
-            proxies.push(json!({"address": proxy.address, "in_service": in_service, "seen_by": seen_by}));
+            proxies.push(
+                json!({"address": proxy.address, "in_service": in_service, "seen_by": seen_by}),
+            );
         }
         for trunk in &app.trunks {
             let in_service = trunk.in_service;
@@ -121,7 +123,12 @@ pub(super) fn mailbox_samples(stats: &[MailboxStats], sheet: &mut Sheet) {
         sheet.counter("mailbox_sent", "Messages taken in", &[name], mailbox.sent);
         for (class, refused) in CLASSES.into_iter().zip(mailbox.refused) {
             let labels = [name, ("class", class)];
-            sheet.counter("mailbox_refused", "Messages refused by a full mailbox", &labels, refused);
+            sheet.counter(
+                "mailbox_refused",
+                "Messages refused by a full mailbox",
+                &labels,
+                refused,
+            );
         }
     }
 }

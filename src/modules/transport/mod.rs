@@ -3,6 +3,7 @@
 
 pub mod core;
 pub mod handle;
+mod handover;
 pub mod inbox;
 pub mod local;
 pub mod module;

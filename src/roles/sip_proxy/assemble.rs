@@ -176,7 +176,7 @@ fn link(
     let options = LinkOptions {
         node: application.node_id,
         name: application.name.to_string().into(),
-        epoch: u64::from(shared.epoch),
+        epoch: shared.clock.wall().0,
         peers: peers.iter().map(|peer| peer.id).collect(),
         started: shared.clock.now(),
     };

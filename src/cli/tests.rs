@@ -1,0 +1,244 @@
+//! Reading the command line, reading answers, and what people see. Not tested here: sockets.
+
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+
+use clap::{CommandFactory as _, Parser as _};
+use serde_json::{Value, json};
+
+use super::http::{self, Answer, HttpError, exchange, read_answer, segment};
+use super::operate::{duration, request, shown};
+use super::table::{Table, cell};
+use super::{At, Check, Cli, Command, Drain, Operate, Run};
+
+fn cli(line: &str) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(line.split_whitespace())
+}
+
+fn at(place: &str) -> At {
+    At { at: place.to_owned() }
+}
+
+#[test]
+fn the_command_line_is_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn commands_are_read() {
+    let run = |file: &str, apps: &[&str]| {
+        Command::Run(Run {
+            file: PathBuf::from(file),
+            apps: apps.iter().map(|app| (*app).to_owned()).collect(),
+        })
+    };
+    for (line, json, command) in [
+        ("sipcluster run", false, run("sipcluster.yaml", &[])),
+        ("sipcluster run a.yaml --app X --app Y", false, run("a.yaml", &["X", "Y"])),
+        ("sipcluster check a.yaml", false, Command::Check(Check { file: PathBuf::from("a.yaml") })),
+        ("sipcluster schema", false, Command::Schema),
+        ("sipcluster version --json", true, Command::Version),
+        ("sipcluster --json status", true, Command::Operate(Operate::Status(at("127.0.0.1:8080")))),
+        (
+            "sipcluster nodes --at 127.0.0.1:8091",
+            false,
+            Command::Operate(Operate::Nodes(at("127.0.0.1:8091"))),
+        ),
+        ("sipcluster calls --json", true, Command::Operate(Operate::Calls(at("127.0.0.1:8080")))),
+        ("sipcluster dns", false, Command::Operate(Operate::Dns(at("127.0.0.1:8080")))),
+        (
+            "sipcluster drain SIPS_1",
+            false,
+            Command::Operate(Operate::Drain(Drain {
+                app: "SIPS_1".to_owned(),
+                at: at("127.0.0.1:8080"),
+            })),
+        ),
+    ] {
+        let read = cli(line).expect(line);
+        assert_eq!((read.json, read.command), (json, command), "{line}");
+    }
+}
+
+#[test]
+fn wrong_usage_ends_with_2() {
+    for line in [
+        "sipcluster",
+        "sipcluster top",
+        "sipcluster check",
+        "sipcluster drain",
+        "sipcluster status extra",
+        "sipcluster run --at 127.0.0.1:1",
+        "sipcluster run a.yaml b.yaml",
+    ] {
+        assert_eq!(cli(line).expect_err(line).exit_code(), 2, "{line}");
+    }
+    assert_eq!(cli("sipcluster --help").expect_err("help").exit_code(), 0);
+}
+
+#[test]
+fn a_name_stays_one_segment_of_the_path() {
+    let drain = Drain { app: "a b/../c?".to_owned(), at: at("x:1") };
+    let (place, method, path) = request(&Operate::Drain(drain));
+    assert_eq!(
+        (place.as_str(), method, path.as_str()),
+        ("x:1", "POST", "/api/v1/drain/a%20b%2F..%2Fc%3F")
+    );
+    assert_eq!(segment("SIPS_dc1_1"), "SIPS_dc1_1");
+}
+
+/// A connection that takes what is written and gives what it was made with.
+struct Wire {
+    written: Vec<u8>,
+    answer: io::Cursor<Vec<u8>>,
+}
+
+impl Read for Wire {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.answer.read(into)
+    }
+}
+
+impl Write for Wire {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.written.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_request_is_written_whole() {
+    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}".to_vec();
+    let mut wire = Wire { written: Vec::new(), answer: io::Cursor::new(answer.clone()) };
+    assert_eq!(exchange(&mut wire, "127.0.0.1:8080", "GET", "/livez").expect("an answer"), answer);
+    let request = String::from_utf8(wire.written).expect("text");
+    assert!(request.starts_with("GET /livez HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n"), "{request}");
+    assert!(request.contains("\r\nConnection: close\r\n") && request.ends_with("\r\n\r\n"));
+}
+
+#[test]
+fn answers_are_read_by_length_by_chunks_and_to_the_end() {
+    for text in [
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nbodyrest",
+        "HTTP/1.1 503 X\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nbod\r\n1\r\ny\r\n0\r\n\r\n",
+        "HTTP/1.0 503\r\n\r\nbody",
+    ] {
+        let answer = read_answer(text.as_bytes());
+        assert_eq!(answer, Some(Answer { code: 503, body: b"body".to_vec() }), "{text}");
+    }
+}
+
+#[test]
+fn broken_answers_are_refused() {
+    for text in [
+        "",
+        "SIP/2.0 200 OK\r\n\r\n",
+        "HTTP/1.1 two OK\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbod",
+        "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nbody",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nbody\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbodyXX0\r\n\r\n",
+    ] {
+        assert_eq!(read_answer(text.as_bytes()), None, "{text}");
+    }
+}
+
+#[test]
+fn places_that_are_none_are_wrong_usage() {
+    for place in ["", "localhost", ":8080", "127.0.0.1:http", "127.0.0.1:70000", "a\r\nb:80"] {
+        let answer = http::ask(place, "GET", "/livez");
+        assert!(matches!(&answer, Err(HttpError::NoAddress(_))), "{place}");
+        assert_eq!(shown(&Operate::Calls(at(place)), answer, false).expect_err(place).code, 2);
+    }
+}
+
+fn given(command: &Operate, code: u16, body: &Value) -> Result<String, super::operate::Failure> {
+    shown(command, Ok(Answer { code, body: body.to_string().into_bytes() }), false)
+}
+
+#[test]
+fn failures_are_one_line_that_says_what_to_do() {
+    let calls = Operate::Calls(at("127.0.0.1:8080"));
+    let refused = shown(&calls, Err(HttpError::Refused("127.0.0.1:8080".to_owned())), false)
+        .expect_err("refused");
+    assert_eq!(refused.code, 1);
+    assert!(
+        refused.line.starts_with("nothing listens on 127.0.0.1:8080: start it with sipcluster run")
+    );
+    let problem = given(&calls, 404, &json!({"detail": "no application x\n in this process"}))
+        .expect_err("404");
+    assert_eq!((problem.code, problem.line.as_str()), (1, "no application x. in this process"));
+    for (code, body) in [(404, json!({})), (200, json!([])), (200, json!({"nodes": []}))] {
+        let line = given(&calls, code, &body).expect_err("strange").line;
+        assert!(line.contains("check --at"), "{line}");
+    }
+    let html = shown(&calls, Ok(Answer { code: 200, body: b"<html>".to_vec() }), true);
+    assert_eq!(html.expect_err("no JSON").code, 1);
+}
+
+#[test]
+fn json_is_passed_on() {
+    let answer = Ok(Answer { code: 200, body: b"{\"calls\": [], \"new\": 1}".to_vec() });
+    let text = shown(&Operate::Calls(at("x:1")), answer, true);
+    assert_eq!(text, Ok("{\"calls\":[],\"new\":1}\n".to_owned()));
+}
+
+#[test]
+fn status_is_a_table_with_reasons_above() {
+    let view = json!({
+        "version": "1.2.3", "uptime_s": 3_725, "ready": false, "reasons": ["SIPS_1: starts"],
+        "applications": [
+            {"name": "SIPS_1", "role": "node", "node_id": 1, "geo_location": "", "listen": ["127.0.0.1:5070/udp",
+             "127.0.0.1:5070/tcp"], "in_service": false},
+        ],
+    });
+    let text = given(&Operate::Status(at("x:1")), 200, &view).expect("a table");
+    assert_eq!(
+        text,
+        "sipcluster 1.2.3, up 1 h 2 min, not ready\n  SIPS_1: starts\n\n\
+         APPLICATION  ROLE  NODE-ID  LOCATION  IN SERVICE  LISTENS ON\n\
+         SIPS_1       node  1        -         no          127.0.0.1:5070/udp, 127.0.0.1:5070/tcp\n"
+    );
+}
+
+#[test]
+fn lists_say_when_they_are_empty_or_cut() {
+    let calls = Operate::Calls(at("x:1"));
+    assert_eq!(given(&calls, 200, &json!({"calls": [], "total": 0})), Ok("no calls\n".to_owned()));
+    let one = json!({"calls": [{"caller": "7001", "dialled": "7002"}], "total": 20});
+    let text = given(&calls, 200, &one).expect("a table");
+    assert!(
+        text.starts_with("CALLER  DIALLED  DESTINATION") && text.ends_with("1 of 20\n"),
+        "{text}"
+    );
+    let dns = Operate::Dns(at("x:1"));
+    let none = json!({"registrations": [], "total": 0});
+    assert_eq!(given(&dns, 200, &none), Ok("no DN is registered\n".to_owned()));
+    let nodes = Operate::Nodes(at("x:1"));
+    let trunks = json!({"nodes": [], "proxies": [], "trunks": [{"name": "T", "in_service": true, "seen_by": "N"}]});
+    let text = given(&nodes, 200, &trunks).expect("a table");
+    assert_eq!(text, "TRUNK  IN SERVICE  SEEN BY\nT      yes         N\n");
+}
+
+#[test]
+fn what_a_phone_sent_stays_in_its_cell() {
+    let list = json!([{"a": "x\u{1b}[2J\ny", "b": 1}, {"b": "Ägypten"}]);
+    let table = Table::of(&list, &["A", "B"], &["a", "b"]);
+    assert_eq!(table.text(), "A        B\nx.[2J.y  1\n-        Ägypten\n");
+    assert!(Table::of(&json!("no list"), &["A"], &["a"]).is_empty());
+    assert_eq!(cell(&json!(["a", 2])), "a, 2");
+}
+
+#[test]
+fn durations_are_short() {
+    for (seconds, text) in
+        [(0, "0 s"), (59, "59 s"), (61, "1 min 1 s"), (3_600, "1 h 0 min"), (90_000, "1 d 1 h")]
+    {
+        assert_eq!(duration(seconds), text);
+    }
+}
