@@ -22,3 +22,5 @@ pub mod runtime;
 pub mod modules;
 
 pub mod roles;
+
+pub mod cli;

@@ -1,53 +1,49 @@
-//! The `sipcluster` binary.
+//! The `sipcluster` binary: arguments to configuration to a running process.
 
+use sipcluster::cli::{self, Command};
 use sipcluster::config;
-use sipcluster::observe::board::Board;
-use sipcluster::observe::prometheus::Registry;
-use sipcluster::roles::start::{Surroundings, start};
-use sipcluster::runtime::clock::Clock;
-use sipcluster::runtime::mailbox::Mailboxes;
-use sipcluster::runtime::runner::StopSignal;
+use sipcluster::roles::run::run;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().collect();
-    let path = args.get(2).cloned().unwrap_or_default();
-    let loaded = match config::load(std::path::Path::new(&path)) {
-        Ok(loaded) => loaded,
-        Err(report) => {
-            let _ = write!(std::io::stderr(), "{report}");
-            return ExitCode::FAILURE;
-        }
-    };
-    let names: Vec<String> = args.iter().skip(3).filter(|a| *a != "--app").cloned().collect();
-    let _log = sipcluster::observe::log::init("info", false, None);
-    let mut registry = Registry::new();
-    let stop = StopSignal::new();
-    let mailboxes = Mailboxes::new();
-    let running = start(Surroundings {
-        config: &loaded.config,
-        names: &names,
-        clock: Clock::start(),
-        board: Arc::new(Board::new()),
-        registry: &mut registry,
-        mailboxes: &mailboxes,
-        stop,
-    });
-    match running {
-        Ok(running) => {
-            for line in &running.listening {
-                let _ = writeln!(std::io::stdout(), "{line}");
-            }
-            for thread in running.threads {
-                let _ = thread.join();
-            }
+    let cli = cli::parse();
+    match &cli.command {
+        Command::Run(asked) => match run(&asked.file, &asked.apps, &mut std::io::stdout()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => refused(&error.to_string()),
+        },
+        Command::Check(asked) => check(&asked.file, cli.json),
+        Command::Schema => {
+            let schema = config::schema();
+            // A reader that has gone needs no answer.
+            let _ = writeln!(std::io::stdout(), "{schema:#}");
             ExitCode::SUCCESS
         }
-        Err(error) => {
-            let _ = writeln!(std::io::stderr(), "{error}");
-            ExitCode::FAILURE
-        }
+        Command::Version | Command::Operate(_) => cli::operate(&cli),
     }
+}
+
+fn refused(text: &str) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
+    ExitCode::FAILURE
+}
+
+/// Every finding with its place; 1 when one of them is an error.
+fn check(file: &Path, json: bool) -> ExitCode {
+    let (report, good) = match config::load(file) {
+        Ok(loaded) => (loaded.report, true),
+        Err(report) => (report, false),
+    };
+    let text = if json {
+        serde_json::to_string_pretty(&report).unwrap_or_default()
+    } else {
+        report.to_string()
+    };
+    let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+    if !json && good {
+        let _ = writeln!(std::io::stdout(), "{}: good", file.display());
+    }
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -39,9 +39,12 @@ pub(super) struct Answer {
 
 /// Asks the process at `at`, such as `127.0.0.1:8080`. `path` is written as it stands.
 pub(super) fn ask(at: &str, method: &str, path: &str) -> Result<Answer, HttpError> {
-    let failed = |error: io::Error| match error.kind() == io::ErrorKind::ConnectionRefused {
-        true => HttpError::Refused(at.to_owned()),
-        false => HttpError::Failed { at: at.to_owned(), error },
+    let failed = |error: io::Error| {
+        if error.kind() == io::ErrorKind::ConnectionRefused {
+            HttpError::Refused(at.to_owned())
+        } else {
+            HttpError::Failed { at: at.to_owned(), error }
+        }
     };
     let bytes = connect(at, method, path, &failed)?;
     read_answer(&bytes).ok_or_else(|| HttpError::Strange(at.to_owned()))

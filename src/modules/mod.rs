@@ -2,4 +2,5 @@
 
 pub mod cluster_link;
 pub mod service_checker;
+pub mod system_monitor;
 pub mod transport;

@@ -115,13 +115,13 @@ pub fn module_of(thread: &str) -> &'static str {
 /// Reads a level strictly: a lone word that is no level would otherwise be taken for a target.
 pub(super) fn filter_of(level: &str) -> Result<EnvFilter, LogError> {
     let refused = |reason: String| LogError::Level { level: level.to_owned(), reason };
-    let is_part = |part: &str| {
-        part.contains(['=', '[']) || part.parse::<LevelFilter>().is_ok() && !part.is_empty()
-    };
-    if !level.split(',').all(|part| is_part(part.trim())) {
+    let parts: Vec<&str> = level.split(',').map(str::trim).collect();
+    let is_level = |part: &str| !part.is_empty() && part.parse::<LevelFilter>().is_ok();
+    if !parts.iter().all(|part| part.contains(['=', '[']) || is_level(part)) {
         return Err(refused(String::new()));
     }
-    EnvFilter::builder().parse(level).map_err(|error| refused(format!(": {error}")))
+    let parsed = EnvFilter::builder().parse(parts.join(","));
+    parsed.map_err(|error| refused(format!(": {error}")))
 }
 
 #[expect(

@@ -279,11 +279,11 @@ fn a_line_for_people_reads_like_the_guide() {
     );
     assert_eq!(
         line,
-        "2026-11-20T20:38:14.123 INFO  SIPS_dc1_1-001 Call Manager  call ended result=answered \
+        "2026-11-20T21:18:14.123 INFO  SIPS_dc1_1-001 Call Manager  call ended result=answered \
          reason=\"went well\" calls=3\n"
     );
     let line = text_line(AT, Level::WARN, &fields(&[("message", "no cluster-key".into())]));
-    assert_eq!(line, "2026-11-20T20:38:14.123 WARN  sipcluster  no cluster-key\n");
+    assert_eq!(line, "2026-11-20T21:18:14.123 WARN  sipcluster  no cluster-key\n");
 }
 
 #[test]
@@ -316,7 +316,7 @@ fn a_json_line_has_its_fields_once() {
     );
     assert_eq!(
         line,
-        "{\"ts\":\"2026-11-20T20:38:14.123Z\",\"level\":\"ERROR\",\"target\":\"sipcluster::sip\",\
+        "{\"ts\":\"2026-11-20T21:18:14.123Z\",\"level\":\"ERROR\",\"target\":\"sipcluster::sip\",\
          \"node\":\"SIPS_1\",\"message\":\"m\",\"level_\":3,\"ok\":true}\n"
     );
 }

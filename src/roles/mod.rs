@@ -1,6 +1,7 @@
 //! What an application of the cluster can be.
 
 pub mod node;
+pub mod run;
 pub mod shared;
 pub mod sip_proxy;
 pub mod start;

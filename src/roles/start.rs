@@ -34,6 +34,42 @@ pub struct Running {
     pub nodes: BTreeMap<String, CallManager>,
     /// One line per listening address.
     pub listening: Vec<String>,
+    /// What a reload needs.
+    pub settings: Reloader,
+}
+
+/// Makes the settings of a running node anew from another configuration.
+pub struct Reloader {
+    sealer: Arc<Sealer>,
+    clock: Clock,
+    board: Arc<Board>,
+    mailboxes: Mailboxes,
+    epoch: u32,
+}
+
+impl Reloader {
+    /// Gives a node its settings of that configuration.
+    ///
+    /// # Errors
+    /// When the configuration no longer has the node, or a host does not resolve.
+    pub fn push(&self, config: &Config, name: &str, node: &CallManager) -> Result<(), StartError> {
+        let shared = Shared {
+            config,
+            sealer: self.sealer.clone(),
+            clock: self.clock,
+            board: self.board.clone(),
+            mailboxes: &self.mailboxes,
+            local: Arc::new(LocalPorts::default()),
+            epoch: self.epoch,
+        };
+        let application = config.application(name).ok_or_else(|| {
+            StartError::Configuration(format!(
+                "application {name} is no longer in the file: stop its process"
+            ))
+        })?;
+        node.settings(node::assemble::settings_of(&shared, application)?);
+        Ok(())
+    }
 }
 
 /// What a process is started with.
@@ -87,8 +123,15 @@ pub fn start(surroundings: Surroundings<'_>) -> Result<Running, StartError> {
         .filter_map(|(name, listener)| Some((name.clone(), listener.local_addr().ok()?)))
         .collect();
     let data_dir = config.data_dir.clone().unwrap_or_else(|| PathBuf::from(DATA_DIR));
+    let settings = Reloader {
+        sealer: shared.sealer.clone(),
+        clock,
+        board: shared.board.clone(),
+        mailboxes: mailboxes.clone(),
+        epoch: shared.epoch,
+    };
     let mut running =
-        Running { threads: Vec::new(), nodes: BTreeMap::new(), listening: Vec::new() };
+        Running { threads: Vec::new(), nodes: BTreeMap::new(), listening: Vec::new(), settings };
     let mut assembled = Vec::new();
     for application in applications {
         let name = application.name.to_string();

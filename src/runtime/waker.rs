@@ -73,12 +73,12 @@ mod tests {
     #[test]
     fn only_an_announced_sleep_is_disturbed_and_only_once() {
         let waker = ThreadWaker::new();
-        waker.wake();
+        ThreadWaker::wake(&waker);
         assert!(!is_woken(&waker), "it was awake");
         waker.announce_sleep();
         assert!(!is_woken(&waker), "nobody called");
-        waker.wake();
-        waker.wake();
+        ThreadWaker::wake(&waker);
+        ThreadWaker::wake(&waker);
         assert!(is_woken(&waker));
         assert!(!is_woken(&waker), "one mark for two calls");
     }
@@ -88,7 +88,7 @@ mod tests {
         let waker = ThreadWaker::new();
         waker.announce_sleep();
         waker.announce_awake();
-        std::task::Waker::from(Arc::clone(&waker)).wake();
+        Waker::from(Arc::clone(&waker)).wake();
         assert!(!is_woken(&waker));
     }
 }

@@ -83,7 +83,7 @@ pub fn start(
     let router = routes::router(Arc::new(sources));
     let body = move || {
         let _span = thread_span("sipcluster", "1536", "System Monitor").entered();
-        tracing::info!(http = %address, "System Monitor listens");
+        tracing::info!(http = %address, "listens");
         runtime.block_on(serve(Bounded::new(listener), router, stop));
     };
     let thread = std::thread::Builder::new().name("1536-monitor".to_owned()).spawn(body);

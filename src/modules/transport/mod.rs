@@ -3,7 +3,6 @@
 
 pub mod core;
 pub mod handle;
-mod handover;
 pub mod inbox;
 pub mod local;
 pub mod module;

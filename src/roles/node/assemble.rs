@@ -119,6 +119,23 @@ pub fn assemble(
     Ok((vec![Box::new(sockets), Box::new(shard), Box::new(checker)], calls))
 }
 
+/// Settings of a node, as its start or a reload needs them.
+///
+/// # Errors
+/// When a host does not resolve.
+pub fn settings_of(
+    shared: &Shared<'_>,
+    application: &Application,
+) -> Result<Arc<Settings>, StartError> {
+    let switch = shared.switch(application)?;
+    let proxies = shared.proxies(switch, Some(&application.geo_location))?;
+    let first = match proxies.first() {
+        Some((_, address)) => *address,
+        None => sip_address(application)?,
+    };
+    Ok(Arc::new(settings(shared, application, switch, &shared.access(switch, first))?))
+}
+
 fn authenticator(shared: &Shared<'_>, application: &Application, switch: &Switch) -> Authenticator {
     let mut keys = shared.sealer.nonce_keys();
     let first = keys.next().unwrap_or_default();

@@ -27,6 +27,8 @@ enum Machine {
 pub(super) struct Draft {
     pub(super) method: Method,
     pub(super) uri: Vec<u8>,
+    /// The first Route value, if there is one.
+    pub(super) route: Option<Box<[u8]>>,
     /// Everything behind the Via lines, with the body.
     pub(super) rest: Bytes,
 }
@@ -67,7 +69,7 @@ impl Stack {
         draft: Draft,
         cx: &mut Cx<'_>,
     ) -> Option<Slot> {
-        let proxy = self.pick_proxy(&[])?;
+        let proxy = self.routed_proxy(&draft).or_else(|| self.pick_proxy(&[]))?;
         let slot = self.clients.insert_with(|_| {
             let reliable = false;
             let machine = start(draft.method, cx.now, reliable);
@@ -91,6 +93,20 @@ impl Stack {
         self.send_by(slot, proxy, cx);
         self.settle_client(slot, cx);
         Some(slot)
+    }
+
+    /// The proxy that the first Route names, while it is in service.
+    fn routed_proxy(&self, draft: &Draft) -> Option<SocketAddr> {
+        self.proxy_in_service(draft.route.as_deref()?)
+    }
+
+    /// The proxy that a Route value names, if it is in service.
+    pub(super) fn proxy_in_service(&self, route: &[u8]) -> Option<SocketAddr> {
+        let uri = NameAddr::parse(route).ok()?.parsed_uri().ok()?;
+        let address = SocketAddr::new(uri.host_ip()?, uri.port_or_default());
+        let usable =
+            self.settings.proxies.contains(&address) && !self.proxies_down.contains(&address);
+        usable.then_some(address)
     }
 
     /// The next proxy in turn that is in service and was not tried.
@@ -372,6 +388,14 @@ impl Stack {
     pub(super) fn wake_client(&mut self, slot: Slot, cx: &mut Cx<'_>) {
         let Some(found) = self.clients.get_mut(slot) else { return };
         if cx.now >= found.patience {
+            // Only an INVITE is answered by the proxy itself within that time; the
+            // silence of a far phone says nothing of the proxy.
+            if found.draft.method != Method::Invite && !self.proxies_down.contains(&found.proxy) {
+                found.patience = cx.now + NODE_SILENCE;
+                let at = found.patience;
+                cx.out.push(Action::Arm(Wake::Client(slot), at));
+                return self.turn_client(slot, cx);
+            }
             found.patience = Instant::NEVER;
             cx.out.push(Action::Suspect(found.proxy));
             if !self.try_other_proxy(slot, cx) && self.settings.proxies.len() == 1 {
@@ -380,6 +404,14 @@ impl Stack {
             self.settle_client(slot, cx);
             return;
         }
+        self.turn_client(slot, cx);
+    }
+
+    /// The machine's own timers.
+    fn turn_client(&mut self, slot: Slot, cx: &mut Cx<'_>) {
+        let Some(found) = self.clients.get_mut(slot) else {
+            return;
+        };
         let gave_up = cx.now >= found.give_up_at;
         let steps = match &mut found.machine {
             _ if gave_up => Actions::of(&[Step::TimedOut, Step::Terminated]),

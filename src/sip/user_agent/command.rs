@@ -99,7 +99,12 @@ impl Stack {
         for (name, value) in named {
             writer.named(name.as_bytes(), value.as_bytes());
         }
-        Some(Draft { method, uri: dialog.target.to_vec(), rest: writer.body(body) })
+        Some(Draft {
+            method,
+            uri: dialog.target.to_vec(),
+            route: dialog.routes.first().cloned(),
+            rest: writer.body(body),
+        })
     }
 
     /// Carries out one command of the call.
@@ -200,10 +205,17 @@ impl Stack {
         self.send_in_dialog_ack(bytes, cx);
     }
 
+    /// An ACK goes to the proxy that its first Route names.
     pub(super) fn send_in_dialog_ack(&mut self, bytes: Bytes, cx: &mut Cx<'_>) {
-        let Some(remote) = self.any_proxy() else { return };
+        let routed =
+            crate::sip::message::scan(bytes.to_vec()).ok().and_then(|ack| self.proxy_of(&ack));
+        let Some(remote) = routed.or_else(|| self.any_proxy()) else { return };
         let to = Destination::Address { protocol: self.settings.proxy_protocol, remote };
         cx.out.push(Action::Send(Outbound { to, bytes, sender: None }));
+    }
+
+    fn proxy_of(&self, ack: &crate::sip::message::Message) -> Option<core::net::SocketAddr> {
+        self.proxy_in_service(ack.values(HeaderId::Route).next()?)
     }
 
     /// The first proxy in service: requests of one dialog keep their order.

@@ -31,4 +31,9 @@ impl CallManager {
     pub fn ready(&self, ready: bool) {
         let _ = self.mail.send(Class::Internal, Inbox::Ready(ready));
     }
+
+    /// Gives the shard other settings; calls in progress keep what they have.
+    pub fn settings(&self, settings: std::sync::Arc<super::settings::Settings>) {
+        let _ = self.mail.send(Class::Internal, Inbox::Settings(settings));
+    }
 }

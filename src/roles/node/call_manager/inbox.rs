@@ -14,6 +14,8 @@ pub enum Inbox {
     Proxy(SocketAddr, bool),
     /// The node takes calls, or drains.
     Ready(bool),
+    /// The configuration was changed.
+    Settings(std::sync::Arc<super::settings::Settings>),
 }
 
 impl From<TransportEvent> for Inbox {

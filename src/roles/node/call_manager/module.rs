@@ -112,6 +112,7 @@ impl Module for CallManagerModule {
                 Inbox::Trunk(name, in_service) => Event::Trunk(name, in_service),
                 Inbox::Proxy(address, in_service) => Event::Proxy(address, in_service),
                 Inbox::Ready(ready) => Event::Ready(ready),
+                Inbox::Settings(settings) => Event::Settings(settings),
             };
             self.on(event, now, &mut sends);
         }

@@ -23,6 +23,17 @@ enum After {
 impl Core {
     pub(super) fn on_response(&mut self, packet: &Packet, cx: &mut Cx<'_>) {
         let message = &packet.message;
+        if let Some(remote) = self.other_proxy(message) {
+            // Phones that answer to where the call came from, not to the Via.
+            let to =
+                crate::base::flow::Destination::Address { protocol: packet.flow.protocol, remote };
+            cx.out.push(Action::Send(Outbound {
+                to,
+                bytes: message.bytes().clone(),
+                sender: None,
+            }));
+            return;
+        }
         let word = message
             .top_via()
             .and_then(|via| self.sealer.open(Kind::Branch, via.branch().get(9..)?));
@@ -62,6 +73,14 @@ impl Core {
             self.on_delivered(slot, number, message, cx);
         }
         self.settle(slot, cx);
+    }
+
+    /// The proxy of this cluster that a response is really for.
+    fn other_proxy(&self, message: &Message) -> Option<core::net::SocketAddr> {
+        let via = message.top_via()?;
+        let address = core::net::SocketAddr::new(via.host_ip()?, via.port_or_default());
+        (address != self.settings.address && self.settings.proxies.contains(&address))
+            .then_some(address)
     }
 
     fn send_ack(&mut self, slot: Slot, number: usize, response: &Message, cx: &mut Cx<'_>) {
