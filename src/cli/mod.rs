@@ -1,6 +1,6 @@
 //! The command line.
 //!
-//! [`parse`] reads it; `run`, `check` and `schema` are carried out by `main`, everything else by [`operate`], which
+//! [`parse`] reads it; `run`, `check` and `schema` are carried out by `main`, everything else by [`operate()`], which
 //! asks a running process over HTTP and prints a table, or the process's own JSON with `--json`.
 //!
 //! Exit codes: 0 good, 1 refused or failed, 2 wrong usage. An error is one line that says what to do.

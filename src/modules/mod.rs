@@ -4,3 +4,4 @@ pub mod cluster_link;
 pub mod service_checker;
 pub mod system_monitor;
 pub mod transport;
+pub mod wiring;

@@ -2,6 +2,5 @@
 
 pub mod node;
 pub mod run;
-pub mod shared;
 pub mod sip_proxy;
 pub mod start;

@@ -3,11 +3,11 @@
 use super::start::{Running, Surroundings, start};
 use crate::config::{self, Config, Loaded};
 use crate::modules::system_monitor::{self, Command, Monitor, MonitorError, Sources};
+use crate::modules::wiring::{StartError, ip};
 use crate::observe::board::Board;
 use crate::observe::families::Build;
 use crate::observe::log::{LogError, LogHandle};
 use crate::observe::prometheus::Registry;
-use crate::roles::shared::{StartError, ip};
 use crate::runtime::clock::Clock;
 use crate::runtime::mailbox::Mailboxes;
 use crate::runtime::runner::StopSignal;

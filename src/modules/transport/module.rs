@@ -13,7 +13,7 @@ use crate::base::time::{Duration, Instant};
 use crate::runtime::mailbox::{Class, Inbox as Mailbox, Mail};
 use crate::runtime::module::Module;
 use crate::runtime::waker::ThreadWaker;
-use crate::sip::message::{ScanError, scan};
+use crate::sip::message::{HeaderId, Method, ScanError, response_to, scan};
 use crate::sip::packet::Packet;
 use bytes::Bytes;
 use core::net::{IpAddr, SocketAddr};
@@ -109,7 +109,7 @@ pub struct TransportModule<S, C> {
     counters: Arc<Counters>,
     pending: Vec<Inbox>,
     buffer: Vec<u8>,
-    to_shards: Vec<(Vec<S>, Vec<S>)>,
+    to_shards: Vec<Vec<(bool, Event)>>,
     to_checker: Vec<C>,
     unsent: VecDeque<Outbound>,
     streams: BTreeMap<ConnectionId, Stream>,
@@ -149,7 +149,7 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
             counters,
             pending: Vec::new(),
             buffer: vec![0; MESSAGE_LEN_MAX + 1],
-            to_shards: (0..shards).map(|_| (Vec::new(), Vec::new())).collect(),
+            to_shards: (0..shards).map(|_| Vec::new()).collect(),
             to_checker: Vec::new(),
             unsent: VecDeque::new(),
             streams: BTreeMap::new(),
@@ -354,8 +354,8 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
         let event = Event::SendFailed(sender);
         if shard == Shard::SERVICE_CHECKER {
             self.to_checker.push(event.into());
-        } else if let Some((_, continuing)) = self.to_shards.get_mut(usize::from(shard.0)) {
-            continuing.push(event.into());
+        } else if let Some(batch) = self.to_shards.get_mut(usize::from(shard.0)) {
+            batch.push((false, event));
         }
     }
 
@@ -417,9 +417,8 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
         let event = Event::Packet(Packet { flow, message });
         if shard == Shard::SERVICE_CHECKER {
             self.to_checker.push(event.into());
-        } else if let Some((new, continuing)) = self.to_shards.get_mut(usize::from(shard.0)) {
-            // The order of one turn is kept inside each class.
-            if starts { new.push(event.into()) } else { continuing.push(event.into()) }
+        } else if let Some(batch) = self.to_shards.get_mut(usize::from(shard.0)) {
+            batch.push((starts, event));
         }
     }
 
@@ -475,15 +474,30 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
         work
     }
 
-    /// Hands the turn's messages over, one batch per shard and class.
-    fn hand_over(&mut self) {
-        let mut refused = 0;
-        for (mail, (new, continuing)) in self.receivers.shards.iter().zip(&mut self.to_shards) {
-            refused += mail.send_batch(Class::Continuing, continuing);
-            refused += mail.send_batch(Class::New, new);
+    /// Hands the turn's messages over, one batch per shard, in the order they
+    /// came. A new request that finds no room is answered with 503.
+    fn hand_over(&mut self, now: Instant) {
+        let mut answers = Vec::new();
+        for (mail, batch) in self.receivers.shards.iter().zip(&mut self.to_shards) {
+            let class =
+                |entry: &(bool, Event)| if entry.0 { Class::New } else { Class::Continuing };
+            let refused = mail.send_each(batch, class, |(_, event)| S::from(event));
+            self.counters.refused.fetch_add(refused as u64, Ordering::Relaxed);
+            answers.extend(batch.drain(..).filter_map(|(_, event)| no_room(&event)));
         }
-        refused += self.receivers.checker.send_batch(Class::Internal, &mut self.to_checker);
-        self.counters.refused.fetch_add(refused as u64, Ordering::Relaxed);
+        self.receivers.checker.send_batch(Class::Internal, &mut self.to_checker);
+        for answer in answers {
+            self.send(answer, now);
+        }
+    }
+
+    /// Takes the connections that wait at the listener.
+    fn accept(&mut self) {
+        let Sockets::Running(_, tcp) = &self.sockets else { return };
+        let mut context = Context::from_waker(core::task::Waker::noop());
+        while let Poll::Ready(Ok(accepted)) = tcp.poll_accept(&mut context) {
+            self.accepted.push(accepted);
+        }
     }
 }
 
@@ -506,12 +520,13 @@ impl<S: From<Event> + Send, C: From<Event> + Send> Module for TransportModule<S,
 
     fn turn(&mut self, now: Instant) -> usize {
         let mut work = self.read_datagrams();
+        self.accept();
         if !self.streams.is_empty() || !self.accepted.is_empty() {
             work += self.turn_streams(now);
         }
-        self.hand_over();
+        self.hand_over(now);
         work += self.take_mail(now) + self.flush_datagrams();
-        self.hand_over();
+        self.hand_over(now);
         self.next_look = now + Duration::from_millis(250);
         work
     }
@@ -542,6 +557,17 @@ impl<S: From<Event> + Send, C: From<Event> + Send> Module for TransportModule<S,
         }
         if ready { Poll::Ready(()) } else { Poll::Pending }
     }
+}
+
+/// The answer to a request that found no room (RFC 3261 21.5.4).
+fn no_room(event: &Event) -> Option<Outbound> {
+    let Event::Packet(packet) = event else { return None };
+    if packet.message.method() == Method::Ack || !packet.message.is_request() {
+        return None;
+    }
+    let mut writer = response_to(&packet.message, 503, b"", b"full", None);
+    writer.header(HeaderId::RetryAfter, "5");
+    Some(Outbound { to: Destination::Flow(packet.flow), bytes: writer.body(None), sender: None })
 }
 
 fn bind_udp(address: SocketAddr) -> std::io::Result<std::net::UdpSocket> {

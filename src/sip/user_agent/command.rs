@@ -70,6 +70,7 @@ impl Stack {
         body: Option<&Body>,
     ) -> Option<Draft> {
         let contact = self.contact(leg);
+        let in_dialog = self.sealed_hop("dialog");
         let found = self.legs.get_mut(leg)?;
         let dialog = &mut found.dialog;
         dialog.local_cseq += 1;
@@ -92,6 +93,9 @@ impl Stack {
         writer.header(HeaderId::CSeq, format!("{cseq} {method}"));
         if matches!(method, Method::Invite | Method::Update) {
             writer.header(HeaderId::Contact, contact).header(HeaderId::Allow, ALLOW);
+        }
+        if !headers.iter().any(|(id, _)| *id == HeaderId::XGenesysRoute) {
+            writer.header(HeaderId::XGenesysRoute, &in_dialog);
         }
         for (id, value) in headers {
             writer.header(*id, value);
@@ -176,6 +180,7 @@ impl Stack {
     /// The ACK of a 2xx (RFC 3261 13.2.2.4).
     pub(super) fn confirm(&mut self, leg: Slot, body: Option<&Body>, cx: &mut Cx<'_>) {
         let host = self.settings.origin_host.clone();
+        let in_dialog = self.sealed_hop("dialog");
         let Some(found) = self.legs.get_mut(leg) else { return };
         let SentAck::Wanted(cseq) = found.sent_ack else { return };
         let body = body.map(|body| found.origin.rewrite(body, &host));
@@ -200,6 +205,7 @@ impl Stack {
         writer.header(HeaderId::To, [&*dialog.remote, b";tag=", &dialog.remote_tag].concat());
         writer.header(HeaderId::CallId, dialog.call_id.as_bytes());
         writer.header(HeaderId::CSeq, format!("{cseq} ACK"));
+        writer.header(HeaderId::XGenesysRoute, in_dialog);
         let bytes = writer.body(body.as_ref());
         found.sent_ack = SentAck::Sent(cseq, bytes.clone());
         self.send_in_dialog_ack(bytes, cx);

@@ -3,7 +3,7 @@
 
 use super::core::{Core, Counted, Cx};
 use super::transaction::Target;
-use crate::base::flow::{Destination, Protocol};
+use crate::base::flow::{Destination, Flow, Protocol};
 use crate::base::id::NodeId;
 use crate::base::limits::FORK_WIDTH_MAX;
 use crate::base::seal::Kind;
@@ -61,6 +61,13 @@ impl Core {
             }
         }
         found
+    }
+
+    /// The node that a request comes from: it has a node's address and an
+    /// `X-Genesys-Route` that this cluster sealed (`decisions.md` 5).
+    pub(super) fn from_node(&self, message: &Message, flow: &Flow) -> Option<NodeId> {
+        open_route(&self.sealer, message.header(HeaderId::XGenesysRoute)?)?;
+        self.settings.node_at(flow.remote, flow.protocol).map(|node| node.id)
     }
 
     /// Decides on a request that is neither CANCEL nor an ACK of a transaction.
@@ -144,12 +151,14 @@ impl Core {
         routes: TopRoutes,
         cx: &mut Cx<'_>,
     ) -> Route {
-        if let Some(value) = message.header(HeaderId::XGenesysRoute) {
-            match open_route(&self.sealer, value) {
-                Some(hop) if hop == b"registrar" => return self.look_up(&uri.user_name(), cx.now),
-                Some(hop) => return direct(hop, message.request_uri()),
-                None => cx.count(Counted::ForeignRoute),
-            }
+        match message
+            .header(HeaderId::XGenesysRoute)
+            .and_then(|value| open_route(&self.sealer, value))
+        {
+            Some(b"registrar") => return self.look_up(&uri.user_name(), cx.now),
+            // Inside a dialog Route and Request-URI lead on.
+            Some(b"dialog") | None => {}
+            Some(hop) => return direct(hop, message.request_uri()),
         }
         if let Some(next) = message.values(HeaderId::Route).nth(routes.ours) {
             let hop = NameAddr::parse(next).map(|value| value.uri).unwrap_or_default();

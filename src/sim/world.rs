@@ -1,0 +1,582 @@
+//! Everything in one thread, in virtual time.
+
+use super::check::{self, Finding};
+use super::cluster::{self, Application, WALL_START};
+use super::ladder::{self, Names};
+use super::network::{Network, Profile};
+use super::phone::{Account, Outcome, Phone};
+use super::plan::{self, Numbers, Plan};
+use super::trace::{Sent, Trace};
+use crate::base::flow::{ConnectionId, Destination, Flow, Outbound, Protocol, Sender};
+use crate::base::id::{CallUuid, Ids, Slot};
+use crate::base::limits::OUTBOX_LEN_MAX;
+use crate::base::outbox::Outbox;
+use crate::base::seal::Sealer;
+use crate::base::time::{Duration, Instant, WallTime};
+use crate::roles::node::call_manager::core as node;
+use crate::roles::sip_proxy::proxy::core as proxy;
+use crate::sip::message::scan;
+use crate::sip::packet::Packet;
+use crate::sip::registrar::Entry;
+use crate::sip::user_agent;
+use bytes::Bytes;
+use core::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Extensions with a phone.
+const PHONES: usize = 6;
+/// Calls of a drawn world.
+const CALLS: u32 = 24;
+/// Calls of a drawn world begin within this span.
+const SPAN: Duration = Duration::from_secs(60);
+/// A run that is not quiet by then never will be.
+const TIME_MAX: Duration = Duration::from_secs(1_500);
+/// Events of one run; more means that something goes round.
+const EVENTS_MAX: u32 = 2_000_000;
+
+/// Something that is to happen.
+#[derive(Debug)]
+enum Due {
+    Arrival(usize),
+    Unreachable(SocketAddr, Sender),
+    ProxyWake(usize, Slot),
+    NodeWake(usize, node::Wake),
+    Phone(usize),
+    Share(usize, Box<Entry>),
+    NodeState(usize, usize),
+    ProxyState(usize, usize),
+    Kill(SocketAddr),
+    Dial(usize),
+    Register(usize, bool),
+    Expire,
+}
+
+/// How a world is made.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// What everything is drawn from.
+    pub seed: u64,
+    /// The network.
+    pub profile: Profile,
+    /// The calls.
+    pub plans: Vec<Plan>,
+    /// Who dies, and when.
+    pub kills: Vec<(Instant, SocketAddr)>,
+    /// Whether a host tells senders that a dead application's port is closed.
+    pub refuses: bool,
+    /// Phones that speak TCP, by index.
+    pub streams: Vec<usize>,
+}
+
+impl Setup {
+    /// A clean network, phones on UDP, nobody dies.
+    #[must_use]
+    pub fn quiet(seed: u64, plans: Vec<Plan>) -> Self {
+        let (profile, kills) = (Profile::Clean, Vec::new());
+        Self { seed, profile, plans, kills, refuses: false, streams: Vec::new() }
+    }
+
+    /// Everything drawn from the seed: calls of all kinds, the network's faults,
+    /// and in one world of four the death of a node or proxy.
+    #[must_use]
+    pub fn drawn(seed: u64) -> Self {
+        let mut random = Ids::new(seed ^ 0x5eed);
+        let choice = (seed % Profile::ALL.len() as u64) as usize;
+        let profile = Profile::ALL.get(choice).copied().unwrap_or(Profile::Clean);
+        let plans = plan::draw(&numbers(), CALLS, SPAN, &mut random);
+        let streams = (0..PHONES).filter(|_| random.below(3) == 0).collect();
+        let mut kills = Vec::new();
+        if random.below(4) == 0 {
+            let mut victims = cluster::nodes();
+            victims.extend(cluster::proxies());
+            let victim = random.below(victims.len() as u64) as usize;
+            let at = Instant::ZERO + Duration::from_millis(5_000 + random.below(60_000));
+            kills.extend(victims.get(victim).map(|&victim| (at, victim)));
+        }
+        Self { seed, profile, plans, kills, refuses: random.below(2) == 0, streams }
+    }
+}
+
+/// Numbers of the parties: extensions, then the trunk.
+#[must_use]
+pub fn numbers() -> Numbers {
+    let mut phones: Vec<String> = (0..PHONES).map(|index| (7001 + index).to_string()).collect();
+    phones.push("15550100".to_owned());
+    Numbers { phones, trunk: PHONES, unregistered: "7050".to_owned() }
+}
+
+/// A record that a node gave out.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    /// Index of the node.
+    pub node: usize,
+    /// CallUUID.
+    pub uuid: CallUuid,
+}
+
+/// A world.
+#[derive(Debug)]
+pub struct World {
+    setup: Setup,
+    now: Instant,
+    random: Ids,
+    network: Network,
+    due: BTreeMap<(Instant, u64), Due>,
+    serial: u64,
+    armed: BTreeSet<(usize, u8, Slot, Instant)>,
+    phones_armed: BTreeSet<(usize, Instant)>,
+    proxies: Vec<Application<proxy::Core>>,
+    nodes: Vec<Application<node::Core>>,
+    phones: Vec<Phone>,
+    dead: BTreeMap<SocketAddr, Instant>,
+    names: Names,
+    trace: Trace,
+    settled: Vec<Settled>,
+    findings: Vec<Finding>,
+}
+
+impl World {
+    /// A cluster with its phones, all services seen by each other, phones about
+    /// to register.
+    #[must_use]
+    pub fn new(setup: Setup) -> Self {
+        let mut random = Ids::new(setup.seed);
+        let key = format!("key of world {}", setup.seed);
+        let sealer = Sealer::new(&[key.as_bytes()]).map(Arc::new);
+        let (proxies, nodes) = sealer.map_or_else(
+            || (Vec::new(), Vec::new()),
+            |sealer| {
+                let proxies = cluster::make_proxies(&sealer, random.next_u64());
+                (proxies, cluster::make_nodes(&sealer, random.next_u64()))
+            },
+        );
+        let phones = make_phones(&setup, &mut random);
+        let mut parties: Vec<SocketAddr> = phones.iter().map(Phone::address).collect();
+        parties.extend(proxies.iter().map(|proxy| proxy.address));
+        parties.extend(nodes.iter().map(|node| node.address));
+        let network = Network::new(setup.profile, &parties, SPAN * 2, random.next_u64());
+        let names = names_of(&phones);
+        let mut world = Self {
+            now: Instant::ZERO,
+            random,
+            network,
+            due: BTreeMap::new(),
+            serial: 0,
+            armed: BTreeSet::new(),
+            phones_armed: BTreeSet::new(),
+            proxies,
+            nodes,
+            phones,
+            dead: BTreeMap::new(),
+            names,
+            trace: Trace::default(),
+            settled: Vec::new(),
+            findings: Vec::new(),
+            setup,
+        };
+        world.open();
+        world
+    }
+
+    fn open(&mut self) {
+        for proxy in 0..self.proxies.len() {
+            for node in 0..self.nodes.len() {
+                self.after(Duration::ZERO, Due::NodeState(proxy, node));
+                self.after(Duration::ZERO, Due::ProxyState(node, proxy));
+            }
+        }
+        for phone in 0..PHONES {
+            let after = Duration::from_millis(10 + self.random.below(1_000));
+            self.after(after, Due::Register(phone, true));
+        }
+        for index in 0..self.setup.plans.len() {
+            let at = self.setup.plans.get(index).map_or(Instant::ZERO, |plan| plan.at);
+            self.at(at, Due::Dial(index));
+        }
+        for (at, victim) in self.setup.kills.clone() {
+            self.at(at, Due::Kill(victim));
+        }
+    }
+
+    fn at(&mut self, at: Instant, due: Due) {
+        self.serial += 1;
+        self.due.insert((at.max(self.now), self.serial), due);
+    }
+
+    fn after(&mut self, span: Duration, due: Due) {
+        self.at(self.now + span, due);
+    }
+
+    fn wall(&self) -> WallTime {
+        WallTime(WALL_START.0 + self.now.as_millis())
+    }
+
+    /// Runs until nothing is due any more and gives everything that is wrong.
+    pub fn run(&mut self) -> Vec<Finding> {
+        let mut events = 0;
+        while let Some(((at, _), due)) = self.due.pop_first() {
+            events += 1;
+            if at > Instant::ZERO + TIME_MAX || events > EVENTS_MAX {
+                let what = format!("never quiet: {due:?} after {events} events");
+                self.findings.push(Finding::new("quiet", None, at, what));
+                break;
+            }
+            self.now = at;
+            self.happen(due);
+        }
+        self.happen(Due::Expire);
+        let mut findings = core::mem::take(&mut self.findings);
+        findings.extend(check::check(self));
+        findings
+    }
+
+    fn happen(&mut self, due: Due) {
+        match due {
+            Due::Arrival(place) => self.arrive(place),
+            Due::Unreachable(who, sender) => self.unreachable(who, sender),
+            Due::ProxyWake(index, slot) => {
+                if self.armed.remove(&(index, 0, slot, self.now)) {
+                    self.turn_proxy(index, proxy::Event::Wake(slot));
+                }
+            }
+            Due::NodeWake(index, wake) => {
+                let (kind, slot) = key_of(wake);
+                if self.armed.remove(&(index, kind, slot, self.now)) {
+                    self.turn_node(index, node::Event::Wake(wake));
+                }
+            }
+            Due::Phone(index) => {
+                self.phones_armed.remove(&(index, self.now));
+                let now = self.now;
+                self.with_phone(index, |phone| phone.on_time(now));
+            }
+            Due::Share(index, entry) => self.turn_proxy(index, proxy::Event::Binding(*entry)),
+            Due::NodeState(proxy, node) => {
+                let address = self.nodes.get(node).map(|node| node.address);
+                let alive = address.filter(|address| !self.dead.contains_key(address));
+                if let Some(id) = cluster::node_id(node) {
+                    self.turn_proxy(proxy, proxy::Event::Node(id, alive));
+                }
+            }
+            Due::ProxyState(node, proxy) => {
+                if let Some(address) = self.proxies.get(proxy).map(|proxy| proxy.address) {
+                    let alive = !self.dead.contains_key(&address);
+                    self.turn_node(node, node::Event::Proxy(address, alive));
+                }
+            }
+            Due::Kill(victim) => self.kill(victim),
+            Due::Dial(index) => self.dial(index),
+            Due::Register(index, register) => {
+                let (now, until) = (self.now, self.registered_until());
+                self.with_phone(index, |phone| phone.register(now, register, until));
+            }
+            Due::Expire => {
+                for index in 0..self.proxies.len() {
+                    self.turn_proxy(index, proxy::Event::Expire);
+                }
+            }
+        }
+    }
+
+    /// Phones stay registered while calls are made.
+    fn registered_until(&self) -> Instant {
+        let last = self.setup.plans.iter().map(|plan| plan.at).max().unwrap_or_default();
+        last + Duration::from_secs(60)
+    }
+
+    fn dial(&mut self, index: usize) {
+        let Some(plan) = self.setup.plans.get(index).cloned() else { return };
+        let now = self.now;
+        self.with_phone(plan.caller, |phone| phone.dial(now, &plan));
+    }
+
+    /// An application dies; the Service Checkers of the others notice within one
+    /// to two seconds.
+    fn kill(&mut self, victim: SocketAddr) {
+        self.dead.insert(victim, self.now);
+        for (proxy, node) in self.pairs() {
+            let after = Duration::from_millis(1_000 + self.random.below(1_000));
+            if self.nodes.get(node).is_some_and(|node| node.address == victim) {
+                self.after(after, Due::NodeState(proxy, node));
+            }
+            if self.proxies.get(proxy).is_some_and(|proxy| proxy.address == victim) {
+                self.after(after, Due::ProxyState(node, proxy));
+            }
+        }
+    }
+
+    fn pairs(&self) -> Vec<(usize, usize)> {
+        let nodes = self.nodes.len();
+        (0..self.proxies.len()).flat_map(|proxy| (0..nodes).map(move |node| (proxy, node))).collect()
+    }
+
+    fn is_dead(&self, address: SocketAddr) -> bool {
+        self.dead.contains_key(&address)
+    }
+
+    /// Puts a message on the wire.
+    fn send(
+        &mut self,
+        from: SocketAddr,
+        (to, protocol): (SocketAddr, Protocol),
+        bytes: Bytes,
+        sender: Option<Sender>,
+    ) {
+        let message = scan(bytes.to_vec()).ok();
+        let place = self.trace.packets.len();
+        let at = self.now;
+        self.trace.packets.push(Sent { at, from, to, protocol, message, bytes, arrivals: Vec::new() });
+        let refused = self.is_dead(to) && (self.setup.refuses || protocol.is_reliable());
+        if let (true, Some(sender)) = (refused, sender) {
+            self.after(Duration::from_millis(1), Due::Unreachable(from, sender));
+            return;
+        }
+        for arrival in self.network.arrivals(self.now, from, to, protocol) {
+            self.at(arrival, Due::Arrival(place));
+        }
+    }
+
+    fn arrive(&mut self, place: usize) {
+        let now = self.now;
+        let Some(sent) = self.trace.packets.get(place) else { return };
+        let (from, to, protocol) = (sent.from, sent.to, sent.protocol);
+        if self.dead.contains_key(&to) {
+            return;
+        }
+        let Some(message) = sent.message.clone() else { return };
+        if let Some(sent) = self.trace.packets.get_mut(place) {
+            sent.arrivals.push(now);
+        }
+        let flow = Flow { protocol, local: to, remote: from, connection: ConnectionId(0) };
+        if let Some(index) = self.proxies.iter().position(|proxy| proxy.address == to) {
+            self.turn_proxy(index, proxy::Event::Packet(Packet { flow, message }));
+        } else if let Some(index) = self.nodes.iter().position(|node| node.address == to) {
+            self.turn_node(index, node::Event::Packet(Packet { flow, message }));
+        } else if let Some(index) = self.phones.iter().position(|phone| phone.address() == to) {
+            self.with_phone(index, |phone| phone.on_packet(now, &message, from, protocol));
+        } else {
+            let what = format!("a packet to nobody at {to}");
+            self.findings.push(Finding::new("address", super::trace::call_of(&message), now, what));
+        }
+    }
+
+    fn unreachable(&mut self, who: SocketAddr, sender: Sender) {
+        if let Some(index) = self.proxies.iter().position(|proxy| proxy.address == who) {
+            self.turn_proxy(index, proxy::Event::SendFailed(sender));
+        } else if let Some(index) = self.nodes.iter().position(|node| node.address == who) {
+            self.turn_node(index, node::Event::SendFailed(sender));
+        }
+    }
+
+    fn turn_proxy(&mut self, index: usize, event: proxy::Event) {
+        let now = self.now;
+        let mut out = Outbox::new(OUTBOX_LEN_MAX);
+        let Some(found) = self.proxies.get_mut(index) else { return };
+        let address = found.address;
+        if self.dead.contains_key(&address) {
+            return;
+        }
+        found.core.on(event, &mut proxy::Cx { now, ids: &mut found.ids, out: &mut out });
+        let actions: Vec<proxy::Action> = out.drain().collect();
+        for action in actions {
+            match action {
+                proxy::Action::Send(outbound) => self.send_outbound(address, outbound),
+                proxy::Action::Arm(slot, at) => {
+                    if self.armed.insert((index, 0, slot, at.max(now))) {
+                        self.at(at, Due::ProxyWake(index, slot));
+                    }
+                }
+                proxy::Action::Share(entry) => self.share(index, &entry),
+                proxy::Action::Suspect(id) => {
+                    let node = (0..self.nodes.len()).find(|&node| cluster::node_id(node) == Some(id));
+                    if let Some(node) = node {
+                        self.after(Duration::from_millis(100), Due::NodeState(index, node));
+                    }
+                }
+                proxy::Action::Count(_) => {}
+            }
+        }
+    }
+
+    /// The link between proxies is a stream: late at times, never lost.
+    fn share(&mut self, from: usize, entry: &Entry) {
+        for index in (0..self.proxies.len()).filter(|&index| index != from) {
+            let after = Duration::from_millis(1 + self.random.below(20));
+            self.after(after, Due::Share(index, Box::new(entry.clone())));
+        }
+    }
+
+    fn turn_node(&mut self, index: usize, event: node::Event) {
+        let (now, wall) = (self.now, self.wall());
+        let mut out = Outbox::new(OUTBOX_LEN_MAX);
+        let Some(found) = self.nodes.get_mut(index) else { return };
+        let address = found.address;
+        if self.dead.contains_key(&address) {
+            return;
+        }
+        found.core.on(event, &mut node::Cx { now, wall, ids: &mut found.ids, out: &mut out });
+        let actions: Vec<node::Action> = out.drain().collect();
+        for action in actions {
+            match action {
+                node::Action::Send(outbound) => self.send_outbound(address, outbound),
+                node::Action::Arm(wake, at) => {
+                    let (kind, slot) = key_of(wake);
+                    if self.armed.insert((index, kind, slot, at.max(now))) {
+                        self.at(at, Due::NodeWake(index, wake));
+                    }
+                }
+                node::Action::Record(record) => {
+                    self.settled.push(Settled { node: index, uuid: record.uuid });
+                }
+                node::Action::Suspect(address) => {
+                    let proxy = self.proxies.iter().position(|proxy| proxy.address == address);
+                    if let Some(proxy) = proxy {
+                        self.after(Duration::from_millis(100), Due::ProxyState(index, proxy));
+                    }
+                }
+                node::Action::Count(_) => {}
+            }
+        }
+    }
+
+    fn send_outbound(&mut self, from: SocketAddr, outbound: Outbound) {
+        let to = match outbound.to {
+            Destination::Flow(flow) => (flow.remote, flow.protocol),
+            Destination::Address { protocol, remote } => (remote, protocol),
+            Destination::Host { host, .. } => {
+                let what = format!("a packet to the host {host}, and every host here is an address");
+                self.findings.push(Finding::new("address", None, self.now, what));
+                return;
+            }
+        };
+        self.send(from, to, outbound.bytes, outbound.sender);
+    }
+
+    fn with_phone(&mut self, index: usize, turn: impl FnOnce(&mut Phone)) {
+        let Some(phone) = self.phones.get_mut(index) else { return };
+        turn(phone);
+        let (address, out, next) = (phone.address(), phone.take_out(), phone.next_deadline());
+        for packet in out {
+            self.send(address, (packet.to, packet.protocol), packet.bytes, None);
+        }
+        if let Some(at) = next
+            && self.phones_armed.insert((index, at))
+        {
+            self.at(at, Due::Phone(index));
+        }
+    }
+
+    /// The packets so far.
+    #[must_use]
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// What parties are called.
+    #[must_use]
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// How the world was made.
+    #[must_use]
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// Who died, and when.
+    #[must_use]
+    pub fn dead(&self) -> &BTreeMap<SocketAddr, Instant> {
+        &self.dead
+    }
+
+    /// The phones, the trunk last.
+    #[must_use]
+    pub fn phones(&self) -> &[Phone] {
+        &self.phones
+    }
+
+    /// Records that nodes gave out.
+    #[must_use]
+    pub fn settled(&self) -> &[Settled] {
+        &self.settled
+    }
+
+    /// The proxies.
+    #[must_use]
+    pub fn proxies(&self) -> &[Application<proxy::Core>] {
+        &self.proxies
+    }
+
+    /// The nodes.
+    #[must_use]
+    pub fn nodes(&self) -> &[Application<node::Core>] {
+        &self.nodes
+    }
+
+    /// What the caller of a call heard.
+    #[must_use]
+    pub fn outcome(&self, call: u32) -> Option<Outcome> {
+        self.phones.iter().find_map(|phone| phone.outcomes().get(&call).copied())
+    }
+
+    /// The packets of a call as `from > to METHOD`, in order.
+    #[must_use]
+    pub fn steps(&self, call: u32) -> Vec<String> {
+        self.trace.of_call(call).map(|sent| ladder::step(&self.names, sent)).collect()
+    }
+
+    /// The ladder of a call.
+    #[must_use]
+    pub fn ladder(&self, call: u32) -> String {
+        ladder::of_call(&self.trace, &self.names, call)
+    }
+}
+
+fn key_of(wake: node::Wake) -> (u8, Slot) {
+    match wake {
+        node::Wake::Stack(user_agent::Wake::Leg(slot)) => (1, slot),
+        node::Wake::Stack(user_agent::Wake::Client(slot)) => (2, slot),
+        node::Wake::Stack(user_agent::Wake::Server(slot)) => (3, slot),
+        node::Wake::NoAnswer(slot) => (4, slot),
+    }
+}
+
+fn make_phones(setup: &Setup, random: &mut Ids) -> Vec<Phone> {
+    let plans = Arc::new(setup.plans.clone());
+    let numbers = numbers();
+    let mut phones = Vec::new();
+    for (index, number) in numbers.phones.into_iter().enumerate() {
+        let mut proxies = cluster::proxies();
+        let start = random.below(proxies.len() as u64) as usize;
+        proxies.rotate_left(start);
+        let is_trunk = index == numbers.trunk;
+        let stream = setup.streams.contains(&index) && !is_trunk;
+        let account = Account {
+            password: (!is_trunk).then(|| format!("secret-{number}")),
+            number,
+            address: if is_trunk { cluster::trunk() } else { cluster::phone(index) },
+            protocol: if stream { Protocol::Tcp } else { Protocol::Udp },
+            proxies,
+        };
+        phones.push(Phone::new(account, plans.clone(), random.next_u64()));
+    }
+    phones
+}
+
+fn names_of(phones: &[Phone]) -> Names {
+    let mut names = BTreeMap::new();
+    for (index, address) in cluster::proxies().into_iter().enumerate() {
+        names.insert(address, format!("proxy{}", index + 1));
+    }
+    for (index, address) in cluster::nodes().into_iter().enumerate() {
+        names.insert(address, format!("node{}", index + 1));
+    }
+    for phone in phones {
+        let trunk = phone.address() == cluster::trunk();
+        let name = if trunk { "trunk".to_owned() } else { phone.number().to_owned() };
+        names.insert(phone.address(), name);
+    }
+    Names(names)
+}
