@@ -1,8 +1,8 @@
 //! Call control, pure and without a word of any signalling: a call is parties
 //! with a leg each, and operations on them.
 
-pub mod call;
 pub mod record;
+pub mod two_party;
 
 #[cfg(test)]
 mod tests;

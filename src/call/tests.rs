@@ -1,8 +1,8 @@
 //! A call stepped by hand: each way to end, changes, and glare. Not verified
 //! here: signalling.
 
-use super::call::{Action, Call, Party, State};
 use super::record::{CallRecord, CallResult, EndedBy};
+use super::two_party::{Action, Call, Party, State};
 use crate::base::id::{ConnId, Ids};
 use crate::base::leg::{Cause, LegCommand, LegEvent};
 use crate::base::time::{Instant, WallTime};

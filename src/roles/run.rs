@@ -2,7 +2,9 @@
 
 use super::start::{Running, Surroundings, start};
 use crate::config::{self, Config, Loaded};
-use crate::modules::system_monitor::{self, Command, Monitor, MonitorError, Sources};
+use crate::modules::system_monitor::{
+    self, Command, CommandSender, Monitor, MonitorError, Sources,
+};
 use crate::modules::wiring::{StartError, ip};
 use crate::observe::board::Board;
 use crate::observe::families::Build;
@@ -16,7 +18,7 @@ use core::time::Duration;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 
 /// Commands that may wait.
 const COMMANDS_WAITING_MAX: usize = 64;
@@ -154,8 +156,7 @@ const TRY: [&str; 3] = [
 ];
 
 /// Turns signals into commands, on a thread of their own.
-#[expect(clippy::disallowed_methods, reason = "the thread that waits for signals")]
-fn signals(commands: SyncSender<Command>, stop: StopSignal) -> std::io::Result<()> {
+fn signals(commands: CommandSender, stop: StopSignal) -> std::io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;

@@ -120,7 +120,9 @@ pub fn start(surroundings: Surroundings<'_>) -> Result<Running, StartError> {
     };
     let bound: BTreeMap<String, SocketAddr> = cluster_ports
         .iter()
-        .filter_map(|(name, listener)| Some((name.clone(), listener.local_addr().ok()?)))
+        .filter_map(|(name, listener)| {
+            Some((name.clone(), listener.local_addr().ok()?.as_socket()?))
+        })
         .collect();
     let data_dir = config.data_dir.clone().unwrap_or_else(|| PathBuf::from(DATA_DIR));
     let settings = Reloader {
@@ -212,7 +214,7 @@ fn epoch(clock: Clock) -> u32 {
 /// Cluster ports of the proxies here, taken before anybody needs to know them.
 fn cluster_ports(
     applications: &[&Application],
-) -> Result<BTreeMap<String, std::net::TcpListener>, StartError> {
+) -> Result<BTreeMap<String, socket2::Socket>, StartError> {
     let mut ports = BTreeMap::new();
     for application in applications.iter().filter(|found| found.role == AppRole::SipProxy) {
         let address = SocketAddr::new(ip(application)?, application.ports.cluster.unwrap_or(0));
@@ -221,11 +223,20 @@ fn cluster_ports(
             address,
             cause,
         };
-        let listener = std::net::TcpListener::bind(address).map_err(refused)?;
-        listener.set_nonblocking(true).map_err(refused)?;
+        let listener = listen(address).map_err(refused)?;
         ports.insert(application.name.to_string(), listener);
     }
     Ok(ports)
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<socket2::Socket> {
+    let socket =
+        socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(64)?;
+    Ok(socket)
 }
 
 /// Cluster ports of the other proxies of the switch.

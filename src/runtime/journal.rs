@@ -5,15 +5,18 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{TrySendError, sync_channel};
 
 /// Lines that may wait for the disk.
 const LINES_WAITING_MAX: usize = 16_384;
 
+#[expect(clippy::disallowed_types, reason = "its receiver is the journal's own thread, no module")]
+type Lines = std::sync::mpsc::SyncSender<String>;
+
 /// The writing end of a journal.
 #[derive(Clone, Debug)]
 pub struct Journal {
-    lines: SyncSender<String>,
+    lines: Lines,
     lost: Arc<AtomicU64>,
 }
 
@@ -22,7 +25,6 @@ impl Journal {
     ///
     /// # Errors
     /// When the file cannot be written.
-    #[expect(clippy::disallowed_methods, reason = "the journal's own thread")]
     pub fn open(path: &Path) -> std::io::Result<Self> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;

@@ -197,10 +197,10 @@ mod tests {
         }
         assert_eq!(wheel.len(), 6);
         assert_eq!(wheel.next(), ms(5));
-        assert_eq!(fired(&mut wheel, ms(4)), []);
+        assert!(fired(&mut wheel, ms(4)).is_empty());
         assert_eq!(fired(&mut wheel, ms(300)), [5, 5, 255, 256]);
-        assert_eq!(fired(&mut wheel, ms(300)), []);
-        assert_eq!(fired(&mut wheel, ms(69_999)), []);
+        assert!(fired(&mut wheel, ms(300)).is_empty());
+        assert!(fired(&mut wheel, ms(69_999)).is_empty());
         assert_eq!(fired(&mut wheel, ms(70_000)), [70_000]);
         assert!(wheel.next() <= ms(66_000_000) && wheel.next() > ms(70_000));
         assert_eq!(fired(&mut wheel, Instant(u64::MAX - 1)), [66_000_000]);
@@ -212,14 +212,14 @@ mod tests {
     fn a_fraction_of_a_tick_is_never_early() {
         let mut wheel = TimerWheel::new();
         wheel.arm(Instant(TICK_NS + 1), 1);
-        assert_eq!(fired(&mut wheel, Instant(2 * TICK_NS - 1)), []);
+        assert!(fired(&mut wheel, Instant(2 * TICK_NS - 1)).is_empty());
         assert_eq!(fired(&mut wheel, Instant(2 * TICK_NS)), [1]);
     }
 
     #[test]
     fn what_has_passed_fires_at_once_and_never_does_not() {
         let mut wheel = TimerWheel::new();
-        assert_eq!(fired(&mut wheel, ms(1_000)), []);
+        assert!(fired(&mut wheel, ms(1_000)).is_empty());
         wheel.arm(ms(3), 3);
         wheel.arm(Instant::NEVER, 9);
         assert_eq!(wheel.len(), 1);
@@ -235,9 +235,9 @@ mod tests {
         wheel.arm(ms(month + 7), 7);
         wheel.arm(ms(3 * month), 3);
         assert!(wheel.next() <= ms(month + 7));
-        assert_eq!(fired(&mut wheel, ms(month + 6)), []);
+        assert!(fired(&mut wheel, ms(month + 6)).is_empty());
         assert_eq!(fired(&mut wheel, ms(month + 7)), [7]);
-        assert_eq!(fired(&mut wheel, ms(3 * month - 1)), []);
+        assert!(fired(&mut wheel, ms(3 * month - 1)).is_empty());
         assert_eq!(fired(&mut wheel, ms(3 * month)), [3]);
     }
 

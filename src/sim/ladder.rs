@@ -22,11 +22,7 @@ impl Names {
 #[must_use]
 pub fn summary(message: &Message) -> String {
     let method = String::from_utf8_lossy(message.method_token()).into_owned();
-    if message.is_request() {
-        method
-    } else {
-        format!("{} ({method})", message.status())
-    }
+    if message.is_request() { method } else { format!("{} ({method})", message.status()) }
 }
 
 /// `from > to METHOD`, the form in which scenarios are asserted.

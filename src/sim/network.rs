@@ -25,14 +25,8 @@ pub enum Profile {
 
 impl Profile {
     /// Every profile.
-    pub const ALL: [Self; 6] = [
-        Self::Clean,
-        Self::Lossy,
-        Self::Duplicating,
-        Self::Reordering,
-        Self::Slow,
-        Self::Parted,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Clean, Self::Lossy, Self::Duplicating, Self::Reordering, Self::Slow, Self::Parted];
 }
 
 /// A time in which two groups do not hear each other.

@@ -86,10 +86,7 @@ pub type Hop = (Vec<u8>, Vec<u8>);
 /// sent-by and branch of the top Via.
 #[must_use]
 pub fn hop_of(message: &Message) -> Hop {
-    message
-        .top_via()
-        .map(|via| (via.sent_by.to_vec(), via.branch().to_vec()))
-        .unwrap_or_default()
+    message.top_via().map(|via| (via.sent_by.to_vec(), via.branch().to_vec())).unwrap_or_default()
 }
 
 /// sent-by and branch of the Via below the top one: the transaction that a proxy

@@ -308,7 +308,9 @@ impl World {
 
     fn pairs(&self) -> Vec<(usize, usize)> {
         let nodes = self.nodes.len();
-        (0..self.proxies.len()).flat_map(|proxy| (0..nodes).map(move |node| (proxy, node))).collect()
+        (0..self.proxies.len())
+            .flat_map(|proxy| (0..nodes).map(move |node| (proxy, node)))
+            .collect()
     }
 
     fn is_dead(&self, address: SocketAddr) -> bool {
@@ -326,7 +328,15 @@ impl World {
         let message = scan(bytes.to_vec()).ok();
         let place = self.trace.packets.len();
         let at = self.now;
-        self.trace.packets.push(Sent { at, from, to, protocol, message, bytes, arrivals: Vec::new() });
+        self.trace.packets.push(Sent {
+            at,
+            from,
+            to,
+            protocol,
+            message,
+            bytes,
+            arrivals: Vec::new(),
+        });
         let refused = self.is_dead(to) && (self.setup.refuses || protocol.is_reliable());
         if let (true, Some(sender)) = (refused, sender) {
             self.after(Duration::from_millis(1), Due::Unreachable(from, sender));
@@ -389,7 +399,8 @@ impl World {
                 }
                 proxy::Action::Share(entry) => self.share(index, &entry),
                 proxy::Action::Suspect(id) => {
-                    let node = (0..self.nodes.len()).find(|&node| cluster::node_id(node) == Some(id));
+                    let node =
+                        (0..self.nodes.len()).find(|&node| cluster::node_id(node) == Some(id));
                     if let Some(node) = node {
                         self.after(Duration::from_millis(100), Due::NodeState(index, node));
                     }
@@ -445,7 +456,8 @@ impl World {
             Destination::Flow(flow) => (flow.remote, flow.protocol),
             Destination::Address { protocol, remote } => (remote, protocol),
             Destination::Host { host, .. } => {
-                let what = format!("a packet to the host {host}, and every host here is an address");
+                let what =
+                    format!("a packet to the host {host}, and every host here is an address");
                 self.findings.push(Finding::new("address", None, self.now, what));
                 return;
             }

@@ -57,7 +57,7 @@ pub type Readiness = Box<dyn FnMut(bool, String) + Send>;
 pub struct ClusterLinkModule {
     name: String,
     machine: Registrations,
-    listener: Result<TcpListener, Option<std::net::TcpListener>>,
+    listener: Result<TcpListener, Option<socket2::Socket>>,
     peers: Vec<(Peer, Instant)>,
     links: BTreeMap<LinkId, Link>,
     next_link: u64,
@@ -76,7 +76,7 @@ impl ClusterLinkModule {
     #[must_use]
     pub fn new(
         options: Options,
-        listener: std::net::TcpListener,
+        listener: socket2::Socket,
         peers: Vec<Peer>,
         inbox: Mailbox<Inbox>,
         apply: Apply,
@@ -163,7 +163,7 @@ impl ClusterLinkModule {
     }
 
     fn turn_links(&mut self, now: Instant) -> usize {
-        let ids: Vec<LinkId> = self.links.iter().map(|(id, _)| *id).collect();
+        let ids: Vec<LinkId> = self.links.keys().copied().collect();
         let mut work = 0;
         for id in ids {
             match self.turn_link(id, now) {
@@ -225,7 +225,7 @@ impl ClusterLinkModule {
 
     fn flush(&mut self) -> usize {
         let mut work = 0;
-        for (_, link) in &mut self.links {
+        for link in self.links.values_mut() {
             while link.connected && !link.backlog.is_empty() {
                 match link.socket.try_write(&link.backlog) {
                     Ok(written) => {
@@ -259,7 +259,7 @@ impl Module for ClusterLinkModule {
 
     fn start(&mut self) {
         if let Err(Some(listener)) = core::mem::replace(&mut self.listener, Err(None)) {
-            match TcpListener::from_std(listener) {
+            match TcpListener::from_std(listener.into()) {
                 Ok(listener) => self.listener = Ok(listener),
                 Err(error) => {
                     tracing::error!(node = %self.name, %error, "cluster port cannot be used")
@@ -308,7 +308,7 @@ impl Module for ClusterLinkModule {
                 ready = true;
             }
         }
-        for (_, link) in &self.links {
+        for link in self.links.values() {
             ready |= link.connected && link.socket.poll_read_ready(context).is_ready();
             let wants = !link.connected || !link.backlog.is_empty();
             ready |= wants && link.socket.poll_write_ready(context).is_ready();

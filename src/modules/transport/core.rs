@@ -9,6 +9,10 @@ use core::hash::Hasher;
 use siphasher::sip::SipHasher13;
 
 /// What shards and the Service Checker hear from a transport.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "moved once per message; a box would cost each an allocation"
+)]
 #[derive(Debug)]
 pub enum Event {
     /// A message.

@@ -81,18 +81,22 @@ impl BindError {
         protocol: Protocol,
         cause: std::io::Error,
     ) -> Self {
-        let advice = match cause.kind() {
-            ErrorKind::AddrInUse => "stop the program that uses it, or change ports.sip",
-            ErrorKind::AddrNotAvailable => "this host has no such address: change host",
-            ErrorKind::PermissionDenied => "ports below 1024 need the right to use them",
-            _ => "see the system's message",
+        let kind = cause.kind();
+        let advice = if kind == ErrorKind::AddrInUse {
+            "stop the program that uses it, or change ports.sip"
+        } else if kind == ErrorKind::AddrNotAvailable {
+            "this host has no such address: change host"
+        } else if kind == ErrorKind::PermissionDenied {
+            "ports below 1024 need the right to use them"
+        } else {
+            "see the system's message"
         };
         Self { application: application.to_owned(), address, protocol, cause, advice }
     }
 }
 
 enum Sockets {
-    Bound(std::net::UdpSocket, std::net::TcpListener),
+    Bound(socket2::Socket, socket2::Socket),
     Running(UdpSocket, TcpListener),
     Gone,
 }
@@ -454,7 +458,7 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
                 self.add_stream(socket, remote, true, now);
             }
         }
-        let ids: Vec<ConnectionId> = self.streams.iter().map(|(id, _)| *id).collect();
+        let ids: Vec<ConnectionId> = self.streams.keys().copied().collect();
         let mut messages = Vec::new();
         for id in ids {
             let Some(stream) = self.streams.get_mut(&id) else { continue };
@@ -510,7 +514,7 @@ impl<S: From<Event> + Send, C: From<Event> + Send> Module for TransportModule<S,
         let Sockets::Bound(udp, tcp) = core::mem::replace(&mut self.sockets, Sockets::Gone) else {
             return;
         };
-        match (UdpSocket::from_std(udp), TcpListener::from_std(tcp)) {
+        match (UdpSocket::from_std(udp.into()), TcpListener::from_std(tcp.into())) {
             (Ok(udp), Ok(tcp)) => self.sockets = Sockets::Running(udp, tcp),
             (Err(error), _) | (_, Err(error)) => {
                 tracing::error!(node = %self.name, %error, "sockets cannot be used")
@@ -552,7 +556,7 @@ impl<S: From<Event> + Send, C: From<Event> + Send> Module for TransportModule<S,
                 Err(_) => break,
             }
         }
-        for (_, stream) in &self.streams {
+        for stream in self.streams.values() {
             ready |= stream.poll(context).is_ready();
         }
         if ready { Poll::Ready(()) } else { Poll::Pending }
@@ -570,24 +574,24 @@ fn no_room(event: &Event) -> Option<Outbound> {
     Some(Outbound { to: Destination::Flow(packet.flow), bytes: writer.body(None), sender: None })
 }
 
-fn bind_udp(address: SocketAddr) -> std::io::Result<std::net::UdpSocket> {
+fn bind_udp(address: SocketAddr) -> std::io::Result<socket2::Socket> {
     let socket =
         socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::DGRAM, None)?;
     // A smaller buffer than asked for is no reason not to start.
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER_LEN);
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
-fn bind_tcp(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
+fn bind_tcp(address: SocketAddr) -> std::io::Result<socket2::Socket> {
     let socket =
         socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(1024)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 /// Starts to connect, from our own address and any port.

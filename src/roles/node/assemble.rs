@@ -201,7 +201,13 @@ fn dn_kind(config: &Config, application: &Application, dn: &Dn) -> Option<DnKind
             let default_dn = own.or_else(|| application.options.text("default-dn")).map(Into::into);
             Some(DnKind::RoutingPoint { default_dn })
         }
-        _ => None,
+        ConfigDnKind::VoiceTreatmentPort
+        | ConfigDnKind::ExternalRoutingPoint
+        | ConfigDnKind::Trunk
+        | ConfigDnKind::TrunkGroup
+        | ConfigDnKind::VoipService(_)
+        | ConfigDnKind::VirtualQueue
+        | ConfigDnKind::CommunicationDn => None,
     }
 }
 

@@ -35,7 +35,7 @@ pub struct Parts<'a> {
     /// Its transport's mailbox.
     pub transport: (Mail<TransportInbox>, Inbox<TransportInbox>),
     /// Its cluster port, taken before.
-    pub cluster: std::net::TcpListener,
+    pub cluster: socket2::Socket,
     /// Cluster ports of the other proxies.
     pub peers: Vec<Peer>,
     /// Its counting cells.
@@ -168,7 +168,7 @@ fn checker(
 fn link(
     shared: &Shared<'_>,
     application: &Application,
-    listener: std::net::TcpListener,
+    listener: socket2::Socket,
     peers: Vec<Peer>,
     inbox: Inbox<crate::modules::cluster_link::inbox::Inbox>,
     proxy: &Proxy,

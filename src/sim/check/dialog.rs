@@ -85,9 +85,8 @@ fn acks(view: &View<'_>, findings: &mut Vec<Finding>) {
 /// All responses of a user agent to one request carry one tag, and the tags of
 /// the request where it has them.
 fn tags_of_responses(view: &View<'_>, findings: &mut Vec<Finding>) {
-    let mut requests: BTreeMap<(SocketAddr, Hop, Name), (Vec<u8>, Vec<u8>)> =
-        BTreeMap::new();
-    let mut given: BTreeMap<(SocketAddr, Hop, Name), Vec<u8>> = BTreeMap::new();
+    let mut requests: BTreeMap<Transaction, (Vec<u8>, Vec<u8>)> = BTreeMap::new();
+    let mut given: BTreeMap<Transaction, Vec<u8>> = BTreeMap::new();
     for (_, sent, message) in view.trace.messages() {
         let method = message.method().as_str();
         if message.is_request() {
@@ -107,14 +106,15 @@ fn tags_of_responses(view: &View<'_>, findings: &mut Vec<Finding>) {
             }
         }
         if wrong {
-            let what = format!("{} sends {} with other tags", view.name(sent.from), summary(message));
+            let what =
+                format!("{} sends {} with other tags", view.name(sent.from), summary(message));
             findings.push(Finding::new("tags", call_of(message), sent.at, what));
         }
     }
 }
 
-/// Name of a method.
-type Name = &'static str;
+/// A server with what it tells its transactions apart by: hop and method.
+type Transaction = (SocketAddr, Hop, &'static str);
 
 /// A request inside a dialog has the two tags that a response has made known.
 fn tags_of_requests(view: &View<'_>, findings: &mut Vec<Finding>) {
@@ -132,7 +132,8 @@ fn tags_of_requests(view: &View<'_>, findings: &mut Vec<Finding>) {
         let there = (call_id.clone(), from_tag.clone(), to_tag.clone());
         let back = (call_id, to_tag, from_tag);
         if !known.contains(&there) && !known.contains(&back) {
-            let what = format!("{} sends {} with other tags", view.name(sent.from), summary(message));
+            let what =
+                format!("{} sends {} with other tags", view.name(sent.from), summary(message));
             findings.push(Finding::new("tags", call_of(message), sent.at, what));
         }
     }

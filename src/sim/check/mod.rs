@@ -84,12 +84,28 @@ impl View<'_> {
 /// Everything that is wrong with a run.
 #[must_use]
 pub fn check(world: &World) -> Vec<Finding> {
-    let view = View { trace: world.trace(), world };
+    check_trace(world, world.trace())
+}
+
+/// The same for another trace in place of the world's own: what the audit would
+/// have said, had the packets been these.
+#[must_use]
+pub fn check_trace(world: &World, trace: &Trace) -> Vec<Finding> {
+    let view = View { trace, world };
     let mut findings = Vec::new();
     wire::check(&view, &mut findings);
     transaction::check(&view, &mut findings);
     dialog::check(&view, &mut findings);
     description::check(&view, &mut findings);
     leftover::check(&view, &mut findings);
+    findings
+}
+
+/// Branches that two requests of a run share.
+#[must_use]
+pub fn branches(world: &World) -> Vec<Finding> {
+    let view = View { trace: world.trace(), world };
+    let mut findings = Vec::new();
+    wire::branches(&view, &mut findings);
     findings
 }

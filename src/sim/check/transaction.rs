@@ -77,14 +77,10 @@ fn finals(view: &View<'_>, key: &Key, hop: &Hop, findings: &mut Vec<Finding>) {
 
 fn acks_of_refusals(view: &View<'_>, key: &Key, hop: &Hop, findings: &mut Vec<Finding>) {
     let Some((at, status)) = hop.heard.filter(|(_, status)| *status >= 300) else { return };
-    let excused =
-        view.died(key.0).is_some() || (view.is_phone(key.0) && view.gave_up(hop.call));
+    let excused = view.died(key.0).is_some() || (view.is_phone(key.0) && view.gave_up(hop.call));
     if !excused && !hop.acks.iter().any(|&ack| ack >= at) {
-        let what = format!(
-            "{} hears {status} of {} and sends no ACK",
-            view.name(key.0),
-            view.name(key.1)
-        );
+        let what =
+            format!("{} hears {status} of {} and sends no ACK", view.name(key.0), view.name(key.1));
         findings.push(Finding::new("ack", hop.call, at, what));
     }
 }
@@ -119,11 +115,11 @@ fn acks_of_successes(view: &View<'_>, findings: &mut Vec<Finding>) {
             continue;
         }
         let known = acks.get(&success(message));
-        let answered = known.is_some_and(|acks| {
-            acks.iter().any(|&(from, ack)| from == sent.to && ack >= at)
-        });
+        let answered =
+            known.is_some_and(|acks| acks.iter().any(|&(from, ack)| from == sent.to && ack >= at));
         if !answered {
-            let what = format!("{} hears {} and sends no ACK", view.name(sent.to), summary(message));
+            let what =
+                format!("{} hears {} and sends no ACK", view.name(sent.to), summary(message));
             findings.push(Finding::new("ack", call, at, what));
         }
     }
@@ -181,7 +177,8 @@ fn stop_of(view: &View<'_>, server: SocketAddr, key: &Success, start: Instant) -
 }
 
 /// A request that nothing answers within T1 is sent again (RFC 3261 17.1.1.2,
-/// 17.1.2.2); an ACK is not, and streams repeat by themselves.
+/// 17.1.2.2); an ACK is not, streams repeat by themselves, and who is known to be
+/// dead is not asked again.
 fn requests_are_repeated(view: &View<'_>, findings: &mut Vec<Finding>) {
     type Request = (SocketAddr, SocketAddr, Vec<u8>, &'static str);
     let mut sends: BTreeMap<Request, Vec<&Sent>> = BTreeMap::new();
@@ -198,17 +195,17 @@ fn requests_are_repeated(view: &View<'_>, findings: &mut Vec<Finding>) {
             *first = at.min(*first);
         }
     }
-    let refuses = view.world.setup().refuses;
     for (key, sent) in sends {
         let Some(first) = sent.first() else { continue };
         let due = first.at + Duration::from_millis(520);
         let in_time = heard.get(&key).is_some_and(|&at| at <= due);
         let cut_short = view.died(key.0).is_some_and(|died| died <= due)
-            || (refuses && view.died(key.1).is_some_and(|died| died <= due));
+            || view.died(key.1).is_some_and(|died| died <= due);
         let again = sent.get(1).is_some_and(|again| again.at <= due);
         if !in_time && !cut_short && !again {
             let call = first.message.as_ref().and_then(call_of);
-            let what = format!("{} sends {} to {} once only", view.name(key.0), key.3, view.name(key.1));
+            let what =
+                format!("{} sends {} to {} once only", view.name(key.0), key.3, view.name(key.1));
             findings.push(Finding::new("repeat", call, first.at, what));
         }
     }

@@ -39,6 +39,28 @@ fn well_formed(view: &View<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
+/// A branch is unique across space and time (RFC 3261 8.1.1.7): one sender, one
+/// receiver, one request; CANCEL and the ACK of a refusal share their INVITE's.
+pub(super) fn branches(view: &View<'_>, findings: &mut Vec<Finding>) {
+    type Use = (SocketAddr, SocketAddr, Vec<u8>, u32);
+    let mut uses: BTreeMap<Vec<u8>, Use> = BTreeMap::new();
+    for (_, sent, message) in view.trace.messages().filter(|(_, _, m)| m.is_request()) {
+        let this = (sent.from, sent.to, message.call_id().to_vec(), message.cseq());
+        let branch = branch_of(message);
+        let known = uses.entry(branch.clone()).or_insert_with(|| this.clone());
+        if *known != this {
+            let what = format!(
+                "{} sends {} with branch {}, which {} used before",
+                view.name(sent.from),
+                summary(message),
+                String::from_utf8_lossy(&branch),
+                view.name(known.0)
+            );
+            findings.push(Finding::new("branch", call_of(message), sent.at, what));
+        }
+    }
+}
+
 /// Headers of the cluster's inside never reach a phone or trunk.
 fn secrets(view: &View<'_>, findings: &mut Vec<Finding>) {
     for (_, sent, message) in view.trace.messages().filter(|(_, sent, _)| view.is_phone(sent.to)) {
@@ -76,9 +98,9 @@ fn responses(view: &View<'_>, findings: &mut Vec<Finding>) {
             );
             findings.push(Finding::new("response", call_of(message), sent.at, what));
         }
-        let named = message.top_via().and_then(|via| {
-            Some(SocketAddr::new(via.host_ip()?, via.port_or_default()))
-        });
+        let named = message
+            .top_via()
+            .and_then(|via| Some(SocketAddr::new(via.host_ip()?, via.port_or_default())));
         if named != Some(sent.to) {
             let what = format!("{} to {} with a top Via of {named:?}", summary(message), sent.to);
             findings.push(Finding::new("via", call_of(message), sent.at, what));
@@ -107,7 +129,8 @@ fn hops(view: &View<'_>, findings: &mut Vec<Finding>) {
         let Some(inner) = inner_hop(message) else { continue };
         let before = came.get(&(sent.from, inner, kind(message)));
         if before.map(|before| before.saturating_sub(1)) != Some(hops) {
-            let what = format!("{who} sends {} with {hops}, it came with {before:?}", summary(message));
+            let what =
+                format!("{who} sends {} with {hops}, it came with {before:?}", summary(message));
             findings.push(Finding::new("max-forwards", call, sent.at, what));
         }
     }

@@ -15,7 +15,10 @@ const AUTHORIZATIONS_MAX: u32 = 4;
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    Register { expires_s: u32, authorizations: u32 },
+    Register {
+        expires_s: u32,
+        authorizations: u32,
+    },
     Invite(usize),
     Update(usize),
     Info(usize),
@@ -426,7 +429,8 @@ impl Phone {
         let late =
             self.calls.get(call).and_then(|call| call.plan.as_ref()).is_some_and(|p| p.late_offer);
         let body = if late { String::new() } else { self.describe(call) };
-        let extra = format!("{}Allow: INVITE, ACK, CANCEL, BYE\r\n{authorization}", self.contact_line());
+        let extra =
+            format!("{}Allow: INVITE, ACK, CANCEL, BYE\r\n{authorization}", self.contact_line());
         let Some(found) = self.calls.get_mut(call) else { return };
         found.local_cseq += 1;
         let cseq = found.local_cseq;
@@ -524,8 +528,7 @@ impl Phone {
     fn on_registered(&mut self, message: &Message, expires_s: u32, authorizations: u32) {
         match message.status() {
             401 if authorizations < AUTHORIZATIONS_MAX => {
-                if let Some(value) =
-                    self.credentials(message, "REGISTER", "sip:example.com", false)
+                if let Some(value) = self.credentials(message, "REGISTER", "sip:example.com", false)
                 {
                     let line = format!("Authorization: {value}\r\n");
                     self.send_register(expires_s, authorizations + 1, &line);

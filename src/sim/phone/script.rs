@@ -69,7 +69,9 @@ impl Phone {
 
     pub(super) fn ring(&mut self, call: usize) {
         let Some(found) = self.calls.get(call) else { return };
-        let Some(serial) = found.invited.filter(|_| found.state == CallState::Early) else { return };
+        let Some(serial) = found.invited.filter(|_| found.state == CallState::Early) else {
+            return;
+        };
         let after = found.plan.as_ref().map_or(Duration::ZERO, |plan| plan.answer_after);
         let contact = self.contact_line();
         self.answer(serial, 180, &contact, "");
@@ -79,7 +81,9 @@ impl Phone {
     /// Answers, or refuses, or lets it ring.
     pub(super) fn decide(&mut self, call: usize) {
         let Some(found) = self.calls.get(call) else { return };
-        let Some(serial) = found.invited.filter(|_| found.state == CallState::Early) else { return };
+        let Some(serial) = found.invited.filter(|_| found.state == CallState::Early) else {
+            return;
+        };
         match found.plan.as_ref().map(|plan| plan.behaviour) {
             Some(Behaviour::Busy) => self.refuse(call, serial, 486),
             Some(Behaviour::Decline) => self.refuse(call, serial, 603),
@@ -169,12 +173,8 @@ impl Phone {
             Step::Hold | Step::Resume => {
                 found.held = step == Step::Hold;
                 let body = self.describe(call);
-                let serial = self.within(
-                    call,
-                    "INVITE",
-                    ("application/sdp", &body),
-                    Purpose::Update(call),
-                );
+                let serial =
+                    self.within(call, "INVITE", ("application/sdp", &body), Purpose::Update(call));
                 if let Some(found) = self.calls.get_mut(call) {
                     found.inviting = serial;
                 }

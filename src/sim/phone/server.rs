@@ -37,9 +37,10 @@ impl Phone {
             self.on_ack(message, &branch);
             return;
         }
-        let known = self.servers.values().find(|server| {
-            server.request.method() == method && hop_of(&server.request) == branch
-        });
+        let known = self
+            .servers
+            .values()
+            .find(|server| server.request.method() == method && hop_of(&server.request) == branch);
         if let Some(server) = known {
             if let Some(last) = server.last.clone().filter(|_| server.repeats_on_request()) {
                 self.send(last);

@@ -100,8 +100,7 @@ pub(super) fn response(
 ) -> Bytes {
     let mut text = format!("SIP/2.0 {status} {}\r\n", phrase(status));
     let mut line = |id: HeaderId, value: &[u8], suffix: &str| {
-        let _ =
-            write!(text, "{}: {}{suffix}\r\n", id.name(), String::from_utf8_lossy(value));
+        let _ = write!(text, "{}: {}{suffix}\r\n", id.name(), String::from_utf8_lossy(value));
     };
     for via in request.header_lines(HeaderId::Via) {
         line(HeaderId::Via, via, "");

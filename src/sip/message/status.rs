@@ -3,6 +3,25 @@
 /// The usual phrase of a status code; the phrase of its class for others.
 #[must_use]
 pub const fn reason_phrase(code: u16) -> &'static str {
+    let known = match code {
+        100..=419 => below_420(code),
+        420..=499 => from_420(code),
+        _ => from_500(code),
+    };
+    if !known.is_empty() {
+        return known;
+    }
+    match code {
+        100..=199 => "Session Progress",
+        200..=299 => "OK",
+        300..=399 => "Multiple Choices",
+        500..=599 => "Server Internal Error",
+        600..=699 => "Busy Everywhere",
+        _ => "Bad Request",
+    }
+}
+
+const fn below_420(code: u16) -> &'static str {
     match code {
         100 => "Trying",
         180 => "Ringing",
@@ -33,6 +52,12 @@ pub const fn reason_phrase(code: u16) -> &'static str {
         414 => "Request-URI Too Long",
         415 => "Unsupported Media Type",
         416 => "Unsupported URI Scheme",
+        _ => "",
+    }
+}
+
+const fn from_420(code: u16) -> &'static str {
+    match code {
         420 => "Bad Extension",
         421 => "Extension Required",
         422 => "Session Interval Too Small",
@@ -56,6 +81,12 @@ pub const fn reason_phrase(code: u16) -> &'static str {
         491 => "Request Pending",
         493 => "Undecipherable",
         494 => "Security Agreement Required",
+        _ => "",
+    }
+}
+
+const fn from_500(code: u16) -> &'static str {
+    match code {
         500 => "Server Internal Error",
         501 => "Not Implemented",
         502 => "Bad Gateway",
@@ -68,11 +99,6 @@ pub const fn reason_phrase(code: u16) -> &'static str {
         604 => "Does Not Exist Anywhere",
         606 => "Not Acceptable",
         607 => "Unwanted",
-        101..=199 => "Session Progress",
-        201..=299 => "OK",
-        301..=399 => "Multiple Choices",
-        501..=599 => "Server Internal Error",
-        601..=699 => "Busy Everywhere",
-        _ => "Bad Request",
+        _ => "",
     }
 }

@@ -6,7 +6,7 @@ use super::settings::DnKind;
 use crate::base::id::Slot;
 use crate::base::leg::{Body, Cause};
 use crate::base::time::Duration;
-use crate::call::call::{Call, Party};
+use crate::call::two_party::{Call, Party};
 use crate::sip::auth::{Outcome, Password, Request};
 use crate::sip::message::{HeaderId, Message, Uri};
 use crate::sip::packet::Packet;

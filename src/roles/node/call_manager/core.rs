@@ -11,8 +11,8 @@ use crate::base::outbox::Outbox;
 use crate::base::seal::Sealer;
 use crate::base::slab::Slab;
 use crate::base::time::{Instant, WallTime};
-use crate::call::call::{Action as CallAction, Call, Party};
 use crate::call::record::CallRecord;
+use crate::call::two_party::{Action as CallAction, Call, Party};
 use crate::sip::auth::Authenticator;
 use crate::sip::packet::Packet;
 use crate::sip::user_agent::{self, Counted, Stack, Wake as StackWake};
@@ -21,6 +21,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// What a shard is told.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "moved once per message; a box would cost each an allocation"
+)]
 #[derive(Debug)]
 pub enum Event {
     /// A message came.
@@ -229,7 +233,7 @@ impl Core {
 
     fn on_no_answer(&mut self, call: Slot, cx: &mut Cx<'_>) {
         let Some(entry) = self.calls.get_mut(call) else { return };
-        if entry.call.state() != crate::call::call::State::Connected {
+        if entry.call.state() != crate::call::two_party::State::Connected {
             let mut actions = Vec::new();
             entry.call.on_release(Cause::with_q850(480, 19, "no answer"), cx.now, &mut actions);
             self.apply(call, actions, cx);
@@ -240,7 +244,7 @@ impl Core {
     pub(super) fn apply(&mut self, call: Slot, actions: Vec<CallAction>, cx: &mut Cx<'_>) {
         for action in actions {
             match action {
-                CallAction::ToLeg(party, command) => self.to_leg(call, party, command, cx),
+                CallAction::ToLeg(party, command) => self.tell_leg(call, party, command, cx),
                 CallAction::Ended(record) => {
                     self.calls.remove(call);
                     cx.out.push(Action::Record(record));
@@ -249,7 +253,7 @@ impl Core {
         }
     }
 
-    fn to_leg(&mut self, call: Slot, party: Party, command: LegCommand, cx: &mut Cx<'_>) {
+    fn tell_leg(&mut self, call: Slot, party: Party, command: LegCommand, cx: &mut Cx<'_>) {
         let Some(entry) = self.calls.get(call) else { return };
         let leg = match party {
             Party::Caller => Some(entry.caller),
@@ -293,14 +297,14 @@ impl Core {
 
 /// `sip-error-conversion` of the destination.
 fn converted(event: LegEvent, conversion: &[(u16, u16)]) -> LegEvent {
-    match event {
-        LegEvent::Failed(cause) => {
-            let code = conversion.iter().find(|(from, _)| *from == cause.code).map(|(_, to)| *to);
-            LegEvent::Failed(match code {
-                Some(code) => Cause { code, text: "".into(), reason: cause.reason },
-                None => cause,
-            })
-        }
-        other => other,
+    if let LegEvent::Failed(cause) = &event
+        && let Some((_, code)) = conversion.iter().find(|(from, _)| *from == cause.code)
+    {
+        return LegEvent::Failed(Cause {
+            code: *code,
+            text: "".into(),
+            reason: cause.reason.clone(),
+        });
     }
+    event
 }

@@ -19,6 +19,9 @@ use std::sync::Arc;
 /// How often the shard shows its state.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(250);
 
+/// Shows the shard's state.
+pub type Publish = Box<dyn FnMut(&Core, Instant) + Send>;
+
 /// What the shard's surroundings hear from it.
 pub struct Listeners {
     /// A node stayed silent.
@@ -26,7 +29,7 @@ pub struct Listeners {
     /// Something to count.
     pub count: Box<dyn FnMut(Counted) + Send>,
     /// The state to be shown, now and then.
-    pub publish: Box<dyn FnMut(&Core, Instant) + Send>,
+    pub publish: Publish,
 }
 
 /// One proxy shard.

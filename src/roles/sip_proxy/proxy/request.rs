@@ -42,7 +42,7 @@ impl Core {
             self.on_cancel(&message, &flow, cx);
             return;
         }
-        let from_node = self.from_node(&message, &flow);
+        let from_node = self.sending_node(&message, &flow);
         let routes = self.top_routes(&message);
         if method == Method::Ack {
             self.on_ack(&message, &flow, from_node, routes, cx);

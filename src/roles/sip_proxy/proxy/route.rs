@@ -65,7 +65,7 @@ impl Core {
 
     /// The node that a request comes from: it has a node's address and an
     /// `X-Genesys-Route` that this cluster sealed (`decisions.md` 5).
-    pub(super) fn from_node(&self, message: &Message, flow: &Flow) -> Option<NodeId> {
+    pub(super) fn sending_node(&self, message: &Message, flow: &Flow) -> Option<NodeId> {
         open_route(&self.sealer, message.header(HeaderId::XGenesysRoute)?)?;
         self.settings.node_at(flow.remote, flow.protocol).map(|node| node.id)
     }

@@ -1,0 +1,82 @@
+//! Whole clusters in virtual time: drawn worlds, audited packet by packet, and
+//! named scenarios whose ladder is asserted.
+//!
+//! `SEED=7` replays one world and prints what is wrong with it; `SEEDS=1000` runs
+//! that many; `LADDER=1` adds every packet of a bad world. What is not tested here: sockets, framing, names, the Service
+//! Checker's own probes, which `sipp-scenarios/` has.
+
+mod audit;
+mod scenarios;
+
+use sipcluster::sim::check::{self, Finding};
+use sipcluster::sim::ladder;
+use sipcluster::sim::world::{Setup, World};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+/// Ladders in one report; the first ones tell the story.
+const LADDERS_MAX: usize = 3;
+
+fn report(world: &World, findings: &[Finding]) -> String {
+    let setup = world.setup();
+    let mut text = format!(
+        "seed {} ({:?}, kills {:?}): {} findings\n",
+        setup.seed,
+        setup.profile,
+        setup.kills,
+        findings.len()
+    );
+    for finding in findings {
+        let _ = writeln!(text, "  {finding}");
+    }
+    let calls: BTreeSet<u32> = findings.iter().filter_map(|finding| finding.call).collect();
+    for call in calls.into_iter().take(LADDERS_MAX) {
+        let plan = setup.plans.iter().find(|plan| plan.id == call);
+        let _ = writeln!(text, "call {call}: {plan:?}\n{}", world.ladder(call));
+    }
+    if std::env::var_os("LADDER").is_some() {
+        text.push_str(&ladder::all(world.trace(), world.names()));
+    }
+    text
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn seeds() {
+    let seeds: Vec<u64> = match number("SEED") {
+        Some(seed) => vec![seed],
+        None => (1..=number("SEEDS").unwrap_or(100)).collect(),
+    };
+    let mut reports = Vec::new();
+    for seed in seeds {
+        let mut world = World::new(Setup::drawn(seed));
+        let findings = world.run();
+        if !findings.is_empty() {
+            reports.push(report(&world, &findings));
+        }
+    }
+    assert!(reports.is_empty(), "{} bad worlds\n{}", reports.len(), reports.join("\n"));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_packets() {
+    let run = || {
+        let mut world = World::new(Setup::drawn(11));
+        world.run();
+        world.trace().packets.iter().map(|sent| (sent.at, sent.bytes.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn no_two_requests_share_a_branch() {
+    for seed in 1..=10 {
+        let mut world = World::new(Setup::drawn(seed));
+        world.run();
+        let findings = check::branches(&world);
+        assert!(findings.is_empty(), "{}", report(&world, &findings));
+    }
+}
