@@ -14,9 +14,14 @@ READY_WAIT_S = 15.0
 HTTP_TIMEOUT_S = 2.0
 TAIL_LINES = 30
 #: HTTP ports of the applications when each runs in its own process, proxies after the nodes they look for.
-APPLICATIONS = {"SIPS_dc1_1": 8081, "SIPS_dc1_2": 8082, "SIPProxy_dc1_1": 8091, "SIPProxy_dc1_2": 8092}
+APPLICATIONS = {
+    "SIPS_dc1_1": "127.0.0.1:8081",
+    "SIPS_dc1_2": "127.0.0.2:8082",
+    "SIPProxy_dc1_1": "127.0.0.1:8091",
+    "SIPProxy_dc1_2": "127.0.0.2:8092",
+}
 NODES = ("SIPS_dc1_1", "SIPS_dc1_2")
-SINGLE_PORT = 8080
+SINGLE_HTTP = "127.0.0.1:8080"
 SAMPLE = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{.*\})? ([0-9.eE+-]+)( [0-9]+)?$")
 
 
@@ -40,9 +45,9 @@ class Cluster:
         """The processes: one per application, or one for all of them."""
         return list(APPLICATIONS) if self.mode == "processes" else ["cluster"]
 
-    def port(self, name: str) -> int:
-        """HTTP port of one process."""
-        return APPLICATIONS.get(name, SINGLE_PORT)
+    def http(self, name: str) -> str:
+        """HTTP address of one process: its own host and port."""
+        return APPLICATIONS.get(name, SINGLE_HTTP)
 
     def start(self) -> None:
         """Starts every process and waits until all are ready; raises ClusterError."""
@@ -50,8 +55,8 @@ class Cluster:
             if not self.binary.is_file():
                 raise ClusterError(f"no binary at {self.binary}: cargo build --release")
             for name in self.names():
-                if listening(self.port(name)):
-                    raise ClusterError(f"something answers on HTTP port {self.port(name)} already: stop it or use --no-start")
+                if listening(self.http(name)):
+                    raise ClusterError(f"something answers on {self.http(name)} already: stop it or use --no-start")
             for name in self.names():
                 self.launch(name)
         for name in self.names():
@@ -118,7 +123,7 @@ class Cluster:
 
     def get(self, name: str, path: str) -> str:
         """Body of a 200; raises ClusterError for anything else."""
-        url = f"http://127.0.0.1:{self.port(name)}{path}"
+        url = f"http://{self.http(name)}{path}"
         try:
             with urllib.request.urlopen(url, timeout=HTTP_TIMEOUT_S) as answer:
                 return answer.read().decode("utf-8", "replace")
@@ -157,10 +162,10 @@ class Cluster:
         return "\n".join(parts)
 
 
-def listening(port: int) -> bool:
-    """True when something answers HTTP, well or badly, on that port of 127.0.0.1."""
+def listening(http: str) -> bool:
+    """True when something answers HTTP, well or badly, at that address."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/livez", timeout=HTTP_TIMEOUT_S):
+        with urllib.request.urlopen(f"http://{http}/livez", timeout=HTTP_TIMEOUT_S):
             return True
     except urllib.error.HTTPError:
         return True

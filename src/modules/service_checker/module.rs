@@ -68,7 +68,8 @@ impl ServiceCheckerModule {
                 Action::State { target, in_service, reason } => {
                     let Some((found, _)) = self.core.states().nth(target) else { continue };
                     let state = if in_service { "in service" } else { "out of service" };
-                    tracing::info!(node = %self.name, target = %found.name, destination = %found.to, %reason, "{state}");
+                    let destination = &found.to;
+                    tracing::info!(node = %self.name, target = %found.name, %destination, %reason, "{state}");
                     (self.listener)(found, in_service);
                 }
             }

@@ -127,7 +127,13 @@ fn check_addresses(message: &Message) -> Result<(), Fault> {
     }
     for id in [HeaderId::From, HeaderId::To] {
         let value = message.header(id).unwrap_or_default();
-        if NameAddr::parse(value).is_err() {
+        let Ok(parsed) = NameAddr::parse(value) else {
+            return Err(Fault::Value(id));
+        };
+        let mut tags = super::text::Params::new(parsed.params)
+            .filter(|(name, _)| name.eq_ignore_ascii_case(b"tag"));
+        let first = tags.next();
+        if tags.next().is_some() || first.is_some_and(|(_, tag)| tag.is_none_or(<[u8]>::is_empty)) {
             return Err(Fault::Value(id));
         }
     }
@@ -145,7 +151,9 @@ fn check_addresses(message: &Message) -> Result<(), Fault> {
 
 fn check_request(message: &Message, token: Span) -> Result<(), Fault> {
     let uri = Uri::parse(message.request_uri()).map_err(|_| Fault::RequestUri)?;
-    if matches!(uri.scheme, Scheme::Sip | Scheme::Sips) && uri.host.is_empty() {
+    if matches!(uri.scheme, Scheme::Sip | Scheme::Sips)
+        && (uri.host.is_empty() || !uri.headers.is_empty())
+    {
         return Err(Fault::RequestUri);
     }
     if token.of(&message.buffer) != message.cseq_token.of(&message.buffer) {

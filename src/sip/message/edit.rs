@@ -158,7 +158,11 @@ impl<'m> Edits<'m> {
         let headers_end = usize::from(self.message.body_at) - 2;
         let mut at = headers_at;
         for edit in &self.list {
-            let start = usize::from(self.message.lines[edit.line()].name.start);
+            let start = self
+                .message
+                .lines
+                .get(edit.line())
+                .map_or(headers_end, |line| usize::from(line.name.start));
             if start > at {
                 out.extend_from_slice(&buffer[at..start]);
                 at = start;

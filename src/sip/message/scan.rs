@@ -162,7 +162,7 @@ fn read_line(
         return;
     };
     let name = line[..colon].trim_ascii_end();
-    if !is_token(name) || memchr::memchr3(b'\r', b'\n', 0, line).is_some() {
+    if !is_token(name) || memchr::memchr2(b'\r', b'\n', line).is_some() {
         note(fault, Fault::HeaderLine);
         return;
     }

@@ -1,6 +1,6 @@
 //! Client transactions of the stack, and what their responses mean to a leg.
 
-use super::leg::{LegState, SentAck};
+use super::leg::{Leg, LegState, SentAck};
 use super::stack::{Action, Counted, Cx, Stack, Wake};
 use crate::base::flow::{Destination, Outbound, Sender};
 use crate::base::id::Slot;
@@ -49,6 +49,8 @@ pub(super) struct ClientTransaction {
     heard: bool,
     cancelled: bool,
     cancel_wanted: bool,
+    /// The CANCEL, with the transaction of its own that it has.
+    cancel: Option<(ClientNonInvite, Bytes)>,
 }
 
 impl ClientTransaction {
@@ -57,7 +59,9 @@ impl ClientTransaction {
             Machine::Invite(machine) => machine.next_deadline(),
             Machine::NonInvite(machine) => machine.next_deadline(),
         };
-        machine.min(self.patience).min(self.give_up_at)
+        let cancel =
+            self.cancel.as_ref().map_or(Instant::NEVER, |(machine, _)| machine.next_deadline());
+        machine.min(self.patience).min(self.give_up_at).min(cancel)
     }
 }
 
@@ -85,6 +89,7 @@ impl Stack {
                 heard: false,
                 cancelled: false,
                 cancel_wanted: false,
+                cancel: None,
             }
         })?;
         if let Some(leg) = leg {
@@ -182,6 +187,12 @@ impl Stack {
         };
         let status = message.status();
         let Some(found) = self.clients.get_mut(slot) else { return };
+        if message.cseq_method() == Method::Cancel
+            && let Some((machine, _)) = &mut found.cancel
+        {
+            machine.on_response(status, cx.now);
+            return self.settle_client(slot, cx);
+        }
         if message.cseq_method() != found.draft.method {
             return;
         }
@@ -272,16 +283,15 @@ impl Stack {
         writer
             .header(HeaderId::CSeq, format!("{} CANCEL", sent.cseq()))
             .header(HeaderId::MaxForwards, "70");
-        self.send_cancel(slot, proxy, writer.body(None), cx);
-        self.settle_client(slot, cx);
-    }
-
-    /// A CANCEL has a transaction of its own under the branch of its INVITE; its
-    /// answers carry no news, so only its repetitions are kept.
-    fn send_cancel(&mut self, invite: Slot, proxy: SocketAddr, bytes: Bytes, cx: &mut Cx<'_>) {
-        let _ = invite;
-        let to = Destination::Address { protocol: self.settings.proxy_protocol, remote: proxy };
+        let bytes = writer.body(None);
+        let protocol = self.settings.proxy_protocol;
+        if let Some(found) = self.clients.get_mut(slot) {
+            let (machine, _) = ClientNonInvite::new(cx.now, protocol.is_reliable());
+            found.cancel = Some((machine, bytes.clone()));
+        }
+        let to = Destination::Address { protocol, remote: proxy };
         cx.out.push(Action::Send(Outbound { to, bytes, sender: None }));
+        self.settle_client(slot, cx);
     }
 
     fn on_invite_response(&mut self, leg: Slot, client: Slot, message: &Message, cx: &mut Cx<'_>) {
@@ -325,6 +335,10 @@ impl Stack {
     fn on_invite_accepted(&mut self, leg: Slot, client: Slot, message: &Message, cx: &mut Cx<'_>) {
         let Some(found) = self.legs.get_mut(leg) else { return };
         let cseq = message.cseq();
+        let known = &*found.dialog.remote_tag;
+        if !known.is_empty() && found.state != LegState::Calling && message.to_tag() != known {
+            return self.refuse_fork(leg, message, cx);
+        }
         match found.sent_ack.clone() {
             SentAck::Sent(sent, bytes) if sent == cseq => {
                 self.send_in_dialog_ack(bytes, cx);
@@ -359,6 +373,24 @@ impl Stack {
             found.state = LegState::Established;
             self.confirm(leg, None, cx);
             self.hang_up(leg, &Cause::code(487), cx);
+        }
+    }
+
+    /// A second phone answered the same INVITE: it gets its ACK and a BYE
+    /// (RFC 3261 13.2.2.4), as a leg of its own that no call hears of.
+    fn refuse_fork(&mut self, leg: Slot, message: &Message, cx: &mut Cx<'_>) {
+        let Some(found) = self.legs.get(leg) else { return };
+        let mut dialog = found.dialog.clone();
+        dialog.learn(message);
+        let random = cx.ids.next_u64();
+        let stranger = self.legs.insert_with(|_| Leg {
+            sent_ack: SentAck::Wanted(message.cseq()),
+            reported: true,
+            ..Leg::new(dialog, LegState::Established, random)
+        });
+        if let Some(stranger) = stranger {
+            self.hang_up(stranger, &Cause::code(487), cx);
+            self.settle_leg(stranger, cx);
         }
     }
 
@@ -412,6 +444,18 @@ impl Stack {
         let Some(found) = self.clients.get_mut(slot) else {
             return;
         };
+        if let Some((machine, bytes)) = &mut found.cancel {
+            let to = Destination::Address {
+                protocol: self.settings.proxy_protocol,
+                remote: found.proxy,
+            };
+            for step in machine.on_time(cx.now) {
+                if step == Step::SendRequest {
+                    let bytes = bytes.clone();
+                    cx.out.push(Action::Send(Outbound { to: to.clone(), bytes, sender: None }));
+                }
+            }
+        }
         let gave_up = cx.now >= found.give_up_at;
         let steps = match &mut found.machine {
             _ if gave_up => Actions::of(&[Step::TimedOut, Step::Terminated]),

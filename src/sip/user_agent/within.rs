@@ -46,6 +46,16 @@ impl Stack {
             self.respond(server, &answer, cx);
             return;
         }
+        let require: Vec<String> = message
+            .values(HeaderId::Require)
+            .map(|value| String::from_utf8_lossy(value).into_owned())
+            .collect();
+        if !require.is_empty() {
+            let headers = [(HeaderId::Unsupported, require.join(", "))];
+            let answer = Answer { status: 420, tag: &tag, headers: &headers, ..Answer::default() };
+            self.respond(server, &answer, cx);
+            return;
+        }
         self.dispatch(leg, server, &message, &tag, cx);
     }
 
@@ -118,6 +128,15 @@ impl Stack {
     ) {
         let contact = self.contact(leg);
         let Some(found) = self.legs.get_mut(leg) else { return };
+        if found.state == LegState::Incoming && found.offered.is_some() {
+            let headers = [(HeaderId::RetryAfter, cx.ids.below(10).to_string())];
+            self.respond(
+                server,
+                &Answer { status: 500, tag, headers: &headers, ..Answer::default() },
+                cx,
+            );
+            return;
+        }
         if found.state != LegState::Established {
             let status = if found.state == LegState::Ending { 481 } else { 491 };
             self.respond(server, &Answer { status, tag, ..Answer::default() }, cx);

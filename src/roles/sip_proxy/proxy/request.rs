@@ -7,8 +7,9 @@ use super::transaction::{Server, Target, Transaction};
 use crate::base::flow::{Destination, Flow, Outbound};
 use crate::base::id::{NodeId, Slot};
 use crate::base::limits::TRYING_DELAY;
+use crate::base::seal::Kind;
 use crate::base::time::Instant;
-use crate::sip::message::{HeaderId, Message, Method, Writer, response_to};
+use crate::sip::message::{Edits, HeaderId, Message, Method, NameAddr, Uri, Writer, response_to};
 use crate::sip::packet::Packet;
 use crate::sip::transaction::{Action as Step, TransactionKey};
 use std::collections::VecDeque;
@@ -33,6 +34,7 @@ impl Core {
             }
             return;
         }
+        let message = self.undo_strict_route(&message).unwrap_or(message);
         let Some(key) = TransactionKey::of(&message, method, self.seed) else { return };
         if let Some(&slot) = self.by_key.get(&key) {
             self.on_known(slot, method, cx);
@@ -57,6 +59,21 @@ impl Core {
         }
         let route = self.route(&message, from_node, routes, cx);
         self.start(key, message, flow, from_node, routes.ours, route, cx);
+    }
+
+    /// A strict router before us has put our Record-Route value into the
+    /// Request-URI and the real one at the end of Route (RFC 3261 16.4).
+    fn undo_strict_route(&self, message: &Message) -> Option<Message> {
+        let uri = Uri::parse(message.request_uri()).ok()?;
+        self.sealer.open(Kind::Route, uri.param(b"t")?)?;
+        let mut routes: Vec<&[u8]> = message.values(HeaderId::Route).collect();
+        let target = NameAddr::parse(routes.pop()?).ok()?.uri;
+        let mut edits = Edits::new(message);
+        edits.request_uri(target).remove(HeaderId::Route);
+        for route in routes {
+            edits.add(HeaderId::Route, route);
+        }
+        crate::sip::message::scan(edits.write().to_vec()).ok()
     }
 
     /// A request whose transaction stands: a repetition, or the ACK of a refusal.
@@ -137,6 +154,7 @@ impl Core {
             nodes_tried: Vec::new(),
             best: None,
             cancelled: false,
+            challenges: Vec::new(),
             trying_at,
             registration: None,
             server_done: false,

@@ -37,7 +37,10 @@ impl Core {
         let word = message
             .top_via()
             .and_then(|via| self.sealer.open(Kind::Branch, via.branch().get(9..)?));
-        let (Some(word), None) = (word, message.fault()) else {
+        // Only the answer to a CANCEL of ours has no Via behind ours (RFC 3261 16.7 step 3).
+        let has_way_back = message.cseq_method() == Method::Cancel
+            || message.values(HeaderId::Via).nth(1).is_some();
+        let (Some(word), None, true) = (word, message.fault(), has_way_back) else {
             cx.count(Counted::StrayResponse);
             return;
         };
@@ -122,6 +125,12 @@ impl Core {
                 self.try_node(slot, None, cx);
             }
             _ => {
+                if matches!(status, 401 | 407) {
+                    for id in [HeaderId::WwwAuthenticate, HeaderId::ProxyAuthenticate] {
+                        let lines = message.header_lines(id).map(|value| (id, value.to_vec()));
+                        transaction.challenges.extend(lines);
+                    }
+                }
                 if transaction.best.as_ref().is_none_or(|(best, _)| is_better(status, *best)) {
                     transaction.best = Some((status, message.clone()));
                 }
@@ -215,7 +224,10 @@ impl Core {
         }
         match transaction.best.take() {
             Some((status, message)) => {
-                let bytes = passed_back(&message);
+                let bytes = match status {
+                    401 | 407 => with_challenges(&message, &transaction.challenges),
+                    _ => passed_back(&message),
+                };
                 self.respond(slot, status, bytes, cx);
             }
             None => {
@@ -249,7 +261,7 @@ impl Core {
         else {
             return;
         };
-        if branch.final_status != 0 || branch.cancel.is_some() {
+        if branch.final_status != 0 || branch.cancelled {
             return;
         }
         if branch.provisional == 0 {
@@ -261,6 +273,7 @@ impl Core {
             hop_request(&sent, Method::Cancel, sent.header(HeaderId::To).unwrap_or_default());
         let reliable = branch.to.protocol().is_reliable();
         branch.cancel = Some((Client::new(Method::Cancel, cx.now, reliable), bytes.clone()));
+        branch.cancelled = true;
         branch.on_cancelled(cx.now);
         cx.out.push(Action::Send(Outbound { to: branch.to.clone(), bytes, sender: Some(sender) }));
     }
@@ -422,7 +435,7 @@ impl Core {
             branch.patience = Instant::NEVER;
             if branch.may_fail_over && branch.provisional == 0 {
                 after = After::Gone(408);
-            } else if branch.cancel.is_none() && branch.provisional > 0 && !branch.cancel_wanted {
+            } else if !branch.cancelled && branch.provisional > 0 && !branch.cancel_wanted {
                 self.send_cancel(slot, number, cx);
             } else {
                 branch.done = true;
@@ -447,6 +460,18 @@ fn passed_back(message: &Message) -> bytes::Bytes {
     edits.write()
 }
 
+/// A challenge with those of all branches, so that the caller can answer each.
+fn with_challenges(message: &Message, challenges: &[(HeaderId, Vec<u8>)]) -> bytes::Bytes {
+    let passed = passed_back(message);
+    let Ok(message) = crate::sip::message::scan(passed.to_vec()) else { return passed };
+    let mut edits = Edits::new(&message);
+    edits.remove(HeaderId::WwwAuthenticate).remove(HeaderId::ProxyAuthenticate);
+    for (id, value) in challenges {
+        edits.add(*id, value);
+    }
+    edits.write()
+}
+
 fn with_own_via(message: &Message) -> Option<Message> {
     let mut edits = Edits::new(message);
     edits.prepend(HeaderId::Via, b"SIP/2.0/UDP cluster.invalid;branch=z9hG4bK0");
@@ -459,8 +484,8 @@ fn is_better(status: u16, than: u16) -> bool {
     let rank = |status: u16| match status {
         600..=699 => 0,
         401 | 407 | 415 | 420 | 484 => status / 100 * 10,
-        503 => 590,
-        408 => 490,
+        503 => 59,
+        408 => 49,
         _ => status / 100 * 10 + 5,
     };
     rank(status) < rank(than)

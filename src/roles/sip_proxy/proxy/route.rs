@@ -116,7 +116,7 @@ impl Core {
                 }
             };
         }
-        if uri.scheme == Scheme::Sip
+        if matches!(uri.scheme, Scheme::Sip | Scheme::Sips)
             && !self.settings.is_cluster(uri.host_str(), uri.port_or_default())
         {
             return Route::Answer(if message.method() == Method::Register { 404 } else { 403 });

@@ -4,7 +4,7 @@ use crate::base::flow::{Destination, Flow};
 use crate::base::id::NodeId;
 use crate::base::limits::{NODE_SILENCE, TIMER_C, TRANSACTION_TIMEOUT};
 use crate::base::time::Instant;
-use crate::sip::message::{Message, Method};
+use crate::sip::message::{HeaderId, Message, Method};
 use crate::sip::transaction::{
     Actions, ClientInvite, ClientNonInvite, ServerInvite, ServerNonInvite, TransactionKey,
 };
@@ -129,6 +129,8 @@ pub(super) struct Branch {
     pub(super) cancel: Option<(Client, Bytes)>,
     /// To be cancelled as soon as a provisional response permits it.
     pub(super) cancel_wanted: bool,
+    /// A CANCEL was sent, whatever became of it.
+    pub(super) cancelled: bool,
     /// Another branch has taken over.
     pub(super) abandoned: bool,
     /// When silence, or a missing final response, has lasted too long.
@@ -156,6 +158,7 @@ impl Branch {
             final_status: 0,
             cancel: None,
             cancel_wanted: false,
+            cancelled: false,
             abandoned: false,
             patience,
             done: false,
@@ -218,6 +221,8 @@ pub(super) struct Transaction {
     /// The best final response so far.
     pub(super) best: Option<(u16, Message)>,
     pub(super) cancelled: bool,
+    /// Challenges of all branches (RFC 3261 16.7 step 7).
+    pub(super) challenges: Vec<(HeaderId, Vec<u8>)>,
     /// When a 100 is due.
     pub(super) trying_at: Instant,
     pub(super) registration: Option<Registration>,
