@@ -24,3 +24,6 @@ pub mod modules;
 pub mod roles;
 
 pub mod cli;
+
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;

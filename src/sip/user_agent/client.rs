@@ -5,7 +5,7 @@ use super::stack::{Action, Counted, Cx, Stack, Wake};
 use crate::base::flow::{Destination, Outbound, Sender};
 use crate::base::id::Slot;
 use crate::base::leg::{Cause, LegEvent};
-use crate::base::limits::{NODE_SILENCE, TRANSACTION_TIMEOUT};
+use crate::base::limits::{NODE_SILENCE, TIMER_C, TRANSACTION_TIMEOUT};
 use crate::base::seal::Kind;
 use crate::base::time::Instant;
 use crate::sip::message::{HeaderId, Message, Method, NameAddr, Writer};
@@ -204,6 +204,12 @@ impl Stack {
         };
         let (leg, method) = (found.leg, found.draft.method);
         let cancel = found.cancel_wanted && status < 200;
+        if method == Method::Invite && status < 200 && !found.cancelled {
+            // The proxy's own Timer C comes first; this one is for a proxy that died.
+            found.give_up_at = cx.now + TIMER_C + TRANSACTION_TIMEOUT * 2;
+        } else if method == Method::Invite && status >= 200 {
+            found.give_up_at = Instant::NEVER;
+        }
         let failed_over = status == 503
             && steps_deliver(steps)
             && !found.cancelled

@@ -4,7 +4,7 @@ use super::core::{Action, Core, Cx, Entry, Wake};
 use super::route::{Route, route};
 use super::settings::DnKind;
 use crate::base::id::Slot;
-use crate::base::leg::{Body, Cause};
+use crate::base::leg::{Body, Cause, LegCommand};
 use crate::base::time::Duration;
 use crate::call::two_party::{Call, Party};
 use crate::sip::auth::{Outcome, Password, Request};
@@ -226,9 +226,12 @@ impl Core {
             return;
         };
         self.by_leg.insert(leg, (slot, Party::Callee));
-        if let Some(entry) = self.calls.get_mut(slot) {
-            entry.callee = Some(leg);
-        }
+        let Some(entry) = self.calls.get_mut(slot) else { return };
+        entry.callee = Some(leg);
+        // The proxy of the caller hears at once that this node works on the call.
+        let caller = entry.caller;
+        let trying = LegCommand::Progress { code: 100, body: None };
+        self.with_stack(cx, |stack, cx| stack.command(caller, trying, cx));
         if self.settings.no_answer_timeout > Duration::ZERO {
             cx.out
                 .push(Action::Arm(Wake::NoAnswer(slot), cx.now + self.settings.no_answer_timeout));

@@ -70,6 +70,7 @@ impl Core {
         let target = NameAddr::parse(routes.pop()?).ok()?.uri;
         let mut edits = Edits::new(message);
         edits.request_uri(target).remove(HeaderId::Route);
+        edits.add(HeaderId::Route, &[b"<", message.request_uri(), b">"].concat());
         for route in routes {
             edits.add(HeaderId::Route, route);
         }

@@ -5,6 +5,7 @@ use super::forward::{hop_request, is_open, sent_request, slot_and_branch};
 use super::transaction::{Branch, Client};
 use crate::base::flow::{Outbound, Sender};
 use crate::base::id::{NodeId, Slot};
+use crate::base::limits::TRANSACTION_TIMEOUT;
 use crate::base::seal::Kind;
 use crate::base::time::Instant;
 use crate::sip::message::{Edits, HeaderId, Message, Method};
@@ -322,7 +323,9 @@ impl Core {
         }
         if branch.may_fail_over && branch.provisional <= 100 && !cancelled {
             branch.abandoned = true;
-            branch.patience = Instant::NEVER;
+            // One that has said 100 may still answer; its end is waited for, not for ever.
+            branch.patience =
+                if branch.provisional > 0 { cx.now + TRANSACTION_TIMEOUT } else { Instant::NEVER };
             if let Some(node) = branch.node {
                 cx.out.push(Action::Suspect(node));
             }
@@ -331,6 +334,7 @@ impl Core {
             return;
         }
         branch.final_status = status;
+        branch.done = true;
         let made = self.transactions.get(slot).map(|transaction| {
             let tag = self.stateless_tag(&transaction.request);
             super::request::start_response(
