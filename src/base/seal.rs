@@ -2,9 +2,11 @@
 //! neither read, guess nor forge.
 //!
 //! A token is one AES-128 block over (kind, 64-bit value, zeroes), written as 26
-//! characters of `a-z2-7`. A block that does not decrypt to seven zero bytes
+//! characters of `a-z2-7`. A block that does not decrypt to four zero bytes
 //! and the expected kind was not made by this cluster: the chance of a forgery
-//! is 2^-56 per try. Longer texts (`X-Genesys-Route`) carry an HMAC-SHA256
+//! is 2^-40 per try. Three more bytes hold the salt of the application and its
+//! start, so that equal words of two applications, or of one before and after a
+//! restart, give different tokens. Longer texts (`X-Genesys-Route`) carry an HMAC-SHA256
 //! of 128 bits instead.
 
 use aes::Aes128;
@@ -58,6 +60,7 @@ impl fmt::Debug for Token {
     }
 }
 
+#[derive(Clone)]
 struct Keys {
     block: Aes128,
     text: Hmac<Sha256>,
@@ -91,8 +94,10 @@ fn derive(secret: &[u8], label: &[u8]) -> [u8; 32] {
 
 /// Seals and opens under the cluster key. During a rotation two keys open and
 /// the first of them seals.
+#[derive(Clone)]
 pub struct Sealer {
     keys: Vec<Keys>,
+    salt: [u8; 3],
 }
 
 impl fmt::Debug for Sealer {
@@ -109,13 +114,20 @@ impl Sealer {
         if secrets.is_empty() {
             return None;
         }
-        Some(Self { keys: secrets.iter().map(|secret| Keys::new(secret)).collect() })
+        Some(Self { keys: secrets.iter().map(|secret| Keys::new(secret)).collect(), salt: [0; 3] })
     }
 
     /// Under one key.
     #[must_use]
     pub fn of(secret: &[u8]) -> Self {
-        Self { keys: vec![Keys::new(secret)] }
+        Self { keys: vec![Keys::new(secret)], salt: [0; 3] }
+    }
+
+    /// The same keys with a salt of 24 bits: one per application and start.
+    #[must_use]
+    pub fn salted(&self, salt: u32) -> Self {
+        let [_, first, second, third] = salt.to_be_bytes();
+        Self { salt: [first, second, third], ..self.clone() }
     }
 
     /// Keys of 32 bytes for nonces, in the same order as the secrets.
@@ -129,6 +141,7 @@ impl Sealer {
         let mut block = [0; 16];
         block[0] = kind as u8;
         block[1..9].copy_from_slice(&value.to_be_bytes());
+        block[9..12].copy_from_slice(&self.salt);
         let mut block = Array::from(block);
         if let Some(keys) = self.keys.first() {
             keys.block.encrypt_block(&mut block);
@@ -144,7 +157,7 @@ impl Sealer {
             let mut block = Array::from(sealed);
             keys.block.decrypt_block(&mut block);
             let block: [u8; 16] = block.into();
-            if block[0] != kind as u8 || block[9..] != [0; 7] {
+            if block[0] != kind as u8 || block[12..] != [0; 4] {
                 return None;
             }
             let mut value = [0; 8];
@@ -252,6 +265,15 @@ mod tests {
         assert_eq!(rotating.open(Kind::Route, old.as_str().as_bytes()), Some(5));
         let new = rotating.seal(Kind::Route, 5);
         assert_eq!(sealer(&[b"old"]).open(Kind::Route, new.as_str().as_bytes()), None);
+    }
+
+    #[test]
+    fn a_salt_changes_the_token_and_not_what_opens_it() {
+        let sealer = sealer(&[b"one"]);
+        let salted = sealer.salted(7);
+        let token = salted.seal(Kind::Branch, 9);
+        assert_ne!(token, sealer.seal(Kind::Branch, 9));
+        assert_eq!(sealer.open(Kind::Branch, token.as_str().as_bytes()), Some(9));
     }
 
     #[test]

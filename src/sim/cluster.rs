@@ -78,7 +78,7 @@ pub fn make_proxies(sealer: &Arc<Sealer>, seed: u64) -> Vec<Application<proxy::C
         .enumerate()
         .filter_map(|(index, address)| {
             let settings = proxy_settings(index, address)?;
-            let core = proxy::Core::new(Arc::new(settings), sealer.clone(), ids.next_u64());
+            let core = proxy::Core::new(Arc::new(settings), Arc::new(sealer.salted(ids.next_u64() as u32)), ids.next_u64());
             Some(Application { address, core, ids: Ids::new(ids.next_u64()) })
         })
         .collect()
@@ -129,7 +129,7 @@ pub fn make_nodes(sealer: &Arc<Sealer>, seed: u64) -> Vec<Application<node::Core
             let parts = node::Parts {
                 settings: Arc::new(node_settings(id, index)),
                 stack: Arc::new(stack),
-                sealer: sealer.clone(),
+                sealer: Arc::new(sealer.salted(ids.next_u64() as u32)),
                 authenticator: Authenticator::new(REALM, id, keys, Policy::default(), WALL_START),
                 epoch: 1,
                 seed: ids.next_u64(),

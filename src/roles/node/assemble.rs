@@ -60,6 +60,7 @@ pub fn assemble(
     let access = shared.access(switch, proxies.first().copied().unwrap_or(address));
     let settings = Arc::new(settings(shared, application, switch, &access)?);
     let transport = Transport::new(parts.transport.0.clone());
+    let sealer = Arc::new(shared.sealer.salted(random_u64() as u32));
 
     let (shard_mail, shard_inbox) =
         shared.mailboxes.mailbox(&format!("{name}-001"), MAILBOX_LEN_MAX);
@@ -96,7 +97,7 @@ pub fn assemble(
         authenticator: authenticator(shared, application, switch),
         settings: settings.clone(),
         stack,
-        sealer: shared.sealer.clone(),
+        sealer,
         epoch: shared.epoch,
         seed: random_u64(),
     });

@@ -53,6 +53,7 @@ pub fn assemble(shared: &Shared<'_>, parts: Parts<'_>) -> Result<Vec<Box<dyn Mod
     let switch = shared.switch(application)?;
     let settings = Arc::new(settings(shared, application, switch, address)?);
     let transport = Transport::new(parts.transport.0.clone());
+    let sealer = Arc::new(shared.sealer.salted(random_u64() as u32));
 
     let (shard_mail, shard_inbox) =
         shared.mailboxes.mailbox(&format!("{name}-001"), MAILBOX_LEN_MAX);
@@ -71,7 +72,7 @@ pub fn assemble(shared: &Shared<'_>, parts: Parts<'_>) -> Result<Vec<Box<dyn Mod
     let link = link(shared, application, parts.cluster, parts.peers, link_inbox, &proxy);
     let shard = ProxyModule::new(
         &name,
-        Core::new(settings.clone(), shared.sealer.clone(), random_u64()),
+        Core::new(settings.clone(), sealer, random_u64()),
         Ids::new(random_u64()),
         shard_inbox,
         transport,

@@ -29,7 +29,9 @@ pub(super) struct Draft {
     pub(super) uri: Vec<u8>,
     /// The first Route value, if there is one.
     pub(super) route: Option<Box<[u8]>>,
-    /// Everything behind the Via lines, with the body.
+    /// Number of its CSeq.
+    pub(super) cseq: u32,
+    /// Everything behind the Via and CSeq lines, with the body.
     pub(super) rest: Bytes,
 }
 
@@ -40,6 +42,8 @@ pub(super) struct ClientTransaction {
     draft: Draft,
     proxy: SocketAddr,
     tried: Vec<SocketAddr>,
+    /// Attempts given up: by which proxy, what was sent, whether it was cancelled.
+    given_up: Vec<(SocketAddr, Bytes, bool)>,
     bytes: Bytes,
     /// When silence means that the proxy is gone.
     patience: Instant,
@@ -82,6 +86,7 @@ impl Stack {
                 draft,
                 proxy,
                 tried: Vec::new(),
+                given_up: Vec::new(),
                 bytes: Bytes::new(),
                 patience: Instant::NEVER,
                 give_up_at: Instant::NEVER,
@@ -137,6 +142,14 @@ impl Stack {
     fn send_by(&mut self, slot: Slot, proxy: SocketAddr, cx: &mut Cx<'_>) {
         let protocol = self.settings.proxy_protocol;
         let Some(found) = self.clients.get_mut(slot) else { return };
+        if !found.bytes.is_empty() {
+            // Under the same number a phone that has seen the first attempt says 482.
+            found.given_up.push((found.proxy, found.bytes.clone(), false));
+            found.draft.cseq += 1;
+            if let Some(leg) = found.leg.and_then(|leg| self.legs.get_mut(leg)) {
+                leg.dialog.local_cseq = leg.dialog.local_cseq.max(found.draft.cseq);
+            }
+        }
         let attempt = u32::try_from(found.tried.len()).unwrap_or(0xff).min(0xff);
         let word =
             Slot { index: slot.index | attempt << 24, ..slot }.with_shard(self.settings.shard);
@@ -145,10 +158,12 @@ impl Stack {
             [found.draft.method.as_str().as_bytes(), b" ", &found.draft.uri, b" SIP/2.0\r\n"]
                 .concat();
         let via = format!(
-            "Via: SIP/2.0/{} {};branch=z9hG4bK{:02x}{branch};rport\r\n",
+            "Via: SIP/2.0/{} {};branch=z9hG4bK{:02x}{branch};rport\r\nCSeq: {} {}\r\n",
             protocol.via_name(),
             self.settings.address,
-            self.settings.shard.0
+            self.settings.shard.0,
+            found.draft.cseq,
+            found.draft.method
         );
         found.bytes = Bytes::from([&start_line[..], via.as_bytes(), &found.draft.rest].concat());
         found.machine = start(found.draft.method, cx.now, protocol.is_reliable());
@@ -172,19 +187,64 @@ impl Stack {
     }
 
     /// The client transaction that a response belongs to.
-    fn client_of(&self, message: &Message) -> Option<Slot> {
+    fn client_of(&self, message: &Message) -> Option<(Slot, usize)> {
         let word = self.sealer.open(Kind::Branch, message.top_via()?.branch().get(9..)?)?;
         let (_, slot) = Slot::from_word(word);
         let (attempt, slot) = (slot.index >> 24, Slot { index: slot.index & 0xff_ffff, ..slot });
         let found = self.clients.get(slot)?;
-        (usize::try_from(attempt).ok()? + 1 == found.tried.len()).then_some(slot)
+        let attempt = usize::try_from(attempt).ok()?;
+        (attempt < found.tried.len()).then_some((slot, attempt))
+    }
+
+    /// An answer to an attempt that another proxy has taken over: cancelled,
+    /// acknowledged, or ended (`decisions.md` 9).
+    fn on_late_response(&mut self, slot: Slot, attempt: usize, message: &Message, cx: &mut Cx<'_>) {
+        let Some(found) = self.clients.get_mut(slot) else { return };
+        let (leg, method) = (found.leg, found.draft.method);
+        let Some((proxy, bytes, cancelled)) = found.given_up.get_mut(attempt) else { return };
+        if method != Method::Invite || message.cseq_method() != Method::Invite {
+            return;
+        }
+        let Ok(sent) = crate::sip::message::scan(bytes.to_vec()) else { return };
+        let proxy = *proxy;
+        match message.status() {
+            100..=199 if *cancelled => {}
+            100..=199 => {
+                *cancelled = true;
+                self.send_hop(&sent, Method::Cancel, None, proxy, cx);
+            }
+            200..=299 => {
+                if let Some(leg) = leg {
+                    self.refuse_fork(leg, message, cx);
+                }
+            }
+            _ => self.send_hop(&sent, Method::Ack, Some(message), proxy, cx),
+        }
+    }
+
+    /// The ACK for a refusal, or the CANCEL, of a request as it was sent.
+    fn send_hop(
+        &self,
+        sent: &Message,
+        method: Method,
+        response: Option<&Message>,
+        proxy: SocketAddr,
+        cx: &mut Cx<'_>,
+    ) {
+        let bytes = hop_request(sent, method, response);
+        let to = Destination::Address { protocol: self.settings.proxy_protocol, remote: proxy };
+        cx.out.push(Action::Send(Outbound { to, bytes, sender: None }));
     }
 
     pub(super) fn on_response(&mut self, message: &Message, cx: &mut Cx<'_>) {
-        let Some(slot) = self.client_of(message).filter(|_| message.fault().is_none()) else {
+        let found = self.client_of(message).filter(|_| message.fault().is_none());
+        let Some((slot, attempt)) = found else {
             cx.count(Counted::StrayResponse);
             return;
         };
+        if self.clients.get(slot).is_some_and(|found| attempt + 1 < found.tried.len()) {
+            return self.on_late_response(slot, attempt, message, cx);
+        }
         let status = message.status();
         let Some(found) = self.clients.get_mut(slot) else { return };
         if message.cseq_method() == Method::Cancel
@@ -253,15 +313,15 @@ impl Stack {
     fn send_hop_ack(&mut self, slot: Slot, response: &Message, cx: &mut Cx<'_>) {
         let Some(found) = self.clients.get(slot) else { return };
         let Ok(sent) = crate::sip::message::scan(found.bytes.to_vec()) else { return };
-        let mut writer = Writer::request(b"ACK", sent.request_uri());
-        writer.copy(&sent, HeaderId::Via).copy(&sent, HeaderId::Route).copy(&sent, HeaderId::From);
-        writer.copy(response, HeaderId::To).copy(&sent, HeaderId::CallId);
-        writer
-            .header(HeaderId::CSeq, format!("{} ACK", sent.cseq()))
-            .header(HeaderId::MaxForwards, "70");
-        let to =
-            Destination::Address { protocol: self.settings.proxy_protocol, remote: found.proxy };
-        cx.out.push(Action::Send(Outbound { to, bytes: writer.body(None), sender: None }));
+        self.send_hop(&sent, Method::Ack, Some(response), found.proxy, cx);
+    }
+
+    /// An INVITE of a leg that has ended is not waited for longer than 64·T1.
+    pub(super) fn limit_client(&mut self, slot: Slot, cx: &mut Cx<'_>) {
+        if let Some(found) = self.clients.get_mut(slot) {
+            found.give_up_at = cx.now + TRANSACTION_TIMEOUT;
+            self.settle_client(slot, cx);
+        }
     }
 
     /// CANCELs an INVITE of ours, at once or as soon as a response permits it.
@@ -283,13 +343,7 @@ impl Stack {
         found.give_up_at = cx.now + TRANSACTION_TIMEOUT;
         let proxy = found.proxy;
         let Ok(sent) = crate::sip::message::scan(found.bytes.to_vec()) else { return };
-        let mut writer = Writer::request(b"CANCEL", sent.request_uri());
-        writer.copy(&sent, HeaderId::Via).copy(&sent, HeaderId::Route).copy(&sent, HeaderId::From);
-        writer.copy(&sent, HeaderId::To).copy(&sent, HeaderId::CallId);
-        writer
-            .header(HeaderId::CSeq, format!("{} CANCEL", sent.cseq()))
-            .header(HeaderId::MaxForwards, "70");
-        let bytes = writer.body(None);
+        let bytes = hop_request(&sent, Method::Cancel, None);
         let protocol = self.settings.proxy_protocol;
         if let Some(found) = self.clients.get_mut(slot) {
             let (machine, _) = ClientNonInvite::new(cx.now, protocol.is_reliable());
@@ -548,6 +602,17 @@ impl Stack {
             cx.out.push(Action::Arm(Wake::Client(slot), at));
         }
     }
+}
+
+/// The ACK for a final response other than 2xx (RFC 3261 17.1.1.3) or the CANCEL
+/// (9.1) of a request as it was sent.
+fn hop_request(sent: &Message, method: Method, response: Option<&Message>) -> Bytes {
+    let mut writer = Writer::request(method.as_str().as_bytes(), sent.request_uri());
+    writer.copy(sent, HeaderId::Via).copy(sent, HeaderId::Route).copy(sent, HeaderId::From);
+    writer.copy(response.unwrap_or(sent), HeaderId::To).copy(sent, HeaderId::CallId);
+    writer.header(HeaderId::CSeq, format!("{} {method}", sent.cseq()));
+    writer.header(HeaderId::MaxForwards, "70");
+    writer.body(None)
 }
 
 fn start(method: Method, now: Instant, reliable: bool) -> Machine {

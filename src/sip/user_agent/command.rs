@@ -90,7 +90,6 @@ impl Stack {
             writer.header(HeaderId::To, [&*dialog.remote, b";tag=", &dialog.remote_tag].concat());
         }
         writer.header(HeaderId::CallId, dialog.call_id.as_bytes());
-        writer.header(HeaderId::CSeq, format!("{cseq} {method}"));
         if matches!(method, Method::Invite | Method::Update) {
             writer.header(HeaderId::Contact, contact).header(HeaderId::Allow, ALLOW);
         }
@@ -107,6 +106,7 @@ impl Stack {
             method,
             uri: dialog.target.to_vec(),
             route: dialog.routes.first().cloned(),
+            cseq,
             rest: writer.body(body),
         })
     }
@@ -306,6 +306,10 @@ impl Stack {
                 }
             }
             LegState::Established => {
+                if let Some(client) = found.inviting.take() {
+                    self.limit_client(client, cx);
+                }
+                let Some(found) = self.legs.get_mut(leg) else { return };
                 let waits = matches!(found.sent_ack, SentAck::Wanted(_));
                 if waits {
                     self.confirm(leg, None, cx);

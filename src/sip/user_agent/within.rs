@@ -113,6 +113,9 @@ impl Stack {
             found.state = LegState::Ending;
             found.awaited_ack = None;
         }
+        if let Some(client) = self.legs.get_mut(leg).and_then(|found| found.inviting.take()) {
+            self.limit_client(client, cx);
+        }
         self.drop_infos(leg, cx);
         self.report(leg, LegEvent::Ended(Cause { code: 200, text: "".into(), reason }), cx);
         self.settle_leg(leg, cx);

@@ -5,12 +5,15 @@ use super::forward::{hop_request, is_open, sent_request, slot_and_branch};
 use super::transaction::{Branch, Client};
 use crate::base::flow::{Outbound, Sender};
 use crate::base::id::{NodeId, Slot};
-use crate::base::limits::TRANSACTION_TIMEOUT;
+use crate::base::limits::{NODE_TRIES_MAX, TRANSACTION_TIMEOUT};
 use crate::base::seal::Kind;
 use crate::base::time::Instant;
 use crate::sip::message::{Edits, HeaderId, Message, Method};
 use crate::sip::packet::Packet;
 use crate::sip::transaction::Action as Step;
+
+/// Stands for no answer within the time that a node has for one.
+const SILENT: u16 = 0;
 
 /// What a step of a branch leaves to be done.
 enum After {
@@ -321,7 +324,17 @@ impl Core {
         if !branch.is_pending() {
             return;
         }
-        if branch.may_fail_over && branch.provisional <= 100 && !cancelled {
+        let tried = &transaction.nodes_tried;
+        let goes_on = branch.may_fail_over
+            && branch.provisional <= 100
+            && !cancelled
+            && tried.len() < NODE_TRIES_MAX
+            && self.nodes.choose(transaction.request.call_id(), tried).is_some();
+        if !goes_on && status == SILENT {
+            // Nobody else to ask: the transaction's own timers decide.
+            return;
+        }
+        if goes_on {
             branch.abandoned = true;
             // One that has said 100 may still answer; its end is waited for, not for ever.
             branch.patience =
@@ -333,6 +346,7 @@ impl Core {
             self.try_node(slot, None, cx);
             return;
         }
+        let status = if cancelled { 487 } else { status };
         branch.final_status = status;
         branch.done = true;
         let made = self.transactions.get(slot).map(|transaction| {
@@ -438,7 +452,7 @@ impl Core {
         if now >= branch.patience && branch.final_status == 0 {
             branch.patience = Instant::NEVER;
             if branch.may_fail_over && branch.provisional == 0 {
-                after = After::Gone(408);
+                after = After::Gone(SILENT);
             } else if !branch.cancelled && branch.provisional > 0 && !branch.cancel_wanted {
                 self.send_cancel(slot, number, cx);
             } else {
