@@ -78,7 +78,11 @@ pub fn make_proxies(sealer: &Arc<Sealer>, seed: u64) -> Vec<Application<proxy::C
         .enumerate()
         .filter_map(|(index, address)| {
             let settings = proxy_settings(index, address)?;
-            let core = proxy::Core::new(Arc::new(settings), Arc::new(sealer.salted(ids.next_u64() as u32)), ids.next_u64());
+            let core = proxy::Core::new(
+                Arc::new(settings),
+                Arc::new(sealer.salted(ids.next_u64() as u32)),
+                ids.next_u64(),
+            );
             Some(Application { address, core, ids: Ids::new(ids.next_u64()) })
         })
         .collect()

@@ -6,7 +6,7 @@ use crate::base::leg::Body;
 use bytes::Bytes;
 
 /// Writes one message, top to bottom.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Writer {
     buffer: Vec<u8>,
 }

@@ -1,5 +1,6 @@
 //! Client transactions of the stack, and what their responses mean to a leg.
 
+use super::dialog::{Dialog, without_tag};
 use super::leg::{Leg, LegState, SentAck};
 use super::stack::{Action, Counted, Cx, Stack, Wake};
 use crate::base::flow::{Destination, Outbound, Sender};
@@ -35,6 +36,15 @@ pub(super) struct Draft {
     pub(super) rest: Bytes,
 }
 
+/// An attempt by a proxy that stayed silent. Its CANCEL is sent at once: our own
+/// proxy takes one at any time, and the phone may ring although no answer came.
+#[derive(Debug)]
+struct Attempt {
+    proxy: SocketAddr,
+    bytes: Bytes,
+    cancel: Option<(ClientNonInvite, Bytes)>,
+}
+
 /// One client transaction.
 #[derive(Debug)]
 pub(super) struct ClientTransaction {
@@ -42,8 +52,8 @@ pub(super) struct ClientTransaction {
     draft: Draft,
     proxy: SocketAddr,
     tried: Vec<SocketAddr>,
-    /// Attempts given up: by which proxy, what was sent, whether it was cancelled.
-    given_up: Vec<(SocketAddr, Bytes, bool)>,
+    /// Attempts given up.
+    given_up: Vec<Attempt>,
     bytes: Bytes,
     /// When silence means that the proxy is gone.
     patience: Instant,
@@ -65,7 +75,9 @@ impl ClientTransaction {
         };
         let cancel =
             self.cancel.as_ref().map_or(Instant::NEVER, |(machine, _)| machine.next_deadline());
-        machine.min(self.patience).min(self.give_up_at).min(cancel)
+        let late = self.given_up.iter().filter_map(|attempt| attempt.cancel.as_ref());
+        let late = late.map(|(machine, _)| machine.next_deadline()).min().unwrap_or(Instant::NEVER);
+        machine.min(self.patience).min(self.give_up_at).min(cancel).min(late)
     }
 }
 
@@ -144,10 +156,12 @@ impl Stack {
         let Some(found) = self.clients.get_mut(slot) else { return };
         if !found.bytes.is_empty() {
             // Under the same number a phone that has seen the first attempt says 482.
-            found.given_up.push((found.proxy, found.bytes.clone(), false));
+            let attempt = Attempt { proxy: found.proxy, bytes: found.bytes.clone(), cancel: None };
+            found.given_up.push(attempt);
             found.draft.cseq += 1;
             if let Some(leg) = found.leg.and_then(|leg| self.legs.get_mut(leg)) {
-                leg.dialog.local_cseq = leg.dialog.local_cseq.max(found.draft.cseq);
+                leg.dialog.local_cseq += 1;
+                found.draft.cseq = leg.dialog.local_cseq;
             }
         }
         let attempt = u32::try_from(found.tried.len()).unwrap_or(0xff).min(0xff);
@@ -201,20 +215,30 @@ impl Stack {
     fn on_late_response(&mut self, slot: Slot, attempt: usize, message: &Message, cx: &mut Cx<'_>) {
         let Some(found) = self.clients.get_mut(slot) else { return };
         let (leg, method) = (found.leg, found.draft.method);
-        let Some((proxy, bytes, cancelled)) = found.given_up.get_mut(attempt) else { return };
+        let Some(given_up) = found.given_up.get_mut(attempt) else { return };
+        if message.cseq_method() == Method::Cancel {
+            if let Some((machine, _)) = &mut given_up.cancel {
+                machine.on_response(message.status(), cx.now);
+            }
+            return;
+        }
         if method != Method::Invite || message.cseq_method() != Method::Invite {
             return;
         }
-        let Ok(sent) = crate::sip::message::scan(bytes.to_vec()) else { return };
-        let proxy = *proxy;
+        let Ok(sent) = crate::sip::message::scan(given_up.bytes.to_vec()) else { return };
+        let proxy = given_up.proxy;
         match message.status() {
-            100..=199 if *cancelled => {}
-            100..=199 => {
-                *cancelled = true;
-                self.send_hop(&sent, Method::Cancel, None, proxy, cx);
-            }
+            100..=199 => {}
             200..=299 => {
-                if let Some(leg) = leg {
+                let Some(leg) = leg else { return };
+                let same = self
+                    .legs
+                    .get(leg)
+                    .is_some_and(|found| &*found.dialog.remote_tag == message.to_tag());
+                if same {
+                    // A change inside the dialog that was taken twice.
+                    self.acknowledge(leg, message.cseq(), None, cx);
+                } else {
                     self.refuse_fork(leg, message, cx);
                 }
             }
@@ -240,7 +264,7 @@ impl Stack {
         let found = self.client_of(message).filter(|_| message.fault().is_none());
         let Some((slot, attempt)) = found else {
             cx.count(Counted::StrayResponse);
-            return;
+            return self.on_orphan(message, cx);
         };
         if self.clients.get(slot).is_some_and(|found| attempt + 1 < found.tried.len()) {
             return self.on_late_response(slot, attempt, message, cx);
@@ -298,6 +322,73 @@ impl Stack {
         self.settle_client(slot, cx);
     }
 
+    /// Cancels the attempt that was given up last.
+    fn cancel_attempt(&mut self, slot: Slot, cx: &mut Cx<'_>) {
+        let protocol = self.settings.proxy_protocol;
+        let Some(found) = self.clients.get_mut(slot) else { return };
+        let Some(attempt) = found.given_up.last_mut() else { return };
+        if found.draft.method == Method::Invite
+            && let Ok(sent) = crate::sip::message::scan(attempt.bytes.to_vec())
+        {
+            let bytes = hop_request(&sent, Method::Cancel, None);
+            let (machine, _) = ClientNonInvite::new(cx.now, protocol.is_reliable());
+            attempt.cancel = Some((machine, bytes.clone()));
+            let to = Destination::Address { protocol, remote: attempt.proxy };
+            cx.out.push(Action::Send(Outbound { to, bytes, sender: None }));
+        }
+    }
+
+    /// A final answer to an INVITE of ours that nothing remembers: a refusal gets
+    /// its ACK so that it is not repeated, an answer its ACK and a BYE.
+    fn on_orphan(&mut self, message: &Message, cx: &mut Cx<'_>) {
+        let branch = message
+            .top_via()
+            .and_then(|via| self.sealer.open(Kind::Branch, via.branch().get(9..)?));
+        let Some(via) = message.top_via().filter(|_| branch.is_some() && message.fault().is_none())
+        else {
+            return;
+        };
+        let ours = via.host_ip() == Some(self.settings.address.ip())
+            && via.port_or_default() == self.settings.address.port();
+        if !ours || message.cseq_method() != Method::Invite || message.status() < 200 {
+            return;
+        }
+        let (Some(from), Some(to)) = (message.from(), message.to()) else { return };
+        if message.status() >= 300 {
+            let mut writer = Writer::request(b"ACK", to.uri);
+            if let Some(via) = message.values(HeaderId::Via).next() {
+                writer.header(HeaderId::Via, via);
+            }
+            writer
+                .copy(message, HeaderId::From)
+                .copy(message, HeaderId::To)
+                .copy(message, HeaderId::CallId);
+            writer
+                .header(HeaderId::CSeq, format!("{} ACK", message.cseq()))
+                .header(HeaderId::MaxForwards, "70");
+            for remote in self.settings.proxies.clone() {
+                let to = Destination::Address { protocol: self.settings.proxy_protocol, remote };
+                cx.out.push(Action::Send(Outbound {
+                    to,
+                    bytes: writer.clone().body(None),
+                    sender: None,
+                }));
+            }
+            return;
+        }
+        let mut dialog = Dialog {
+            call_id: String::from_utf8_lossy(message.call_id()).into(),
+            local_tag: String::from_utf8_lossy(from.tag().unwrap_or_default()).into(),
+            local: without_tag(message.header(HeaderId::From).unwrap_or_default()),
+            remote: without_tag(message.header(HeaderId::To).unwrap_or_default()),
+            target: to.uri.into(),
+            local_cseq: message.cseq(),
+            ..Dialog::default()
+        };
+        dialog.learn(message);
+        self.end_stranger(dialog, message.cseq(), cx);
+    }
+
     /// Sends the request by a proxy that was not tried yet.
     fn try_other_proxy(&mut self, slot: Slot, cx: &mut Cx<'_>) -> bool {
         let Some(found) = self.clients.get(slot) else { return false };
@@ -307,6 +398,7 @@ impl Stack {
         };
         cx.count(Counted::ProxyFailover);
         self.send_by(slot, proxy, cx);
+        self.cancel_attempt(slot, cx);
         true
     }
 
@@ -442,9 +534,13 @@ impl Stack {
         let Some(found) = self.legs.get(leg) else { return };
         let mut dialog = found.dialog.clone();
         dialog.learn(message);
+        self.end_stranger(dialog, message.cseq(), cx);
+    }
+
+    fn end_stranger(&mut self, dialog: Dialog, cseq: u32, cx: &mut Cx<'_>) {
         let random = cx.ids.next_u64();
         let stranger = self.legs.insert_with(|_| Leg {
-            sent_ack: SentAck::Wanted(message.cseq()),
+            sent_ack: SentAck::Wanted(cseq),
             reported: true,
             ..Leg::new(dialog, LegState::Established, random)
         });
@@ -504,15 +600,17 @@ impl Stack {
         let Some(found) = self.clients.get_mut(slot) else {
             return;
         };
-        if let Some((machine, bytes)) = &mut found.cancel {
-            let to = Destination::Address {
-                protocol: self.settings.proxy_protocol,
-                remote: found.proxy,
-            };
+        let protocol = self.settings.proxy_protocol;
+        let current = found.cancel.as_mut().map(|cancel| (cancel, found.proxy));
+        let late = found
+            .given_up
+            .iter_mut()
+            .filter_map(|attempt| Some((attempt.cancel.as_mut()?, attempt.proxy)));
+        for ((machine, bytes), remote) in current.into_iter().chain(late) {
             for step in machine.on_time(cx.now) {
                 if step == Step::SendRequest {
-                    let bytes = bytes.clone();
-                    cx.out.push(Action::Send(Outbound { to: to.clone(), bytes, sender: None }));
+                    let to = Destination::Address { protocol, remote };
+                    cx.out.push(Action::Send(Outbound { to, bytes: bytes.clone(), sender: None }));
                 }
             }
         }

@@ -177,13 +177,28 @@ impl Stack {
         }
     }
 
-    /// The ACK of a 2xx (RFC 3261 13.2.2.4).
+    /// The ACK of the 2xx that waits for one (RFC 3261 13.2.2.4).
     pub(super) fn confirm(&mut self, leg: Slot, body: Option<&Body>, cx: &mut Cx<'_>) {
         let host = self.settings.origin_host.clone();
-        let in_dialog = self.sealed_hop("dialog");
         let Some(found) = self.legs.get_mut(leg) else { return };
         let SentAck::Wanted(cseq) = found.sent_ack else { return };
         let body = body.map(|body| found.origin.rewrite(body, &host));
+        let bytes = self.acknowledge(leg, cseq, body.as_ref(), cx);
+        if let Some(found) = self.legs.get_mut(leg) {
+            found.sent_ack = SentAck::Sent(cseq, bytes);
+        }
+    }
+
+    /// Sends an ACK inside a leg's dialog.
+    pub(super) fn acknowledge(
+        &mut self,
+        leg: Slot,
+        cseq: u32,
+        body: Option<&Body>,
+        cx: &mut Cx<'_>,
+    ) -> Bytes {
+        let in_dialog = self.sealed_hop("dialog");
+        let Some(found) = self.legs.get(leg) else { return Bytes::new() };
         let dialog = &found.dialog;
         let mut writer = Writer::request(b"ACK", &dialog.target);
         let via = format!(
@@ -206,9 +221,9 @@ impl Stack {
         writer.header(HeaderId::CallId, dialog.call_id.as_bytes());
         writer.header(HeaderId::CSeq, format!("{cseq} ACK"));
         writer.header(HeaderId::XGenesysRoute, in_dialog);
-        let bytes = writer.body(body.as_ref());
-        found.sent_ack = SentAck::Sent(cseq, bytes.clone());
-        self.send_in_dialog_ack(bytes, cx);
+        let bytes = writer.body(body);
+        self.send_in_dialog_ack(bytes.clone(), cx);
+        bytes
     }
 
     /// An ACK goes to the proxy that its first Route names.
