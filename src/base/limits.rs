@@ -14,6 +14,9 @@ pub const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(32);
 pub const TIMER_C: Duration = Duration::from_secs(181);
 /// How long a node may stay silent before the next one is tried (`decisions.md` 9).
 pub const NODE_SILENCE: Duration = Duration::from_secs(1);
+/// How much longer the last node that can be tried may stay silent before the
+/// caller hears 503 and turns to another data centre.
+pub const LAST_NODE_SILENCE: Duration = Duration::from_secs(4);
 /// Nodes that one request is tried on.
 pub const NODE_TRIES_MAX: usize = 3;
 /// When a 100 is sent to an INVITE that nothing has answered (RFC 3261 17.2.1).

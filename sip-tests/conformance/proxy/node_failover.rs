@@ -4,7 +4,7 @@
 
 use super::world::{NODES, PHONE, Sent, World, node_id};
 use crate::draft::Draft;
-use sipcluster::base::limits::NODE_SILENCE;
+use sipcluster::base::limits::{LAST_NODE_SILENCE, NODE_SILENCE};
 use sipcluster::base::time::Duration;
 use sipcluster::roles::sip_proxy::proxy::core::{Counted, Event};
 use sipcluster::sip::message::HeaderId;
@@ -116,9 +116,11 @@ fn without_any_node_it_is_503_with_retry_after() {
 }
 
 #[test]
-fn when_both_nodes_stay_silent_it_is_503_after_two_seconds() {
+fn when_both_nodes_stay_silent_it_is_503_after_a_last_wait() {
     let (mut world, _) = calling();
     world.pass(NODE_SILENCE * 2);
+    assert!(world.take().iter().all(|out| out.remote() != PHONE || out.what() == "100"));
+    world.pass(LAST_NODE_SILENCE);
     let answers: Vec<_> = world
         .take()
         .into_iter()

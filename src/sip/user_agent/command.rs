@@ -169,8 +169,11 @@ impl Stack {
         let sent = self.respond(server, &answer, cx);
         let (Some(bytes), Some(transaction)) = (sent, self.servers.get(server)) else { return };
         if transaction.request.method() == Method::Invite {
-            let awaited =
-                AwaitedAck::new(transaction.request.cseq(), bytes, transaction.flow, cx.now);
+            let offers = transaction.request.body().is_empty() && body.is_some();
+            let awaited = AwaitedAck {
+                offers,
+                ..AwaitedAck::new(transaction.request.cseq(), bytes, transaction.flow, cx.now)
+            };
             if let Some(found) = self.legs.get_mut(leg) {
                 found.awaited_ack = Some(awaited);
             }

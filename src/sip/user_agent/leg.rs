@@ -47,6 +47,8 @@ pub struct NewLeg {
 #[derive(Clone, Debug)]
 pub(super) struct AwaitedAck {
     pub(super) cseq: u32,
+    /// Whether it carries our offer, so that the ACK brings the answer.
+    pub(super) offers: bool,
     pub(super) bytes: Bytes,
     pub(super) flow: crate::base::flow::Flow,
     pub(super) at: Instant,
@@ -63,6 +65,7 @@ impl AwaitedAck {
     ) -> Self {
         Self {
             cseq,
+            offers: false,
             bytes,
             flow,
             at: now + TIMER_T1,

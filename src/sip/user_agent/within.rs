@@ -154,7 +154,10 @@ impl Stack {
             );
             return;
         }
-        if found.inviting.is_some() {
+        // Our offer in a 2xx waits for the answer in its ACK (RFC 6337 4.3).
+        if found.inviting.is_some()
+            || found.awaited_ack.as_ref().is_some_and(|awaited| awaited.offers)
+        {
             self.respond(server, &Answer { status: 491, tag, ..Answer::default() }, cx);
             return;
         }

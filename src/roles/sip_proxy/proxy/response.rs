@@ -5,7 +5,7 @@ use super::forward::{hop_request, is_open, sent_request, slot_and_branch};
 use super::transaction::{Branch, Client};
 use crate::base::flow::{Outbound, Sender};
 use crate::base::id::{NodeId, Slot};
-use crate::base::limits::{NODE_TRIES_MAX, TRANSACTION_TIMEOUT};
+use crate::base::limits::{LAST_NODE_SILENCE, NODE_TRIES_MAX, TRANSACTION_TIMEOUT};
 use crate::base::seal::Kind;
 use crate::base::time::Instant;
 use crate::sip::message::{Edits, HeaderId, Message, Method};
@@ -330,10 +330,13 @@ impl Core {
             && !cancelled
             && tried.len() < NODE_TRIES_MAX
             && self.nodes.choose(transaction.request.call_id(), tried).is_some();
-        if !goes_on && status == SILENT {
-            // Nobody else to ask: the transaction's own timers decide.
+        if !goes_on && status == SILENT && !branch.last_wait {
+            // Nobody else to ask: the last one may have been slow, or the way to it bad.
+            branch.last_wait = true;
+            branch.patience = cx.now + LAST_NODE_SILENCE;
             return;
         }
+        let status = if status == SILENT { 503 } else { status };
         if goes_on {
             branch.abandoned = true;
             // One that has said 100 may still answer; its end is waited for, not for ever.
@@ -349,16 +352,15 @@ impl Core {
         let status = if cancelled { 487 } else { status };
         branch.final_status = status;
         branch.done = true;
+        let retry = (2 + cx.ids.below(4)).to_string();
         let made = self.transactions.get(slot).map(|transaction| {
             let tag = self.stateless_tag(&transaction.request);
-            super::request::start_response(
-                &transaction.request,
-                &transaction.flow,
-                status,
-                b"",
-                &tag,
-            )
-            .body(None)
+            let (request, flow) = (&transaction.request, &transaction.flow);
+            let mut writer = super::request::start_response(request, flow, status, b"", &tag);
+            if status == 503 {
+                writer.header(HeaderId::RetryAfter, retry);
+            }
+            writer.body(None)
         });
         // The made-up answer takes the way of a real one, which starts with a Via of ours.
         if let (Some(transaction), Some(Ok(message))) = (

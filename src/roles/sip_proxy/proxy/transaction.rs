@@ -131,6 +131,8 @@ pub(super) struct Branch {
     pub(super) cancel_wanted: bool,
     /// A CANCEL was sent, whatever became of it.
     pub(super) cancelled: bool,
+    /// The last node there is gets more time.
+    pub(super) last_wait: bool,
     /// Another branch has taken over.
     pub(super) abandoned: bool,
     /// When silence, or a missing final response, has lasted too long.
@@ -159,6 +161,7 @@ impl Branch {
             cancel: None,
             cancel_wanted: false,
             cancelled: false,
+            last_wait: false,
             abandoned: false,
             patience,
             done: false,
