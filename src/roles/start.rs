@@ -124,7 +124,6 @@ pub fn start(surroundings: Surroundings<'_>) -> Result<Running, StartError> {
             Some((name.clone(), listener.local_addr().ok()?.as_socket()?))
         })
         .collect();
-    let data_dir = config.data_dir.clone().unwrap_or_else(|| PathBuf::from(DATA_DIR));
     let settings = Reloader {
         sealer: shared.sealer.clone(),
         clock,
@@ -150,19 +149,14 @@ pub fn start(surroundings: Surroundings<'_>) -> Result<Running, StartError> {
                 running.listening.push(format!("{name}: SIP Proxy on {address} (UDP and TCP)"));
             }
             AppRole::Node => {
-                let path = data_dir.join(format!("cdr-{name}.jsonl"));
-                let records = Journal::open(&path).map_err(|cause| StartError::File {
-                    path: path.display().to_string(),
-                    cause,
-                })?;
+                let (path, records) = records(config, &name)?;
                 let parts = node::assemble::Parts { application, transport, cells, records };
                 let (modules, calls) = node::assemble::assemble(&shared, parts)?;
                 running.nodes.insert(name.clone(), calls);
                 assembled.push((name.clone(), modules));
                 running.listening.push(format!(
-                    "{name}: node {} on {address} (UDP and TCP), records in {}",
-                    application.node_id,
-                    path.display()
+                    "{name}: node {} on {address} (UDP and TCP), records in {path}",
+                    application.node_id
                 ));
             }
             AppRole::VqServer => {
@@ -172,6 +166,17 @@ pub fn start(surroundings: Surroundings<'_>) -> Result<Running, StartError> {
     }
     running.threads = spawn(assembled, config.threading, clock, &stop);
     Ok(running)
+}
+
+/// The file of a node's call-detail records.
+fn records(config: &Config, name: &str) -> Result<(String, Journal), StartError> {
+    let data_dir = config.data_dir.clone().unwrap_or_else(|| PathBuf::from(DATA_DIR));
+    let path = data_dir.join(format!("cdr-{name}.jsonl"));
+    let shown = path.display().to_string();
+    match Journal::open(&path) {
+        Ok(journal) => Ok((shown, journal)),
+        Err(cause) => Err(StartError::File { path: shown, cause }),
+    }
 }
 
 fn chosen<'c>(config: &'c Config, names: &[String]) -> Result<Vec<&'c Application>, StartError> {

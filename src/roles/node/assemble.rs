@@ -110,14 +110,18 @@ pub fn assemble(
         transport,
         listeners(shared, &name, ServiceChecker::new(checker_mail), parts.cells, parts.records),
     );
+    publish_self(shared, application, address);
+    Ok((vec![Box::new(sockets), Box::new(shard), Box::new(checker)], calls))
+}
+
+fn publish_self(shared: &Shared<'_>, application: &Application, address: SocketAddr) {
     shared.board.publish(AppState {
         role: "node".to_owned(),
         node_id: application.node_id.get(),
         geo_location: application.geo_location.to_string(),
         listen: vec![format!("{address}/udp"), format!("{address}/tcp")],
-        ..AppState::of(&name, "")
+        ..AppState::of(&application.name, "")
     });
-    Ok((vec![Box::new(sockets), Box::new(shard), Box::new(checker)], calls))
 }
 
 /// Settings of a node, as its start or a reload needs them.
