@@ -102,7 +102,7 @@ mod tests {
         assert_eq!(WallTime(0).to_iso8601(), "1970-01-01T00:00:00.000Z");
         assert_eq!(WallTime(951_782_399_999).to_iso8601(), "2000-02-28T23:59:59.999Z");
         assert_eq!(WallTime(951_782_400_000).to_iso8601(), "2000-02-29T00:00:00.000Z");
-        assert_eq!(WallTime(1_795_209_494_000).to_iso8601(), "2026-11-20T20:38:14.000Z");
+        assert_eq!(WallTime(1_795_209_494_000).to_iso8601(), "2026-11-20T21:18:14.000Z");
     }
 
     #[test]

@@ -72,6 +72,12 @@ impl Reloader {
     }
 }
 
+impl Running {
+    const fn empty(settings: Reloader) -> Self {
+        Self { threads: Vec::new(), nodes: BTreeMap::new(), listening: Vec::new(), settings }
+    }
+}
+
 /// What a process is started with.
 pub struct Surroundings<'a> {
     /// The configuration.
@@ -99,8 +105,8 @@ type TransportBox = (Mail<TransportInbox>, Inbox<TransportInbox>);
 pub fn start(surroundings: Surroundings<'_>) -> Result<Running, StartError> {
     let Surroundings { config, names, clock, board, registry, mailboxes, stop } = surroundings;
     let applications = chosen(config, names)?;
-    let mut transports: BTreeMap<String, TransportBox> = BTreeMap::new();
-    let mut local = LocalPorts::default();
+    let (mut transports, mut local) =
+        (BTreeMap::<String, TransportBox>::new(), LocalPorts::default());
     for application in &applications {
         let pair = mailboxes.mailbox(&format!("{}-768", application.name), MAILBOX_LEN_MAX);
         if config.local_handover {
@@ -131,8 +137,7 @@ pub fn start(surroundings: Surroundings<'_>) -> Result<Running, StartError> {
         mailboxes: mailboxes.clone(),
         epoch: shared.epoch,
     };
-    let mut running =
-        Running { threads: Vec::new(), nodes: BTreeMap::new(), listening: Vec::new(), settings };
+    let mut running = Running::empty(settings);
     let mut assembled = Vec::new();
     for application in applications {
         let name = application.name.to_string();
