@@ -43,8 +43,11 @@ pub const TRANSACTIONS_PER_SHARD_MAX: usize = 1 << 20;
 pub const LEGS_PER_SHARD_MAX: usize = 1 << 20;
 /// Calls of one shard.
 pub const CALLS_PER_SHARD_MAX: usize = 1 << 19;
-/// Actions of one turn of one machine.
-pub const OUTBOX_LEN_MAX: usize = 4_096;
+/// Actions of one step of one machine.
+pub const OUTBOX_LEN_MAX: usize = 65_536;
+/// Requests that are moved to other nodes in one step when a node is lost; any
+/// others are moved by their own timers.
+pub const MOVED_PER_STEP_MAX: usize = 8_192;
 /// Messages that a module takes out of its mailbox in one turn.
 pub const TURN_BATCH_LEN: usize = 256;
 /// Entries of a module's mailbox.
@@ -68,3 +71,4 @@ pub const NONCE_LIFETIME: Duration = Duration::from_secs(300);
 
 const _: () = assert!(TRANSACTION_TIMEOUT.as_millis() == 64 * TIMER_T1.as_millis());
 const _: () = assert!(TIMER_C.as_secs() > 180);
+const _: () = assert!(OUTBOX_LEN_MAX >= 8 * MOVED_PER_STEP_MAX);

@@ -5,7 +5,9 @@ use super::forward::{hop_request, is_open, sent_request, slot_and_branch};
 use super::transaction::{Branch, Client};
 use crate::base::flow::{Outbound, Sender};
 use crate::base::id::{NodeId, Slot};
-use crate::base::limits::{LAST_NODE_SILENCE, NODE_TRIES_MAX, TRANSACTION_TIMEOUT};
+use crate::base::limits::{
+    LAST_NODE_SILENCE, MOVED_PER_STEP_MAX, NODE_TRIES_MAX, TRANSACTION_TIMEOUT,
+};
 use crate::base::seal::Kind;
 use crate::base::time::Instant;
 use crate::sip::message::{Edits, HeaderId, Message, Method};
@@ -309,6 +311,7 @@ impl Core {
                     lost.then_some((slot, number))
                 })
             })
+            .take(MOVED_PER_STEP_MAX)
             .collect();
         for (slot, number) in waiting {
             self.on_branch_gone(slot, number, 408, cx);
