@@ -179,6 +179,7 @@ fn node_settings(id: NodeId, index: usize) -> NodeSettings {
         proxies: proxies(),
         find_trunk_by_location: false,
         default_route_point: Err(404),
+        shutdown_code: 503,
         unknown_gateway_code: 403,
         no_answer_timeout: NO_ANSWER,
         expires_max: Duration::from_secs(3600),

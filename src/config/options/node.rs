@@ -51,14 +51,14 @@ options! {
         "What becomes of a call from outside to a number that is no DN: `reject=` and a SIP code, or a Routing Point.",
         "Configuring SIP Servers";
     "default-route-point-order", SERVERS, Choice(&["after-dial-plan", "before-dial-plan"]), "after-dial-plan",
-        NextCall, Works, "Whether default-route-point is looked at after or before the dial plan.",
+        NextCall, Later, "Whether default-route-point is looked at after or before the dial plan.",
         "Configuring SIP Servers";
     "default-dn", SERVERS, Text, "", NextCall, Works,
         "Where a call on a Routing Point goes when no router takes it: a DN or an outside number.",
         "Default routing in SIP Cluster";
     "router-timeout", SERVERS, SECONDS, "10", NextCall, Later,
         "Time for a router to answer before default-dn counts.", "Default routing in SIP Cluster";
-    "sip-invite-timeout", SERVERS, SECONDS, "0", NextCall, Works,
+    "sip-invite-timeout", SERVERS, SECONDS, "0", NextCall, Later,
         "Time for any response to INVITE before the next destination is tried; 0 leaves it to Timer B, RFC 3261 \
          17.1.1.2.", "Alternate Routing - Unresponsive ORS/URS";
     "extn-no-answer-timeout", SERVERS, SECONDS, "0", NextCall, Works,
@@ -69,7 +69,7 @@ options! {
     "shutdown-sip-reject-code", SERVERS, ERROR_CODE, "503", Immediately, Works,
         "SIP response to a new call while the node drains. The guide lists it as unsupported and sets it in its \
          samples; here it works.", "Configuring SIP Servers";
-    "sip-enable-100rel", SERVERS, Flag, "false", NextCall, Works,
+    "sip-enable-100rel", SERVERS, Flag, "false", NextCall, Later,
         "Whether the node offers reliable provisional responses, RFC 3262.", "Configuring SIP Servers";
     "sip-invite-treatment-timeout", SERVERS, SECONDS, "15", NextCall, Later,
         "Time for the media server to take a treatment.", "Configuring SIP Servers";

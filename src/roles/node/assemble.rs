@@ -189,6 +189,8 @@ fn settings(
         proxies: shared.proxies(switch, None)?.into_iter().map(|(_, at)| at).collect(),
         find_trunk_by_location: options.flag_or_default("find-trunk-by-location"),
         default_route_point,
+        shutdown_code: u16::try_from(options.number_or_default("shutdown-sip-reject-code"))
+            .unwrap_or(503),
         unknown_gateway_code: u16::try_from(code).unwrap_or(503),
         no_answer_timeout: options.duration_or_default("extn-no-answer-timeout"),
         expires_max: core::time::Duration::from_secs(3600),

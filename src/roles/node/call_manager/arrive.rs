@@ -29,7 +29,8 @@ impl Core {
         let message = &packet.message;
         if !self.ready {
             let retry = [(HeaderId::RetryAfter, "2".to_owned())];
-            self.with_stack(cx, |stack, cx| stack.refuse(leg, 503, &retry, cx));
+            let code = self.settings.shutdown_code;
+            self.with_stack(cx, |stack, cx| stack.refuse(leg, code, &retry, cx));
             return;
         }
         let (caller, trunk) = match self.origin(packet) {

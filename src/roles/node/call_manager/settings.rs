@@ -72,6 +72,8 @@ pub struct Settings {
     pub find_trunk_by_location: bool,
     /// `default-route-point`: a DN, or the code of `reject=`.
     pub default_route_point: Result<Box<str>, u16>,
+    /// `shutdown-sip-reject-code`: what a new call hears while the node drains.
+    pub shutdown_code: u16,
     /// `unknown-gateway-reject-code`.
     pub unknown_gateway_code: u16,
     /// `extn-no-answer-timeout`; zero is off.
