@@ -424,7 +424,8 @@ mod tests {
     fn a_deadline_ends_the_sleep_and_stop_is_called_once() {
         let (clock, stop) = (Clock::start(), StopSignal::new());
         let seen = Arc::new(AtomicU64::new(0));
-        let at = clock.now() + Duration::from_millis(5);
+        // Far enough away that the thread is up before it, however busy the machine is.
+        let at = clock.now() + Duration::from_millis(500);
         let module = Box::new(Alarm { at, seen: Arc::clone(&seen), stop: stop.clone() });
         let thread = spawn_thread("alarm".into(), None, vec![module], clock, stop);
         let stats = thread.stats();
