@@ -71,6 +71,41 @@ impl Slot {
     }
 }
 
+/// What a node's Contact names, as one 64-bit word: node-id 12 bits, shard 8,
+/// generation 24, index 20.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LegWord {
+    /// The node that holds the leg.
+    pub node: NodeId,
+    /// Its shard.
+    pub shard: Shard,
+    /// The leg.
+    pub slot: Slot,
+}
+
+impl LegWord {
+    /// Bits of the index: a shard has no more legs than these can tell apart.
+    pub const INDEX_BITS: u32 = 20;
+
+    /// The word.
+    #[must_use]
+    pub const fn word(self) -> u64 {
+        (self.node.0 as u64) << 52
+            | (self.shard.0 as u64) << 44
+            | ((self.slot.generation & GENERATION_MASK) as u64) << Self::INDEX_BITS
+            | self.slot.index as u64 & ((1 << Self::INDEX_BITS) - 1)
+    }
+
+    /// The inverse of [`LegWord::word`]; `None` for a node-id that is none.
+    #[must_use]
+    pub const fn open(word: u64) -> Option<Self> {
+        let Some(node) = NodeId::new((word >> 52) as u16) else { return None };
+        let index = word as u32 & ((1 << Self::INDEX_BITS) - 1);
+        let generation = (word >> Self::INDEX_BITS) as u32 & GENERATION_MASK;
+        Some(Self { node, shard: Shard((word >> 44) as u8), slot: Slot { index, generation } })
+    }
+}
+
 /// Connection identifier of T-Library: 12 bits node-id, the low 20 of the start
 /// epoch, 8 shard, 24 counter; printed as 16 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -173,6 +208,15 @@ mod tests {
     fn slot_words_round_trip() {
         let slot = Slot { index: 0xdead_beef, generation: 0x00ab_cdef };
         assert_eq!(Slot::from_word(slot.with_shard(Shard(7))), (Shard(7), slot));
+    }
+
+    #[test]
+    fn leg_words_round_trip_and_need_a_node() {
+        let Some(node) = NodeId::new(4095) else { panic!("in range") };
+        let slot = Slot { index: 0xf_ffff, generation: 0x00ab_cdef };
+        let leg = LegWord { node, shard: Shard(0xfe), slot };
+        assert_eq!(LegWord::open(leg.word()), Some(leg));
+        assert_eq!(LegWord::open(leg.word() & !(0xfff << 52)), None);
     }
 
     #[test]

@@ -44,21 +44,6 @@ impl Cause {
     }
 }
 
-/// Who may be calling, as the leg's signalling shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Offered {
-    /// DN or number of the caller.
-    pub caller: Box<str>,
-    /// Display name, without quotes, if given.
-    pub caller_name: Option<Box<str>>,
-    /// DN or number dialled.
-    pub dialled: Box<str>,
-    /// Offer, if the caller made one.
-    pub offer: Option<Body>,
-    /// Hops that the call may still take.
-    pub hops_left: u8,
-}
-
 /// A message inside an established leg that means nothing to the call itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InfoKind {
@@ -71,8 +56,6 @@ pub enum InfoKind {
 /// From a leg to its call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LegEvent {
-    /// Somebody calls.
-    Offered(Box<Offered>),
     /// The far end makes progress; a body is early media (183) or an early answer.
     Progress {
         /// 101 to 199.
@@ -124,11 +107,6 @@ pub enum LegEvent {
 /// From a call to one of its legs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LegCommand {
-    /// Call the far end.
-    Call {
-        /// Offer, if there is one yet.
-        offer: Option<Body>,
-    },
     /// Tell the far end of progress.
     Progress {
         /// 101 to 199.

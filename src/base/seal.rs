@@ -9,6 +9,7 @@
 //! restart, give different tokens. Longer texts (`X-Genesys-Route`) carry an HMAC-SHA256
 //! of 128 bits instead.
 
+use super::id::NodeId;
 use aes::Aes128;
 use aes::cipher::{Array, BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
 use core::fmt;
@@ -170,6 +171,35 @@ impl Sealer {
     #[must_use]
     pub fn seal_text(&self, text: &[u8]) -> String {
         self.keys.first().map(|keys| mac_hex(keys, text)).unwrap_or_default()
+    }
+
+    /// Value of `X-Genesys-Route`: the sending node and the next hop, sealed
+    /// (`decisions.md` 5).
+    #[must_use]
+    pub fn seal_hop(&self, node: NodeId, hop: &str) -> String {
+        let text = format!("node={node};hop={hop}");
+        let seal = self.seal_text(text.as_bytes());
+        format!("{text};seal={seal}")
+    }
+
+    /// The next hop of an `X-Genesys-Route` that this cluster sealed.
+    #[must_use]
+    pub fn open_hop<'v>(&self, value: &'v [u8]) -> Option<&'v [u8]> {
+        let separator = memchr::memrchr(b';', value)?;
+        let (text, seal) = (&value[..separator], value[separator + 1..].strip_prefix(b"seal=")?);
+        if !self.opens_text(text, seal) {
+            return None;
+        }
+        let start = memchr::memmem::find(text, b"hop=")? + 4;
+        Some(&text[start..])
+    }
+
+    /// A To tag that is the same whenever the same request is answered
+    /// (RFC 3261 8.2.7), made from its Call-ID and top Via.
+    #[must_use]
+    pub fn stateless_tag(&self, call_id: &[u8], via: &[u8]) -> String {
+        let seal = self.seal_text(&[b"tag ", call_id, via].concat());
+        seal.get(..16).unwrap_or_default().to_owned()
     }
 
     /// Whether the seal belongs to the text, in constant time per key.

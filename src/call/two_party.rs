@@ -216,8 +216,7 @@ impl Call {
                 out.push(Action::ToLeg(party, LegCommand::AnswerInfo(Cause::code(481))))
             }
             // Meaningless before the call is answered.
-            LegEvent::Offered(_)
-            | LegEvent::Confirmed { .. }
+            LegEvent::Confirmed { .. }
             | LegEvent::Updated { .. }
             | LegEvent::UpdateFailed(_)
             | LegEvent::InfoDone(_) => {}
@@ -256,10 +255,7 @@ impl Call {
                 self.end(party.ended_by(), cause, now, out);
             }
             // A second answer or late progress changes nothing.
-            LegEvent::Offered(_)
-            | LegEvent::Progress { .. }
-            | LegEvent::Answered { .. }
-            | LegEvent::Redirected(_) => {}
+            LegEvent::Progress { .. } | LegEvent::Answered { .. } | LegEvent::Redirected(_) => {}
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::base::seal::Sealer;
 use crate::config::{AppRole, Application, Config, Host, Switch};
 use crate::modules::transport::local::LocalPorts;
-use crate::observe::board::Board;
+use crate::observe::board::{AppState, Board};
 use crate::observe::families::Families;
 use crate::runtime::clock::Clock;
 use crate::runtime::mailbox::Mailboxes;
@@ -144,6 +144,17 @@ impl Shared<'_> {
         let external =
             switch.outbound_proxy_dn().and_then(|dn| dn.object.options.text("external-contact"));
         external.map_or_else(|| otherwise.to_string(), |text| host_port(text).to_owned())
+    }
+
+    /// Shows what an application is and where it listens.
+    pub fn publish(&self, application: &Application, role: &str, address: SocketAddr) {
+        self.board.publish(AppState {
+            role: role.to_owned(),
+            node_id: application.node_id.get(),
+            geo_location: application.geo_location.to_string(),
+            listen: vec![format!("{address}/udp"), format!("{address}/tcp")],
+            ..AppState::of(&application.name, "")
+        });
     }
 
     /// Hosts that mean the cluster.

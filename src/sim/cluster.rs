@@ -102,7 +102,6 @@ fn proxy_settings(index: usize, address: SocketAddr) -> Option<ProxySettings> {
         proxies: proxies(),
         nodes: nodes.collect(),
         node_protocol: Protocol::Udp,
-        realm: REALM.to_owned(),
         expires_default: Duration::from_secs(140),
         expires_min: Duration::from_secs(60),
         expires_max: Duration::from_secs(3600),

@@ -127,7 +127,6 @@ impl World {
             proxies: vec![address(PROXY), address("127.0.0.2:5060")],
             nodes: nodes.collect(),
             node_protocol: Protocol::Udp,
-            realm: "SIP_Cluster".to_owned(),
             expires_default: Duration::from_secs(120),
             expires_min: Duration::from_secs(60),
             expires_max: Duration::from_secs(3600),

@@ -6,7 +6,7 @@
 //! ```
 
 use crate::base::flow::{Destination, Outbound, Sender};
-use crate::base::id::{Ids, Shard, Slot};
+use crate::base::id::{Ids, NodeId, Shard, Slot};
 use crate::base::outbox::Outbox;
 use crate::base::seal::{Kind, Sealer};
 use crate::base::time::{Duration, Instant};
@@ -112,13 +112,18 @@ pub struct Core {
     watched: Vec<Watched>,
     sealer: Arc<Sealer>,
     address: SocketAddr,
-    node: u16,
+    node: NodeId,
 }
 
 impl Core {
     /// A checker of these targets, for the application with that address and id.
     #[must_use]
-    pub fn new(targets: Vec<Target>, sealer: Arc<Sealer>, address: SocketAddr, node: u16) -> Self {
+    pub fn new(
+        targets: Vec<Target>,
+        sealer: Arc<Sealer>,
+        address: SocketAddr,
+        node: NodeId,
+    ) -> Self {
         let watched = targets
             .into_iter()
             .map(|target| Watched {
@@ -215,9 +220,7 @@ impl Core {
         writer.header(HeaderId::CallId, format!("check-{:016x}", cx.ids.next_u64()));
         writer.header(HeaderId::CSeq, format!("{} OPTIONS", sequence.max(1)));
         if let Some(hop) = &target.hop {
-            let text = format!("node={};hop={hop}", self.node);
-            let seal = self.sealer.seal_text(text.as_bytes());
-            writer.header(HeaderId::XGenesysRoute, format!("{text};seal={seal}"));
+            writer.header(HeaderId::XGenesysRoute, self.sealer.seal_hop(self.node, hop));
         }
         writer.body(None)
     }

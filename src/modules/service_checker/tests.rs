@@ -2,7 +2,7 @@
 
 use super::core::{Action, Core, Cx, Event, Target};
 use crate::base::flow::{Destination, Protocol};
-use crate::base::id::Ids;
+use crate::base::id::{Ids, NodeId};
 use crate::base::outbox::Outbox;
 use crate::base::seal::Sealer;
 use crate::base::time::{Duration, Instant};
@@ -41,7 +41,11 @@ struct Bench {
 impl Bench {
     fn new(targets: Vec<Target>) -> Self {
         let sealer = Arc::new(Sealer::new(&[b"key"]).expect("a key"));
-        Self { core: Core::new(targets, sealer, NODE, 1), ids: Ids::new(1), out: Outbox::new(64) }
+        Self {
+            core: Core::new(targets, sealer, NODE, NodeId::new(1).expect("good")),
+            ids: Ids::new(1),
+            out: Outbox::new(64),
+        }
     }
 
     fn step(&mut self, event: Event, at_ms: u64) -> Vec<Action> {

@@ -110,18 +110,8 @@ pub fn assemble(
         transport,
         listeners(shared, &name, ServiceChecker::new(checker_mail), parts.cells, parts.records),
     );
-    publish_self(shared, application, address);
+    shared.publish(application, "node", address);
     Ok((vec![Box::new(sockets), Box::new(shard), Box::new(checker)], calls))
-}
-
-fn publish_self(shared: &Shared<'_>, application: &Application, address: SocketAddr) {
-    shared.board.publish(AppState {
-        role: "node".to_owned(),
-        node_id: application.node_id.get(),
-        geo_location: application.geo_location.to_string(),
-        listen: vec![format!("{address}/udp"), format!("{address}/tcp")],
-        ..AppState::of(&application.name, "")
-    });
 }
 
 /// Settings of a node, as its start or a reload needs them.
@@ -298,7 +288,7 @@ fn checker(
             is_proxy: false,
         });
     }
-    let core = CheckerCore::new(targets, shared.sealer.clone(), address, application.node_id.get());
+    let core = CheckerCore::new(targets, shared.sealer.clone(), address, application.node_id);
     let (calls, board, name) = (calls.clone(), shared.board.clone(), application.name.to_string());
     let mut states: Vec<(Target, bool)> = Vec::new();
     let listener = Box::new(move |target: &Target, in_service: bool| {

@@ -79,7 +79,7 @@ pub fn assemble(shared: &Shared<'_>, parts: Parts<'_>) -> Result<Vec<Box<dyn Mod
         Some(ClusterLink::new(link_mail)),
         listeners(shared, &settings, ServiceChecker::new(checker_mail), parts.cells),
     );
-    publish_self(shared, application, address);
+    shared.publish(application, "sip-proxy", address);
     Ok(vec![Box::new(sockets), Box::new(shard), Box::new(checker), Box::new(link)])
 }
 
@@ -112,7 +112,6 @@ fn settings(
         proxies: shared.proxies(switch, None)?.into_iter().map(|(_, address)| address).collect(),
         nodes,
         node_protocol: Protocol::Udp,
-        realm: switch.realm.to_string(),
         expires_default: options.duration_or_default("registrar-default-timeout"),
         expires_min: options.duration_or_default("registrar-min-timeout"),
         expires_max: options.duration_or_default("registrar-max-timeout"),
@@ -147,8 +146,7 @@ fn checker(
             });
         }
     }
-    let core =
-        CheckerCore::new(targets, shared.sealer.clone(), settings.address, settings.id.get());
+    let core = CheckerCore::new(targets, shared.sealer.clone(), settings.address, settings.id);
     let proxy = proxy.clone();
     let mut up: Vec<(Box<str>, SocketAddr)> = Vec::new();
     let listener = Box::new(move |target: &Target, in_service: bool| {
@@ -265,14 +263,4 @@ fn view(core: &Core, settings: &Settings, now: crate::base::time::Instant) -> Ap
         registrations,
         ..AppState::of(&settings.name, "001")
     }
-}
-
-fn publish_self(shared: &Shared<'_>, application: &Application, address: SocketAddr) {
-    shared.board.publish(AppState {
-        role: "sip-proxy".to_owned(),
-        node_id: application.node_id.get(),
-        geo_location: application.geo_location.to_string(),
-        listen: vec![format!("{address}/udp"), format!("{address}/tcp")],
-        ..AppState::of(&application.name, "")
-    });
 }

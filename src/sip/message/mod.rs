@@ -28,7 +28,7 @@ pub use name_addr::NameAddr;
 pub use scan::{ScanError, scan};
 pub use uri::Uri;
 pub use via::Via;
-pub use write::{Writer, response_to};
+pub use write::{Writer, hop_request, response_to};
 
 use bytes::Bytes;
 use text::{Values, decimal};

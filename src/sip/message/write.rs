@@ -1,8 +1,9 @@
 //! Messages written afresh.
 
 use super::status::reason_phrase;
-use super::{HeaderId, Message};
+use super::{HeaderId, Message, Method};
 use crate::base::leg::Body;
+use crate::base::limits::MAX_FORWARDS_INITIAL;
 use bytes::Bytes;
 
 /// Writes one message, top to bottom.
@@ -105,4 +106,20 @@ pub fn response_to(
         }
     }
     writer
+}
+
+/// The ACK for a final response other than 2xx (RFC 3261 17.1.1.3), or the CANCEL
+/// (9.1), of a request as it was sent; To comes from `to`: the response, or the
+/// request itself.
+#[must_use]
+pub fn hop_request(sent: &Message, method: Method, to: &Message) -> Bytes {
+    let mut writer = Writer::request(method.as_str().as_bytes(), sent.request_uri());
+    if let Some(via) = sent.values(HeaderId::Via).next() {
+        writer.header(HeaderId::Via, via);
+    }
+    writer.copy(sent, HeaderId::Route).copy(sent, HeaderId::From).copy(to, HeaderId::To);
+    writer.copy(sent, HeaderId::CallId);
+    writer.header(HeaderId::CSeq, format!("{} {method}", sent.cseq()));
+    writer.header(HeaderId::MaxForwards, MAX_FORWARDS_INITIAL.to_string());
+    writer.body(None)
 }

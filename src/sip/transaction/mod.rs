@@ -8,6 +8,7 @@
 
 mod client_invite;
 mod client_non_invite;
+mod either;
 mod key;
 mod server_invite;
 mod server_non_invite;
@@ -17,6 +18,7 @@ mod tests;
 
 pub use client_invite::{ClientInvite, State as ClientInviteState};
 pub use client_non_invite::ClientNonInvite;
+pub use either::{Client, Server};
 pub use key::TransactionKey;
 pub use server_invite::ServerInvite;
 pub use server_non_invite::ServerNonInvite;

@@ -9,18 +9,12 @@ use crate::base::leg::{Cause, LegEvent};
 use crate::base::limits::{NODE_SILENCE, TIMER_C, TRANSACTION_TIMEOUT};
 use crate::base::seal::Kind;
 use crate::base::time::Instant;
-use crate::sip::message::{HeaderId, Message, Method, NameAddr, Writer};
+use crate::sip::message::{HeaderId, Message, Method, NameAddr, Writer, hop_request};
 use crate::sip::transaction::{
-    Action as Step, Actions, ClientInvite, ClientInviteState, ClientNonInvite,
+    Action as Step, Actions, Client, ClientInviteState, ClientNonInvite,
 };
 use bytes::Bytes;
 use core::net::SocketAddr;
-
-#[derive(Clone, Copy, Debug)]
-enum Machine {
-    Invite(ClientInvite),
-    NonInvite(ClientNonInvite),
-}
 
 /// What a request is made of, except its Via, so that it can be sent again by
 /// another proxy under a new branch.
@@ -48,7 +42,7 @@ struct Attempt {
 /// One client transaction.
 #[derive(Debug)]
 pub(super) struct ClientTransaction {
-    machine: Machine,
+    machine: Client,
     draft: Draft,
     proxy: SocketAddr,
     tried: Vec<SocketAddr>,
@@ -69,10 +63,7 @@ pub(super) struct ClientTransaction {
 
 impl ClientTransaction {
     fn next_deadline(&self) -> Instant {
-        let machine = match &self.machine {
-            Machine::Invite(machine) => machine.next_deadline(),
-            Machine::NonInvite(machine) => machine.next_deadline(),
-        };
+        let machine = self.machine.next_deadline();
         let cancel =
             self.cancel.as_ref().map_or(Instant::NEVER, |(machine, _)| machine.next_deadline());
         let late = self.given_up.iter().filter_map(|attempt| attempt.cancel.as_ref());
@@ -90,9 +81,9 @@ impl Stack {
         cx: &mut Cx<'_>,
     ) -> Option<Slot> {
         let proxy = self.routed_proxy(&draft).or_else(|| self.pick_proxy(&[]))?;
+        let reliable = self.settings.proxy_protocol.is_reliable();
         let slot = self.clients.insert_with(|_| {
-            let reliable = false;
-            let machine = start(draft.method, cx.now, reliable);
+            let machine = Client::new(draft.method, cx.now, reliable);
             ClientTransaction {
                 machine,
                 draft,
@@ -180,7 +171,7 @@ impl Stack {
             found.draft.method
         );
         found.bytes = Bytes::from([&start_line[..], via.as_bytes(), &found.draft.rest].concat());
-        found.machine = start(found.draft.method, cx.now, protocol.is_reliable());
+        found.machine = Client::new(found.draft.method, cx.now, protocol.is_reliable());
         found.proxy = proxy;
         found.tried.push(proxy);
         found.heard = false;
@@ -225,8 +216,7 @@ impl Stack {
         if method != Method::Invite || message.cseq_method() != Method::Invite {
             return;
         }
-        let Ok(sent) = crate::sip::message::scan(given_up.bytes.to_vec()) else { return };
-        let proxy = given_up.proxy;
+        let (proxy, bytes) = (given_up.proxy, given_up.bytes.clone());
         match message.status() {
             100..=199 => {}
             200..=299 => {
@@ -242,7 +232,11 @@ impl Stack {
                     self.refuse_fork(leg, message, cx);
                 }
             }
-            _ => self.send_hop(&sent, Method::Ack, Some(message), proxy, cx),
+            _ => {
+                if let Ok(sent) = crate::sip::message::scan(bytes.to_vec()) {
+                    self.send_hop(&sent, Method::Ack, Some(message), proxy, cx);
+                }
+            }
         }
     }
 
@@ -255,7 +249,7 @@ impl Stack {
         proxy: SocketAddr,
         cx: &mut Cx<'_>,
     ) {
-        let bytes = hop_request(sent, method, response);
+        let bytes = hop_request(sent, method, response.unwrap_or(sent));
         let to = Destination::Address { protocol: self.settings.proxy_protocol, remote: proxy };
         cx.out.push(Action::Send(Outbound { to, bytes, sender: None }));
     }
@@ -282,10 +276,7 @@ impl Stack {
         }
         found.heard = true;
         found.patience = Instant::NEVER;
-        let steps = match &mut found.machine {
-            Machine::Invite(machine) => machine.on_response(status, cx.now),
-            Machine::NonInvite(machine) => machine.on_response(status, cx.now),
-        };
+        let steps = found.machine.on_response(status, cx.now);
         let (leg, method) = (found.leg, found.draft.method);
         let cancel = found.cancel_wanted && status < 200;
         if method == Method::Invite && status < 200 && !found.cancelled {
@@ -330,7 +321,7 @@ impl Stack {
         if found.draft.method == Method::Invite
             && let Ok(sent) = crate::sip::message::scan(attempt.bytes.to_vec())
         {
-            let bytes = hop_request(&sent, Method::Cancel, None);
+            let bytes = hop_request(&sent, Method::Cancel, &sent);
             let (machine, _) = ClientNonInvite::new(cx.now, protocol.is_reliable());
             attempt.cancel = Some((machine, bytes.clone()));
             let to = Destination::Address { protocol, remote: attempt.proxy };
@@ -419,7 +410,7 @@ impl Stack {
     /// CANCELs an INVITE of ours, at once or as soon as a response permits it.
     pub(super) fn cancel_client(&mut self, slot: Slot, cx: &mut Cx<'_>) {
         let Some(found) = self.clients.get_mut(slot) else { return };
-        let Machine::Invite(machine) = &found.machine else { return };
+        let Client::Invite(machine) = &found.machine else { return };
         let open = matches!(
             machine.state(),
             ClientInviteState::Calling { .. } | ClientInviteState::Proceeding
@@ -435,7 +426,7 @@ impl Stack {
         found.give_up_at = cx.now + TRANSACTION_TIMEOUT;
         let proxy = found.proxy;
         let Ok(sent) = crate::sip::message::scan(found.bytes.to_vec()) else { return };
-        let bytes = hop_request(&sent, Method::Cancel, None);
+        let bytes = hop_request(&sent, Method::Cancel, &sent);
         let protocol = self.settings.proxy_protocol;
         if let Some(found) = self.clients.get_mut(slot) {
             let (machine, _) = ClientNonInvite::new(cx.now, protocol.is_reliable());
@@ -493,7 +484,7 @@ impl Stack {
         }
         match found.sent_ack.clone() {
             SentAck::Sent(sent, bytes) if sent == cseq => {
-                self.send_in_dialog_ack(bytes, cx);
+                self.send_in_dialog_ack(leg, bytes, cx);
                 return;
             }
             SentAck::Wanted(wanted) if wanted == cseq => return,
@@ -614,11 +605,10 @@ impl Stack {
                 }
             }
         }
-        let gave_up = cx.now >= found.give_up_at;
-        let steps = match &mut found.machine {
-            _ if gave_up => Actions::of(&[Step::TimedOut, Step::Terminated]),
-            Machine::Invite(machine) => machine.on_time(cx.now),
-            Machine::NonInvite(machine) => machine.on_time(cx.now),
+        let steps = if cx.now >= found.give_up_at {
+            Actions::of(&[Step::TimedOut, Step::Terminated])
+        } else {
+            found.machine.on_time(cx.now)
         };
         for step in steps {
             match step {
@@ -699,25 +689,6 @@ impl Stack {
         if at != Instant::NEVER {
             cx.out.push(Action::Arm(Wake::Client(slot), at));
         }
-    }
-}
-
-/// The ACK for a final response other than 2xx (RFC 3261 17.1.1.3) or the CANCEL
-/// (9.1) of a request as it was sent.
-fn hop_request(sent: &Message, method: Method, response: Option<&Message>) -> Bytes {
-    let mut writer = Writer::request(method.as_str().as_bytes(), sent.request_uri());
-    writer.copy(sent, HeaderId::Via).copy(sent, HeaderId::Route).copy(sent, HeaderId::From);
-    writer.copy(response.unwrap_or(sent), HeaderId::To).copy(sent, HeaderId::CallId);
-    writer.header(HeaderId::CSeq, format!("{} {method}", sent.cseq()));
-    writer.header(HeaderId::MaxForwards, "70");
-    writer.body(None)
-}
-
-fn start(method: Method, now: Instant, reliable: bool) -> Machine {
-    if method == Method::Invite {
-        Machine::Invite(ClientInvite::new(now, reliable).0)
-    } else {
-        Machine::NonInvite(ClientNonInvite::new(now, reliable).0)
     }
 }
 

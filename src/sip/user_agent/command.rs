@@ -37,7 +37,7 @@ impl Stack {
         let body = new.offer.as_ref().map(|offer| found.origin.rewrite(offer, &host));
         found.offer_sent = body.is_some();
         let mut headers: Vec<(HeaderId, String)> = Vec::new();
-        let route = self.sealed_hop(&new.hop);
+        let route = self.sealer.seal_hop(self.settings.node, &new.hop);
         headers.push((HeaderId::XGenesysRoute, route));
         let draft =
             self.draft(leg, Method::Invite, new.hops_left, &headers, &new.headers, body.as_ref())?;
@@ -53,12 +53,6 @@ impl Stack {
         Some(leg)
     }
 
-    fn sealed_hop(&self, hop: &str) -> String {
-        let text = format!("node={};hop={hop}", self.settings.node);
-        let seal = self.sealer.seal_text(text.as_bytes());
-        format!("{text};seal={seal}")
-    }
-
     /// A request of a leg, without its Via; raises the leg's CSeq.
     fn draft(
         &mut self,
@@ -70,7 +64,9 @@ impl Stack {
         body: Option<&Body>,
     ) -> Option<Draft> {
         let contact = self.contact(leg);
-        let in_dialog = self.sealed_hop("dialog");
+        // A new call names its next hop itself.
+        let named_hop = headers.iter().any(|(id, _)| *id == HeaderId::XGenesysRoute);
+        let in_dialog = (!named_hop).then(|| self.sealer.seal_hop(self.settings.node, "dialog"));
         let found = self.legs.get_mut(leg)?;
         let dialog = &mut found.dialog;
         dialog.local_cseq += 1;
@@ -93,8 +89,8 @@ impl Stack {
         if matches!(method, Method::Invite | Method::Update) {
             writer.header(HeaderId::Contact, contact).header(HeaderId::Allow, ALLOW);
         }
-        if !headers.iter().any(|(id, _)| *id == HeaderId::XGenesysRoute) {
-            writer.header(HeaderId::XGenesysRoute, &in_dialog);
+        if let Some(hop) = in_dialog {
+            writer.header(HeaderId::XGenesysRoute, hop);
         }
         for (id, value) in headers {
             writer.header(*id, value);
@@ -114,7 +110,6 @@ impl Stack {
     /// Carries out one command of the call.
     pub fn command(&mut self, leg: Slot, command: LegCommand, cx: &mut Cx<'_>) {
         match command {
-            LegCommand::Call { .. } => {}
             LegCommand::Progress { code, body } => self.progress(leg, code, body.as_ref(), cx),
             LegCommand::Answer { body } | LegCommand::AcceptUpdate { body } => {
                 self.accept(leg, body.as_ref(), cx)
@@ -200,7 +195,7 @@ impl Stack {
         body: Option<&Body>,
         cx: &mut Cx<'_>,
     ) -> Bytes {
-        let in_dialog = self.sealed_hop("dialog");
+        let in_dialog = self.sealer.seal_hop(self.settings.node, "dialog");
         let Some(found) = self.legs.get(leg) else { return Bytes::new() };
         let dialog = &found.dialog;
         let mut writer = Writer::request(b"ACK", &dialog.target);
@@ -225,21 +220,17 @@ impl Stack {
         writer.header(HeaderId::CSeq, format!("{cseq} ACK"));
         writer.header(HeaderId::XGenesysRoute, in_dialog);
         let bytes = writer.body(body);
-        self.send_in_dialog_ack(bytes.clone(), cx);
+        self.send_in_dialog_ack(leg, bytes.clone(), cx);
         bytes
     }
 
     /// An ACK goes to the proxy that its first Route names.
-    pub(super) fn send_in_dialog_ack(&mut self, bytes: Bytes, cx: &mut Cx<'_>) {
-        let routed =
-            crate::sip::message::scan(bytes.to_vec()).ok().and_then(|ack| self.proxy_of(&ack));
+    pub(super) fn send_in_dialog_ack(&mut self, leg: Slot, bytes: Bytes, cx: &mut Cx<'_>) {
+        let route = self.legs.get(leg).and_then(|found| found.dialog.routes.first());
+        let routed = route.and_then(|route| self.proxy_in_service(route));
         let Some(remote) = routed.or_else(|| self.any_proxy()) else { return };
         let to = Destination::Address { protocol: self.settings.proxy_protocol, remote };
         cx.out.push(Action::Send(Outbound { to, bytes, sender: None }));
-    }
-
-    fn proxy_of(&self, ack: &crate::sip::message::Message) -> Option<core::net::SocketAddr> {
-        self.proxy_in_service(ack.values(HeaderId::Route).next()?)
     }
 
     /// The first proxy in service: requests of one dialog keep their order.

@@ -6,22 +6,14 @@ use crate::base::id::Slot;
 use crate::base::leg::Body;
 use crate::base::time::Instant;
 use crate::sip::message::{HeaderId, Message, Method, response_to};
-use crate::sip::transaction::{
-    Action as Step, Actions, ServerInvite, ServerNonInvite, TransactionKey,
-};
+use crate::sip::transaction::{Action as Step, Actions, Server, TransactionKey};
 use bytes::Bytes;
-
-#[derive(Clone, Copy, Debug)]
-enum Machine {
-    Invite(ServerInvite),
-    NonInvite(ServerNonInvite),
-}
 
 /// One server transaction.
 #[derive(Debug)]
 pub(super) struct ServerTransaction {
     key: TransactionKey,
-    machine: Machine,
+    machine: Server,
     pub(super) request: Message,
     pub(super) flow: Flow,
     response: Option<Bytes>,
@@ -31,28 +23,17 @@ pub(super) struct ServerTransaction {
 
 impl ServerTransaction {
     fn new(key: TransactionKey, request: Message, flow: Flow) -> Self {
-        let reliable = flow.protocol.is_reliable();
-        let machine = if request.method() == Method::Invite {
-            Machine::Invite(ServerInvite::new(reliable))
-        } else {
-            Machine::NonInvite(ServerNonInvite::new(reliable))
-        };
+        let machine = Server::new(request.method(), flow.protocol.is_reliable());
         Self { key, machine, request, flow, response: None, leg: None }
     }
 
     /// Whether no final response was sent.
     pub(super) fn is_open(&self) -> bool {
-        match &self.machine {
-            Machine::Invite(machine) => machine.is_open(),
-            Machine::NonInvite(machine) => machine.is_open(),
-        }
+        self.machine.is_open()
     }
 
     fn next_deadline(&self) -> Instant {
-        match &self.machine {
-            Machine::Invite(machine) => machine.next_deadline(),
-            Machine::NonInvite(machine) => machine.next_deadline(),
-        }
+        self.machine.next_deadline()
     }
 }
 
@@ -95,8 +76,7 @@ impl Stack {
     fn tag_for(&self, server: Slot) -> String {
         let Some(found) = self.servers.get(server) else { return String::new() };
         let via = found.request.values(HeaderId::Via).next().unwrap_or_default();
-        let seal = self.sealer.seal_text(&[b"tag ", found.request.call_id(), via].concat());
-        seal.get(..16).unwrap_or_default().to_owned()
+        self.sealer.stateless_tag(found.request.call_id(), via)
     }
 
     /// Writes a response, gives it to the machine and sends it. Gives the bytes
@@ -126,10 +106,7 @@ impl Stack {
             writer.header(*id, value);
         }
         let bytes = writer.body(answer.body);
-        let steps = match &mut found.machine {
-            Machine::Invite(machine) => machine.on_answer(answer.status, cx.now),
-            Machine::NonInvite(machine) => machine.on_answer(answer.status, cx.now),
-        };
+        let steps = found.machine.on_answer(answer.status, cx.now);
         let sent = steps != Actions::none();
         if sent {
             found.response = Some(bytes.clone());
@@ -142,13 +119,10 @@ impl Stack {
     /// A request of a transaction that stands: a repetition or an ACK.
     pub(super) fn on_known(&mut self, server: Slot, method: Method, cx: &mut Cx<'_>) {
         let Some(found) = self.servers.get_mut(server) else { return };
-        let steps = match (&mut found.machine, method == Method::Ack) {
-            (Machine::Invite(machine), true) => machine.on_ack(cx.now),
-            (Machine::Invite(machine), false) => machine.on_retransmission(),
-            (Machine::NonInvite(_), true) => Actions::none(),
-            (Machine::NonInvite(machine), false) => machine.on_retransmission(),
-        };
-        if method != Method::Ack {
+        let is_ack = method == Method::Ack;
+        let steps =
+            if is_ack { found.machine.on_ack(cx.now) } else { found.machine.on_retransmission() };
+        if !is_ack {
             cx.count(Counted::Retransmission);
         }
         self.carry_out(server, steps, cx);
@@ -157,10 +131,7 @@ impl Stack {
 
     pub(super) fn wake_server(&mut self, server: Slot, cx: &mut Cx<'_>) {
         let Some(found) = self.servers.get_mut(server) else { return };
-        let steps = match &mut found.machine {
-            Machine::Invite(machine) => machine.on_time(cx.now),
-            Machine::NonInvite(machine) => machine.on_time(cx.now),
-        };
+        let steps = found.machine.on_time(cx.now);
         if steps == Actions::of(&[Step::SendResponse]) {
             cx.count(Counted::Repeated);
         }

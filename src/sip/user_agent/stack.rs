@@ -5,7 +5,7 @@ use super::client::ClientTransaction;
 use super::leg::{Leg, LegState};
 use super::server::ServerTransaction;
 use crate::base::flow::{Outbound, Protocol, Sender};
-use crate::base::id::{Ids, NodeId, Shard, Slot};
+use crate::base::id::{Ids, LegWord, NodeId, Shard, Slot};
 use crate::base::leg::{Cause, LegEvent};
 use crate::base::limits::{LEGS_PER_SHARD_MAX, TRANSACTIONS_PER_SHARD_MAX};
 use crate::base::outbox::Outbox;
@@ -129,12 +129,7 @@ pub struct Stack {
     pub(super) seed: u64,
 }
 
-/// Bits of a leg word below its node-id.
-const LEG_NODE_SHIFT: u32 = 52;
-const LEG_SHARD_SHIFT: u32 = 44;
-const LEG_GENERATION_SHIFT: u32 = 20;
-const LEG_INDEX_MASK: u64 = (1 << LEG_GENERATION_SHIFT) - 1;
-const _: () = assert!(LEGS_PER_SHARD_MAX as u64 <= LEG_INDEX_MASK + 1);
+const _: () = assert!(LEGS_PER_SHARD_MAX <= 1 << LegWord::INDEX_BITS);
 
 impl Stack {
     /// An empty stack.
@@ -205,24 +200,15 @@ impl Stack {
 
     /// The sealed word of a leg.
     pub(super) fn leg_word(&self, leg: Slot) -> u64 {
-        u64::from(self.settings.node.get()) << LEG_NODE_SHIFT
-            | u64::from(self.settings.shard.0) << LEG_SHARD_SHIFT
-            | u64::from(leg.generation) << LEG_GENERATION_SHIFT
-            | u64::from(leg.index) & LEG_INDEX_MASK
+        LegWord { node: self.settings.node, shard: self.settings.shard, slot: leg }.word()
     }
 
     /// The leg that a request inside a dialog is for.
     pub(super) fn leg_of(&self, request: &Message) -> Option<Slot> {
         let uri = crate::sip::message::Uri::parse(request.request_uri()).ok()?;
-        let word = self.sealer.open(Kind::Leg, uri.user.get(2..)?)?;
-        if word >> LEG_NODE_SHIFT != u64::from(self.settings.node.get())
-            || (word >> LEG_SHARD_SHIFT) as u8 != self.settings.shard.0
-        {
-            return None;
-        }
-        let index = u32::try_from(word & LEG_INDEX_MASK).ok()?;
-        let generation = (word >> LEG_GENERATION_SHIFT) as u32 & crate::base::id::GENERATION_MASK;
-        Some(Slot { index, generation })
+        let leg = LegWord::open(self.sealer.open(Kind::Leg, uri.user.get(2..)?)?)?;
+        let ours = leg.node == self.settings.node && leg.shard == self.settings.shard;
+        ours.then_some(leg.slot)
     }
 
     /// Contact of a leg.

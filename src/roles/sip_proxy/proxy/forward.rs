@@ -1,12 +1,12 @@
 //! Copies of a request on their way (RFC 3261 16.6).
 
 use super::core::{Action, Core, Cx};
-use super::transaction::{Branch, Target, Transaction};
+use super::transaction::{Branch, Target};
 use crate::base::flow::{Flow, Outbound, Protocol, Sender};
 use crate::base::id::{NodeId, Slot};
 use crate::base::limits::MAX_FORWARDS_INITIAL;
 use crate::base::seal::Kind;
-use crate::sip::message::{Edits, HeaderId, Message, Method, Via, Writer};
+use crate::sip::message::{Edits, HeaderId, Message, Via};
 use bytes::Bytes;
 use core::fmt::Write as _;
 
@@ -185,28 +185,7 @@ impl Core {
     }
 }
 
-/// The ACK for a final response other than 2xx (RFC 3261 17.1.1.3), or the CANCEL
-/// (9.1), of a branch: made from the request as it was sent.
-pub(super) fn hop_request(sent: &Message, method: Method, to: &[u8]) -> Bytes {
-    let mut writer = Writer::request(method.as_str().as_bytes(), sent.request_uri());
-    if let Some(via) = sent.values(HeaderId::Via).next() {
-        writer.header(HeaderId::Via, via);
-    }
-    writer.copy(sent, HeaderId::Route);
-    writer.copy(sent, HeaderId::From);
-    writer.header(HeaderId::To, to);
-    writer.copy(sent, HeaderId::CallId);
-    writer.header(HeaderId::CSeq, format!("{} {method}", sent.cseq()));
-    writer.header(HeaderId::MaxForwards, MAX_FORWARDS_INITIAL.to_string());
-    writer.body(None)
-}
-
 /// The request of a branch as it was sent.
 pub(super) fn sent_request(branch: &Branch) -> Option<Message> {
     crate::sip::message::scan(branch.bytes.to_vec()).ok()
-}
-
-/// Whether a response to this transaction may still be passed back.
-pub(super) fn is_open(transaction: &Transaction) -> bool {
-    transaction.server.is_open()
 }

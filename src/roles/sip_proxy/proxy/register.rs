@@ -4,7 +4,7 @@
 use super::core::{Action, Core, Counted, Cx};
 use crate::base::id::{NodeId, Slot};
 use crate::base::time::Duration;
-use crate::sip::auth::issuing_node;
+use crate::sip::auth::{issuing_node, parse_credentials};
 use crate::sip::message::text::{Params, decimal};
 use crate::sip::message::{Edits, HeaderId, Message, NameAddr};
 use crate::sip::registrar::{Change, Contact, Listed, Refusal, Update};
@@ -47,8 +47,7 @@ impl Core {
     /// REGISTER.
     fn preferred_node(&self, slot: Slot, update: &Update, cx: &Cx<'_>) -> Option<NodeId> {
         let request = &self.transactions.get(slot)?.request;
-        let by_nonce = request.values_of_nonce().find_map(|nonce| issuing_node(&nonce));
-        by_nonce.or_else(|| {
+        nonce_issuer(request).or_else(|| {
             self.registrar.lookup(&update.aor, cx.now).next().map(|binding| binding.node)
         })
     }
@@ -216,15 +215,10 @@ fn read_q(text: &[u8]) -> Option<u16> {
     }
 }
 
-/// Nonces in a request's credentials.
-trait Nonces {
-    fn values_of_nonce(&self) -> impl Iterator<Item = String>;
-}
-
-impl Nonces for Message {
-    fn values_of_nonce(&self) -> impl Iterator<Item = String> {
-        self.header_lines(HeaderId::Authorization)
-            .filter_map(|value| crate::sip::auth::parse_credentials(value).ok())
-            .map(|credentials| credentials.nonce.into_owned())
-    }
+/// The first node named by a nonce in a request's credentials.
+fn nonce_issuer(request: &Message) -> Option<NodeId> {
+    request
+        .header_lines(HeaderId::Authorization)
+        .filter_map(|value| parse_credentials(value).ok())
+        .find_map(|credentials| issuing_node(&credentials.nonce))
 }

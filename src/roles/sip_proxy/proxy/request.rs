@@ -3,7 +3,7 @@
 use super::core::{Action, Core, Counted, Cx};
 use super::forward::amended_via;
 use super::route::{Route, TopRoutes};
-use super::transaction::{Server, Target, Transaction};
+use super::transaction::{Target, Transaction};
 use crate::base::flow::{Destination, Flow, Outbound};
 use crate::base::id::{NodeId, Slot};
 use crate::base::limits::TRYING_DELAY;
@@ -11,7 +11,7 @@ use crate::base::seal::Kind;
 use crate::base::time::Instant;
 use crate::sip::message::{Edits, HeaderId, Message, Method, NameAddr, Uri, Writer, response_to};
 use crate::sip::packet::Packet;
-use crate::sip::transaction::{Action as Step, TransactionKey};
+use crate::sip::transaction::{Action as Step, Server, TransactionKey};
 use std::collections::VecDeque;
 
 /// Methods that the cluster understands, as in Allow.
@@ -52,9 +52,10 @@ impl Core {
         }
         let unknown = unsupported(&message, HeaderId::ProxyRequire);
         if !unknown.is_empty() {
-            let writer =
-                response_to(&message, 420, b"", self.stateless_tag(&message).as_bytes(), None);
-            self.answer_with(&message, &flow, writer, Some((HeaderId::Unsupported, unknown)), cx);
+            let tag = self.stateless_tag(&message);
+            let mut writer = response_to(&message, 420, b"", tag.as_bytes(), None);
+            writer.header(HeaderId::Unsupported, unknown);
+            send_back(&flow, writer, cx);
             return;
         }
         let route = self.route(&message, from_node, routes, cx);
@@ -82,9 +83,7 @@ impl Core {
         cx.count(Counted::Retransmission);
         let Some(transaction) = self.transactions.get_mut(slot) else { return };
         if method == Method::Ack {
-            if let Server::Invite(machine) = &mut transaction.server {
-                machine.on_ack(cx.now);
-            }
+            transaction.server.on_ack(cx.now);
         } else {
             for step in transaction.server.on_retransmission() {
                 if let (Step::SendResponse, Some(bytes)) = (step, &transaction.response) {
@@ -277,31 +276,21 @@ impl Core {
     ) {
         let tag = self.stateless_tag(message);
         let writer = start_response(message, flow, status, reason, &tag);
-        self.answer_with(message, flow, writer, None, cx);
-    }
-
-    fn answer_with(
-        &mut self,
-        _: &Message,
-        flow: &Flow,
-        mut writer: Writer,
-        header: Option<(HeaderId, String)>,
-        cx: &mut Cx<'_>,
-    ) {
-        if let Some((id, value)) = header {
-            writer.header(id, value);
-        }
-        let bytes = writer.body(None);
-        cx.out.push(Action::Send(Outbound { to: Destination::Flow(*flow), bytes, sender: None }));
+        send_back(flow, writer, cx);
     }
 
     /// A To tag that is the same whenever the same request is answered
     /// (RFC 3261 8.2.7).
     pub(super) fn stateless_tag(&self, message: &Message) -> String {
         let via = message.values(HeaderId::Via).next().unwrap_or_default();
-        let seal = self.sealer.seal_text(&[b"tag ", message.call_id(), via].concat());
-        seal.get(..16).unwrap_or_default().to_owned()
+        self.sealer.stateless_tag(message.call_id(), via)
     }
+}
+
+/// Sends an answer that no transaction keeps.
+fn send_back(flow: &Flow, writer: Writer, cx: &mut Cx<'_>) {
+    let bytes = writer.body(None);
+    cx.out.push(Action::Send(Outbound { to: Destination::Flow(*flow), bytes, sender: None }));
 }
 
 /// A response with the top Via amended for the way back.

@@ -1,8 +1,8 @@
 //! Responses, silence and failure (RFC 3261 16.7 to 16.9).
 
 use super::core::{Action, Core, Counted, Cx};
-use super::forward::{hop_request, is_open, sent_request, slot_and_branch};
-use super::transaction::{Branch, Client};
+use super::forward::{sent_request, slot_and_branch};
+use super::transaction::Branch;
 use crate::base::flow::{Outbound, Sender};
 use crate::base::id::{NodeId, Slot};
 use crate::base::limits::{
@@ -10,9 +10,9 @@ use crate::base::limits::{
 };
 use crate::base::seal::Kind;
 use crate::base::time::Instant;
-use crate::sip::message::{Edits, HeaderId, Message, Method};
+use crate::sip::message::{Edits, HeaderId, Message, Method, hop_request};
 use crate::sip::packet::Packet;
-use crate::sip::transaction::Action as Step;
+use crate::sip::transaction::{Action as Step, Client};
 
 /// Stands for no answer within the time that a node has for one.
 const SILENT: u16 = 0;
@@ -98,8 +98,7 @@ impl Core {
             return;
         };
         let Some(sent) = sent_request(branch) else { return };
-        let bytes =
-            hop_request(&sent, Method::Ack, response.header(HeaderId::To).unwrap_or_default());
+        let bytes = hop_request(&sent, Method::Ack, response);
         cx.out.push(Action::Send(Outbound { to: branch.to.clone(), bytes, sender: None }));
     }
 
@@ -108,7 +107,7 @@ impl Core {
         let status = message.status();
         let Some(transaction) = self.transactions.get_mut(slot) else { return };
         let method = transaction.method;
-        let open = is_open(transaction);
+        let open = transaction.server.is_open();
         let Some(branch) = transaction.branches.get_mut(number) else { return };
         if status < 200 {
             branch.on_provisional(status, cx.now, method);
@@ -152,7 +151,7 @@ impl Core {
     fn on_success(&mut self, slot: Slot, number: usize, message: &Message, cx: &mut Cx<'_>) {
         let Some(transaction) = self.transactions.get_mut(slot) else { return };
         transaction.waiting.clear();
-        if transaction.registration.is_some() && is_open(transaction) {
+        if transaction.registration.is_some() && transaction.server.is_open() {
             self.on_registered(slot, message, cx);
             return;
         }
@@ -213,7 +212,7 @@ impl Core {
     /// branch is pending, the best answer goes back.
     fn on_branch_final(&mut self, slot: Slot, cx: &mut Cx<'_>) {
         let Some(transaction) = self.transactions.get(slot) else { return };
-        if transaction.branches.iter().any(Branch::is_pending) || !is_open(transaction) {
+        if transaction.branches.iter().any(Branch::is_pending) || !transaction.server.is_open() {
             return;
         }
         if transaction.cancelled {
@@ -225,7 +224,7 @@ impl Core {
 
     pub(super) fn answer_best(&mut self, slot: Slot, cx: &mut Cx<'_>) {
         let Some(transaction) = self.transactions.get_mut(slot) else { return };
-        if !is_open(transaction) {
+        if !transaction.server.is_open() {
             return;
         }
         match transaction.best.take() {
@@ -275,8 +274,7 @@ impl Core {
             return;
         }
         let Some(sent) = sent_request(branch) else { return };
-        let bytes =
-            hop_request(&sent, Method::Cancel, sent.header(HeaderId::To).unwrap_or_default());
+        let bytes = hop_request(&sent, Method::Cancel, &sent);
         let reliable = branch.to.protocol().is_reliable();
         branch.cancel = Some((Client::new(Method::Cancel, cx.now, reliable), bytes.clone()));
         branch.cancelled = true;

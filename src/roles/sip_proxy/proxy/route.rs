@@ -4,7 +4,7 @@
 use super::core::{Core, Counted, Cx};
 use super::transaction::Target;
 use crate::base::flow::{Destination, Flow, Protocol};
-use crate::base::id::NodeId;
+use crate::base::id::{LegWord, NodeId};
 use crate::base::limits::FORK_WIDTH_MAX;
 use crate::base::seal::Kind;
 use crate::base::time::Instant;
@@ -12,9 +12,6 @@ use crate::sip::message::text::Params;
 use crate::sip::message::uri::Scheme;
 use crate::sip::message::{HeaderId, Message, Method, NameAddr, Uri};
 use core::net::SocketAddr;
-
-/// Bits of a leg word below its node-id: shard 8, generation 24, index 20.
-pub(crate) const LEG_NODE_SHIFT: u32 = 52;
 
 /// What is to be done with a request.
 #[derive(Debug)]
@@ -66,7 +63,7 @@ impl Core {
     /// The node that a request comes from: it has a node's address and an
     /// `X-Genesys-Route` that this cluster sealed (`decisions.md` 5).
     pub(super) fn sending_node(&self, message: &Message, flow: &Flow) -> Option<NodeId> {
-        open_route(&self.sealer, message.header(HeaderId::XGenesysRoute)?)?;
+        self.sealer.open_hop(message.header(HeaderId::XGenesysRoute)?)?;
         self.settings.node_at(flow.remote, flow.protocol).map(|node| node.id)
     }
 
@@ -151,9 +148,7 @@ impl Core {
         routes: TopRoutes,
         cx: &mut Cx<'_>,
     ) -> Route {
-        match message
-            .header(HeaderId::XGenesysRoute)
-            .and_then(|value| open_route(&self.sealer, value))
+        match message.header(HeaderId::XGenesysRoute).and_then(|value| self.sealer.open_hop(value))
         {
             Some(b"registrar") => return self.look_up(&uri.user_name(), cx.now),
             // Inside a dialog Route and Request-URI lead on.
@@ -181,8 +176,7 @@ impl Core {
     /// The node that a Contact of a node's leg names.
     fn leg_node(&self, uri: &Uri<'_>) -> Option<NodeId> {
         let token = uri.user.get(2..)?;
-        let word = self.sealer.open(Kind::Leg, token)?;
-        NodeId::new(u16::try_from(word >> LEG_NODE_SHIFT).ok()?)
+        LegWord::open(self.sealer.open(Kind::Leg, token)?).map(|leg| leg.node)
     }
 
     fn to_node(&self, node: NodeId) -> Route {
@@ -229,17 +223,6 @@ impl Core {
 
 fn node_of_word(word: u64) -> Option<NodeId> {
     NodeId::new(u16::try_from(word).ok()?)
-}
-
-/// The next hop of an `X-Genesys-Route` that this cluster sealed.
-fn open_route<'v>(sealer: &crate::base::seal::Sealer, value: &'v [u8]) -> Option<&'v [u8]> {
-    let separator = memchr::memrchr(b';', value)?;
-    let (text, seal) = (&value[..separator], value[separator + 1..].strip_prefix(b"seal=")?);
-    if !sealer.opens_text(text, seal) {
-        return None;
-    }
-    let start = memchr::memmem::find(text, b"hop=")? + 4;
-    Some(&text[start..])
 }
 
 /// A target at a URI's host, the Request-URI kept.

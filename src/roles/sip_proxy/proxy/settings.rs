@@ -38,8 +38,6 @@ pub struct Settings {
     pub nodes: Vec<NodeSettings>,
     /// Protocol between proxies and nodes.
     pub node_protocol: Protocol,
-    /// Realm of digest challenges: the switch.
-    pub realm: String,
     /// `registrar-default-timeout`.
     pub expires_default: Duration,
     /// `registrar-min-timeout`.

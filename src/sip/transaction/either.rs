@@ -1,0 +1,123 @@
+//! The machine that a method asks for: INVITE has its own, on either side.
+
+use super::{Actions, ClientInvite, ClientNonInvite, ServerInvite, ServerNonInvite};
+use crate::base::time::Instant;
+use crate::sip::message::Method;
+
+/// Server side of either kind.
+#[derive(Clone, Copy, Debug)]
+pub enum Server {
+    /// RFC 3261 17.2.1.
+    Invite(ServerInvite),
+    /// RFC 3261 17.2.2.
+    NonInvite(ServerNonInvite),
+}
+
+impl Server {
+    /// A request that has come in.
+    #[must_use]
+    pub fn new(method: Method, reliable: bool) -> Self {
+        if method == Method::Invite {
+            Self::Invite(ServerInvite::new(reliable))
+        } else {
+            Self::NonInvite(ServerNonInvite::new(reliable))
+        }
+    }
+
+    /// Whether no final response was sent.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        match self {
+            Self::Invite(machine) => machine.is_open(),
+            Self::NonInvite(machine) => machine.is_open(),
+        }
+    }
+
+    /// The same request came again.
+    pub fn on_retransmission(&mut self) -> Actions {
+        match self {
+            Self::Invite(machine) => machine.on_retransmission(),
+            Self::NonInvite(machine) => machine.on_retransmission(),
+        }
+    }
+
+    /// The user of the transaction answers; the response becomes the last one.
+    pub fn on_answer(&mut self, status: u16, now: Instant) -> Actions {
+        match self {
+            Self::Invite(machine) => machine.on_answer(status, now),
+            Self::NonInvite(machine) => machine.on_answer(status, now),
+        }
+    }
+
+    /// The ACK for a final response other than 2xx came; meaningless for any
+    /// request but INVITE.
+    pub fn on_ack(&mut self, now: Instant) -> Actions {
+        match self {
+            Self::Invite(machine) => machine.on_ack(now),
+            Self::NonInvite(_) => Actions::none(),
+        }
+    }
+
+    /// Time has come to `now`.
+    pub fn on_time(&mut self, now: Instant) -> Actions {
+        match self {
+            Self::Invite(machine) => machine.on_time(now),
+            Self::NonInvite(machine) => machine.on_time(now),
+        }
+    }
+
+    /// When `on_time` must be called next.
+    #[must_use]
+    pub fn next_deadline(&self) -> Instant {
+        match self {
+            Self::Invite(machine) => machine.next_deadline(),
+            Self::NonInvite(machine) => machine.next_deadline(),
+        }
+    }
+}
+
+/// Client side of either kind.
+#[derive(Clone, Copy, Debug)]
+pub enum Client {
+    /// RFC 3261 17.1.1.
+    Invite(ClientInvite),
+    /// RFC 3261 17.1.2.
+    NonInvite(ClientNonInvite),
+}
+
+impl Client {
+    /// A request that is sent at `now`; its first sending is the caller's.
+    #[must_use]
+    pub fn new(method: Method, now: Instant, reliable: bool) -> Self {
+        if method == Method::Invite {
+            Self::Invite(ClientInvite::new(now, reliable).0)
+        } else {
+            Self::NonInvite(ClientNonInvite::new(now, reliable).0)
+        }
+    }
+
+    /// A response with this status came.
+    pub fn on_response(&mut self, status: u16, now: Instant) -> Actions {
+        match self {
+            Self::Invite(machine) => machine.on_response(status, now),
+            Self::NonInvite(machine) => machine.on_response(status, now),
+        }
+    }
+
+    /// Time has come to `now`.
+    pub fn on_time(&mut self, now: Instant) -> Actions {
+        match self {
+            Self::Invite(machine) => machine.on_time(now),
+            Self::NonInvite(machine) => machine.on_time(now),
+        }
+    }
+
+    /// When `on_time` must be called next.
+    #[must_use]
+    pub fn next_deadline(&self) -> Instant {
+        match self {
+            Self::Invite(machine) => machine.next_deadline(),
+            Self::NonInvite(machine) => machine.next_deadline(),
+        }
+    }
+}
