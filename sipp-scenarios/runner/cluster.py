@@ -65,13 +65,13 @@ class Cluster:
     def launch(self, name: str) -> None:
         """Starts one process; its output goes to its log."""
         config = "config/processes.yaml" if self.mode == "processes" else "config/quickstart.yaml"
-        command = [str(self.binary), "run", config]
+        command = [str(self.binary), "run", str(self.repo / config)]
         if self.mode == "processes":
             command += ["--app", name]
         self.logs.mkdir(parents=True, exist_ok=True)
         with open(self.logs / f"{name}.log", "ab") as log:
             self.running[name] = subprocess.Popen(
-                command, cwd=self.repo, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                command, cwd=self.logs, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
 
     def wait_ready(self, name: str) -> None:
@@ -99,10 +99,11 @@ class Cluster:
 
     def restore(self) -> None:
         """Starts again whatever has ended, and waits for it."""
-        for name, process in list(self.running.items()):
-            if process.poll() is not None:
-                self.launch(name)
-                self.wait_ready(name)
+        ended = [name for name, process in self.running.items() if process.poll() is not None]
+        for name in ended:
+            self.launch(name)
+        for name in ended:
+            self.wait_ready(name)
 
     def stop(self) -> None:
         """Ends every process: asked first, killed when that takes too long."""

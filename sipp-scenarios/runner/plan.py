@@ -66,7 +66,8 @@ class Actor:
 
 @dataclass(frozen=True)
 class Fault:
-    """Something done to the cluster: `kill` (as by the kernel, no farewell) or `restart` of one application."""
+    """Something done to the cluster: `kill` (as by the kernel, no farewell) of one application, `stop` of all of them by a
+    signal, `restart` of what has ended. The application `other` is the proxy by which the scenario does not enter."""
 
     kind: str
     app: str
@@ -150,7 +151,7 @@ def step(root: Path, folder: Path, entry: dict) -> Actor | Fault | Pause:
     if len(entry) != 1:
         raise PlanError(f"a step without actor has one key, not {sorted(entry)}")
     kind, value = next(iter(entry.items()))
-    if kind in ("kill", "restart"):
+    if kind in ("kill", "stop", "restart"):
         return Fault(kind, value)
     if kind == "pause":
         return Pause(float(value))

@@ -96,8 +96,12 @@ class Stage:
             case Pause(seconds):
                 time.sleep(seconds)
             case Fault("kill", app):
+                app = f"SIPProxy_dc1_{3 - self.combination.via}" if app == "other" else app
                 self.killed.add(app)
                 self.cluster.kill(app)
+            case Fault("stop", _):
+                self.killed.update(self.cluster.names())
+                self.cluster.stop()
             case Fault():
                 self.cluster.restore()
             case Actor() if step.background:

@@ -66,6 +66,10 @@ pub const STREAM_IDLE_TIME: Duration = Duration::from_secs(600);
 pub const CONNECT_TIME: Duration = Duration::from_secs(4);
 /// Time for which a resolved host name is used.
 pub const NAME_TTL: Duration = Duration::from_secs(30);
+/// Panics of one module within [`PANICS_WINDOW`] that stop the process.
+pub const PANICS_MAX: usize = 3;
+/// How long a panic is remembered.
+pub const PANICS_WINDOW: Duration = Duration::from_secs(60);
 /// Lifetime of a nonce.
 pub const NONCE_LIFETIME: Duration = Duration::from_secs(300);
 

@@ -161,6 +161,15 @@ impl Call {
         self.end(EndedBy::Cluster, cause, now, out);
     }
 
+    /// Something broke in the middle of what the call was doing: both legs are ended
+    /// and the record is given out, whatever the state.
+    pub fn on_broken(&mut self, now: Instant, out: &mut Vec<Action>) {
+        let cause = Cause::with_q850(500, 41, "internal error");
+        out.push(Action::ToLeg(Party::Callee, LegCommand::End(cause.clone())));
+        out.push(Action::ToLeg(Party::Caller, LegCommand::End(cause.clone())));
+        self.end(EndedBy::Cluster, cause, now, out);
+    }
+
     /// A leg says something.
     pub fn on_leg(&mut self, party: Party, event: LegEvent, now: Instant, out: &mut Vec<Action>) {
         match self.state {

@@ -248,6 +248,7 @@ fn application(fields: Fields<'_>, report: &mut Report) -> Option<Application> {
     let host = fields.text("host", report).and_then(|text| host(text, &fields, report));
     let ports = fields.one("ports", report).map_or_else(Ports::default, |own| ports(own, report));
     let backup = fields.text("backup", report);
+    let cores = fields.numbers("cores", report);
     let geo_location = fields.text("geo-location", report);
     // The file is refused for what is missing; the application is kept, so that no reference to it dangles.
     let name = name?;
@@ -274,6 +275,7 @@ fn application(fields: Fields<'_>, report: &mut Report) -> Option<Application> {
         host: host.unwrap_or_else(|| Host::Name(name.into())),
         ports,
         backup: backup.map(Box::from),
+        cores: cores.into_iter().filter_map(|core| usize::try_from(core).ok()).collect(),
         options,
         place: fields.place.clone(),
     })

@@ -182,6 +182,26 @@ impl<'n> Fields<'n> {
         names
     }
 
+    /// A list of whole numbers, or a single one.
+    pub(crate) fn numbers(&self, name: &str, report: &mut Report) -> Vec<u32> {
+        let Some(Takes::Numbers(min, max)) = self.object.field(name).map(|field| field.takes)
+        else {
+            return Vec::new();
+        };
+        let mut numbers = Vec::new();
+        for (text, place) in self.names(name, report) {
+            match text.parse::<u32>() {
+                Ok(number) if (min..=max).contains(&number) => numbers.push(number),
+                Ok(_) | Err(_) => {
+                    let help = self.object.field(name).map(super::shape::Field::help);
+                    let wrong = format!("`{name}`: `{text}` is not a number from {min} to {max}");
+                    report.add(Severity::Error, place, wrong, help);
+                }
+            }
+        }
+        numbers
+    }
+
     /// The entries of a list of objects.
     pub(crate) fn many(&self, name: &str, report: &mut Report) -> Vec<Self> {
         let Some(Takes::Many(object)) = self.object.field(name).map(|field| field.takes) else {

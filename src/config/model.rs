@@ -495,6 +495,8 @@ pub struct Application {
     pub ports: Ports,
     /// Name of its backup.
     pub backup: Option<Box<str>>,
+    /// Processors that its module threads are pinned to in turn; empty for none.
+    pub cores: Vec<usize>,
     /// Options.
     pub options: Options,
     /// Where it stands.

@@ -226,6 +226,7 @@ impl Changes {
         self.compare(&format!("{of}: geo-location"), &old.geo_location, &new.geo_location);
         self.compare(&format!("{of}: host"), &old.host, &new.host);
         self.compare(&format!("{of}: backup"), &old.backup, &new.backup);
+        self.compare(&format!("{of}: cores"), &old.cores, &new.cores);
         if old.ports != new.ports {
             self.add(format!("{of}: ports changed"), Effect::Restart);
         }

@@ -43,6 +43,10 @@ fn property(field: &Field) -> Value {
         Takes::Names => {
             json!({ "type": ["array", "string", "number"], "items": { "type": ["string", "number"] } })
         }
+        Takes::Numbers(min, max) => {
+            let number = json!({ "type": "integer", "minimum": min, "maximum": max });
+            json!({ "anyOf": [{ "type": "array", "items": number.clone() }, number] })
+        }
         Takes::Levels => {
             json!({ "type": "object", "additionalProperties": { "type": "integer", "minimum": 0 } })
         }

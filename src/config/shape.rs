@@ -47,6 +47,8 @@ pub(crate) enum Takes {
     Keys,
     /// A list of texts.
     Names,
+    /// A list of whole numbers between both ends.
+    Numbers(u32, u32),
     /// A mapping from skill to level.
     Levels,
     /// An object.
@@ -269,6 +271,11 @@ const APPLICATION: &[Field] = &[
     must("host", Takes::Text, "Address or name on which it listens."),
     may("ports", Takes::One(Object::Ports), "Listening ports."),
     may("backup", Takes::Text, "Application that stands by for this one."),
+    may(
+        "cores",
+        Takes::Numbers(0, 4095),
+        "Processors, numbered from 0, that its module threads are pinned to in turn. Takes effect at the start of the process.",
+    ),
     may("options", Takes::Options(APP_SCOPES), "Options of the application, sections left out."),
 ];
 const PORTS: &[Field] = &[

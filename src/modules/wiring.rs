@@ -9,6 +9,7 @@ use crate::runtime::clock::Clock;
 use crate::runtime::mailbox::Mailboxes;
 use core::net::{IpAddr, SocketAddr};
 use std::net::ToSocketAddrs as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Why a process cannot start; each text says what to do.
@@ -66,8 +67,8 @@ pub struct Shared<'a> {
     pub mailboxes: &'a Mailboxes,
     /// Addresses of the process.
     pub local: Arc<LocalPorts>,
-    /// Start epoch.
-    pub epoch: u32,
+    /// Folder for what outlives the process.
+    pub data_dir: PathBuf,
 }
 
 /// Counting cells of one application.

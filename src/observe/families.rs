@@ -111,6 +111,8 @@ pub struct Families {
     pub bad_tokens: Counter,
     /// `proxy_node_failovers_total`: requests that went on to the next node.
     pub node_failovers: Counter,
+    /// `turn_panics_total`: turns that panicked and were caught.
+    pub panics: Counter,
     /// `call_setup_seconds`: from the INVITE to the answer.
     pub call_setup: Histogram,
     /// `sip_session_request_delay_seconds`: from the INVITE to the first ringing (RFC 6076 4.3).
@@ -139,6 +141,7 @@ impl Families {
             foreign_routes: Counter::new(),
             bad_tokens: Counter::new(),
             node_failovers: Counter::new(),
+            panics: Counter::new(),
             call_setup: Histogram::new(CALL_SETUP_BOUNDS),
             session_request_delay: Histogram::new(REQUEST_DELAY_BOUNDS),
         }
@@ -221,6 +224,7 @@ impl Collect for Families {
                 "Requests that went on to the next node",
                 &self.node_failovers,
             ),
+            ("turn_panics", "Turns that panicked and were caught", &self.panics),
         ] {
             sheet.counter(name, help, &node, cell.get());
         }
@@ -253,7 +257,6 @@ pub struct Turns {
     node: String,
     module: String,
     longest: Longest,
-    panics: Counter,
 }
 
 impl Turns {
@@ -263,7 +266,6 @@ impl Turns {
             node: node.to_owned(),
             module: module.to_owned(),
             longest: Longest::new(),
-            panics: Counter::new(),
         });
         registry.add(Arc::<Self>::clone(&turns));
         turns
@@ -272,11 +274,6 @@ impl Turns {
     /// Takes the length of a turn.
     pub fn observe(&self, span: Duration) {
         self.longest.observe(span);
-    }
-
-    /// Counts a turn that panicked.
-    pub fn panicked(&self) {
-        self.panics.increment();
     }
 }
 
@@ -289,12 +286,6 @@ impl Collect for Turns {
             "Longest turn of a module since the start",
             &labels,
             longest,
-        );
-        sheet.counter(
-            "turn_panics",
-            "Turns that panicked and were caught",
-            &labels,
-            self.panics.get(),
         );
     }
 }

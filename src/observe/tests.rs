@@ -156,12 +156,10 @@ fn turns_and_the_build_are_on_the_page() {
     let mut registry = Registry::new();
     let turns = Turns::register(&mut registry, "SIPS_1", "call_manager-001");
     turns.observe(Duration::from_micros(1_500));
-    turns.panicked();
     Build::register(&mut registry, "1.2.3").config_generation.add(1);
     let page = registry.render();
     for line in [
         "turn_seconds_max{node=\"SIPS_1\",module=\"call_manager-001\"} 0.0015\n",
-        "turn_panics_total{node=\"SIPS_1\",module=\"call_manager-001\"} 1\n",
         "build_info{version=\"1.2.3\"} 1\n",
         "config_generation 2\n",
     ] {

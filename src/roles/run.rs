@@ -217,13 +217,15 @@ fn obey(
 fn reload(file: &Path, current: &Loaded, running: &Running, log: &LogHandle) -> Option<Loaded> {
     match config::reload(file, &current.config) {
         Ok((new, changes)) => {
+            match running.configured(&new.config) {
+                Ok(configured) => configured.apply(),
+                Err(error) => {
+                    tracing::warn!(%error, "configuration not reloaded, the old one stays");
+                    return None;
+                }
+            }
             if let Err(error) = log.set_level(new.config.log.level.as_str()) {
                 tracing::warn!(%error, "log level stays");
-            }
-            for (name, node) in &running.nodes {
-                if let Err(error) = running.settings.push(&new.config, name, node) {
-                    tracing::warn!(node = %name, %error, "settings stay");
-                }
             }
             for change in &changes {
                 tracing::info!(%change, "configuration changed");

@@ -7,11 +7,10 @@ use crate::config::{AppRole, Application, Config, Threading};
 use crate::modules::cluster_link::module::Peer;
 use crate::modules::transport::inbox::Inbox as TransportInbox;
 use crate::modules::transport::local::LocalPorts;
-use crate::modules::wiring::{Shared, StartError, ip, sip_address};
+use crate::modules::wiring::{Cells, Shared, StartError, ip, sip_address};
 use crate::observe::board::Board;
 use crate::observe::families::Families;
 use crate::observe::prometheus::Registry;
-use crate::roles::node::call_manager::handle::CallManager;
 use crate::roles::{node, sip_proxy};
 use crate::runtime::clock::{Clock, random_u64};
 use crate::runtime::journal::Journal;
@@ -20,7 +19,7 @@ use crate::runtime::module::Module;
 use crate::runtime::runner::{JoinHandle, StopSignal, spawn_thread};
 use core::net::SocketAddr;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Folder for records and snapshots when the file names none.
@@ -31,51 +30,126 @@ pub struct Running {
     /// The module threads.
     pub threads: Vec<JoinHandle>,
     /// Nodes by application name, to drain them.
-    pub nodes: BTreeMap<String, CallManager>,
+    pub nodes: BTreeMap<String, node::assemble::Handle>,
+    /// Proxies by application name.
+    pub proxies: BTreeMap<String, sip_proxy::assemble::Handle>,
     /// One line per listening address.
     pub listening: Vec<String>,
-    /// What a reload needs.
-    pub settings: Reloader,
+    reloader: Reloader,
 }
 
-/// Makes the settings of a running node anew from another configuration.
+/// Makes what running applications work by anew from another configuration.
 pub struct Reloader {
     sealer: Arc<Sealer>,
     clock: Clock,
     board: Arc<Board>,
     mailboxes: Mailboxes,
-    epoch: u32,
+    bound: BTreeMap<String, SocketAddr>,
 }
 
-impl Reloader {
-    /// Gives a node its settings of that configuration.
-    ///
-    /// # Errors
-    /// When the configuration no longer has the node, or a host does not resolve.
-    pub fn push(&self, config: &Config, name: &str, node: &CallManager) -> Result<(), StartError> {
-        let shared = Shared {
-            config,
-            sealer: self.sealer.clone(),
-            clock: self.clock,
-            board: self.board.clone(),
-            mailboxes: &self.mailboxes,
-            local: Arc::new(LocalPorts::default()),
-            epoch: self.epoch,
-        };
-        let application = config.application(name).ok_or_else(|| {
-            StartError::Configuration(format!(
-                "application {name} is no longer in the file: stop its process"
-            ))
-        })?;
-        node.settings(node::assemble::settings_of(&shared, application)?);
-        Ok(())
+/// What all running applications take from a configuration.
+pub struct Configured {
+    nodes: Vec<(node::assemble::Handle, node::assemble::Configured)>,
+    proxies: Vec<(sip_proxy::assemble::Handle, sip_proxy::assemble::Configured)>,
+}
+
+impl Configured {
+    /// Hands it to them.
+    pub fn apply(self) {
+        for (handle, configured) in self.nodes {
+            handle.configure(configured);
+        }
+        for (handle, configured) in self.proxies {
+            handle.configure(configured);
+        }
     }
 }
 
 impl Running {
-    const fn empty(settings: Reloader) -> Self {
-        Self { threads: Vec::new(), nodes: BTreeMap::new(), listening: Vec::new(), settings }
+    const fn empty(reloader: Reloader) -> Self {
+        Self {
+            threads: Vec::new(),
+            nodes: BTreeMap::new(),
+            proxies: BTreeMap::new(),
+            listening: Vec::new(),
+            reloader,
+        }
     }
+
+    fn add_proxy(
+        &mut self,
+        shared: &Shared<'_>,
+        parts: sip_proxy::assemble::Parts<'_>,
+    ) -> Result<Vec<Box<dyn Module>>, StartError> {
+        let (name, address) = (parts.application.name.to_string(), sip_address(parts.application)?);
+        let (modules, handle) = sip_proxy::assemble::assemble(shared, parts)?;
+        self.listening.push(format!("{name}: SIP Proxy on {address} (UDP and TCP)"));
+        self.proxies.insert(name, handle);
+        Ok(modules)
+    }
+
+    fn add_node(
+        &mut self,
+        shared: &Shared<'_>,
+        application: &Application,
+        transport: TransportBox,
+        cells: Cells,
+    ) -> Result<Vec<Box<dyn Module>>, StartError> {
+        let (name, address) = (application.name.to_string(), sip_address(application)?);
+        let (path, records) = records(&shared.data_dir, &name)?;
+        let epoch = super::epoch::next(&shared.data_dir, &name, shared.clock.wall())?;
+        let parts = node::assemble::Parts { application, transport, cells, records, epoch };
+        let (modules, handle) = node::assemble::assemble(shared, parts)?;
+        self.listening.push(format!(
+            "{name}: node {} on {address} (UDP and TCP), records in {path}",
+            application.node_id
+        ));
+        self.nodes.insert(name, handle);
+        Ok(modules)
+    }
+
+    /// Reads another configuration for all that runs.
+    ///
+    /// # Errors
+    /// When it no longer has one of the applications, or a host does not resolve;
+    /// none takes anything of it then.
+    pub fn configured(&self, config: &Config) -> Result<Configured, StartError> {
+        let shared = Shared {
+            config,
+            sealer: self.reloader.sealer.clone(),
+            clock: self.reloader.clock,
+            board: self.reloader.board.clone(),
+            mailboxes: &self.reloader.mailboxes,
+            local: Arc::new(LocalPorts::default()),
+            data_dir: data_dir(config),
+        };
+        let mut all = Configured { nodes: Vec::new(), proxies: Vec::new() };
+        for (name, handle) in &self.nodes {
+            let application = still_there(config, name)?;
+            let configured = node::assemble::configured(&shared, application)?;
+            all.nodes.push((handle.clone(), configured));
+        }
+        for (name, handle) in &self.proxies {
+            let application = still_there(config, name)?;
+            let peers = peers(&shared, application, &self.reloader.bound)?;
+            let configured = sip_proxy::assemble::configured(&shared, application, peers)?;
+            all.proxies.push((handle.clone(), configured));
+        }
+        Ok(all)
+    }
+}
+
+fn still_there<'c>(config: &'c Config, name: &str) -> Result<&'c Application, StartError> {
+    config.application(name).ok_or_else(|| {
+        StartError::Configuration(format!(
+            "application {name} is no longer in the file: stop its process"
+        ))
+    })
+}
+
+/// `data-dir`, or the folder that is taken without one.
+fn data_dir(config: &Config) -> PathBuf {
+    config.data_dir.clone().unwrap_or_else(|| PathBuf::from(DATA_DIR))
 }
 
 /// What a process is started with.
@@ -122,7 +196,7 @@ pub fn start(surroundings: Surroundings<'_>) -> Result<Running, StartError> {
         board,
         mailboxes,
         local: Arc::new(local),
-        epoch: epoch(clock),
+        data_dir: data_dir(config),
     };
     let bound: BTreeMap<String, SocketAddr> = cluster_ports
         .iter()
@@ -130,52 +204,40 @@ pub fn start(surroundings: Surroundings<'_>) -> Result<Running, StartError> {
             Some((name.clone(), listener.local_addr().ok()?.as_socket()?))
         })
         .collect();
-    let settings = Reloader {
+    let reloader = Reloader {
         sealer: shared.sealer.clone(),
         clock,
         board: shared.board.clone(),
         mailboxes: mailboxes.clone(),
-        epoch: shared.epoch,
+        bound: bound.clone(),
     };
-    let mut running = Running::empty(settings);
+    let mut running = Running::empty(reloader);
     let mut assembled = Vec::new();
     for application in applications {
-        let name = application.name.to_string();
-        let Some(transport) = transports.remove(&name) else { continue };
-        let cells = Families::register(registry, &name);
-        let address = sip_address(application)?;
-        match application.role {
+        let Some(transport) = transports.remove(&*application.name) else { continue };
+        let cells = Families::register(registry, &application.name);
+        let modules = match application.role {
             AppRole::SipProxy => {
-                let Some(cluster) = cluster_ports.remove(&name) else { continue };
+                let Some(cluster) = cluster_ports.remove(&*application.name) else { continue };
                 let peers = peers(&shared, application, &bound)?;
                 let parts =
                     sip_proxy::assemble::Parts { application, transport, cluster, peers, cells };
-                assembled.push((name.clone(), sip_proxy::assemble::assemble(&shared, parts)?));
-                running.listening.push(format!("{name}: SIP Proxy on {address} (UDP and TCP)"));
+                running.add_proxy(&shared, parts)?
             }
-            AppRole::Node => {
-                let (path, records) = records(config, &name)?;
-                let parts = node::assemble::Parts { application, transport, cells, records };
-                let (modules, calls) = node::assemble::assemble(&shared, parts)?;
-                running.nodes.insert(name.clone(), calls);
-                assembled.push((name.clone(), modules));
-                running.listening.push(format!(
-                    "{name}: node {} on {address} (UDP and TCP), records in {path}",
-                    application.node_id
-                ));
-            }
+            AppRole::Node => running.add_node(&shared, application, transport, cells)?,
             AppRole::VqServer => {
-                tracing::warn!(node = %name, "VQ servers do not run in this version, the application is left out");
+                tracing::warn!(node = %application.name, "VQ servers do not run in this version, the application is left out");
+                continue;
             }
-        }
+        };
+        assembled.push(Assembled { application, modules });
     }
     running.threads = spawn(assembled, config.threading, clock, &stop);
     Ok(running)
 }
 
 /// The file of a node's call-detail records.
-fn records(config: &Config, name: &str) -> Result<(String, Journal), StartError> {
-    let data_dir = config.data_dir.clone().unwrap_or_else(|| PathBuf::from(DATA_DIR));
+fn records(data_dir: &Path, name: &str) -> Result<(String, Journal), StartError> {
     let path = data_dir.join(format!("cdr-{name}.jsonl"));
     let shown = path.display().to_string();
     match Journal::open(&path) {
@@ -212,13 +274,6 @@ fn sealer(config: &Config) -> Sealer {
                 .concat();
         Sealer::of(&random)
     })
-}
-
-/// Minutes since 2026-01-01: rises at every start that is a minute apart.
-fn epoch(clock: Clock) -> u32 {
-    const START_OF_2026_S: u64 = 1_767_225_600;
-    let minutes = clock.wall().as_secs().saturating_sub(START_OF_2026_S) / 60;
-    u32::try_from(minutes).unwrap_or(u32::MAX).max(1)
 }
 
 /// Cluster ports of the proxies here, taken before anybody needs to know them.
@@ -270,30 +325,44 @@ fn peers(
     Ok(peers)
 }
 
-type Assembled = Vec<(String, Vec<Box<dyn Module>>)>;
+/// The modules of one application.
+struct Assembled<'a> {
+    application: &'a Application,
+    modules: Vec<Box<dyn Module>>,
+}
 
-/// `threading`: a thread per module, per application, or one for all.
+/// `threading`: a thread per module, per application, or one for all; each on the
+/// next of its application's `cores`.
 fn spawn(
-    assembled: Assembled,
+    assembled: Vec<Assembled<'_>>,
     threading: Threading,
     clock: Clock,
     stop: &StopSignal,
 ) -> Vec<JoinHandle> {
+    let mut threads = Vec::new();
+    let mut start = |name: String, core: Option<usize>, modules| {
+        threads.push(spawn_thread(name, core, modules, clock, stop.clone()));
+    };
     match threading {
         Threading::Single => {
-            let modules = assembled.into_iter().flat_map(|(_, modules)| modules).collect();
-            vec![spawn_thread("sipcluster".to_owned(), None, modules, clock, stop.clone())]
+            let core = assembled.iter().find_map(|found| found.application.cores.first().copied());
+            let modules = assembled.into_iter().flat_map(|found| found.modules).collect();
+            start("sipcluster".to_owned(), core, modules);
         }
-        Threading::Shared => assembled
-            .into_iter()
-            .map(|(name, modules)| spawn_thread(name, None, modules, clock, stop.clone()))
-            .collect(),
-        Threading::Dedicated => assembled
-            .into_iter()
-            .flat_map(|(_, modules)| modules)
-            .map(|module| {
-                spawn_thread(module.name().to_owned(), None, vec![module], clock, stop.clone())
-            })
-            .collect(),
+        Threading::Shared => {
+            for Assembled { application, modules } in assembled {
+                let core = application.cores.first().copied();
+                start(application.name.to_string(), core, modules);
+            }
+        }
+        Threading::Dedicated => {
+            for Assembled { application, modules } in assembled {
+                let mut cores = application.cores.iter().copied().cycle();
+                for module in modules {
+                    start(module.name().to_owned(), cores.next(), vec![module]);
+                }
+            }
+        }
     }
+    threads
 }

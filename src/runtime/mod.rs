@@ -2,9 +2,12 @@
 //! that reads a clock, holds a lock or starts a thread. It knows no protocol.
 
 pub mod clock;
+pub mod file;
+pub mod guard;
 pub mod journal;
 pub mod mailbox;
 pub mod module;
+pub mod pause;
 pub mod runner;
 pub mod timer_wheel;
 pub mod waker;

@@ -15,6 +15,7 @@ use crate::base::seal::Sealer;
 use crate::base::time::{Duration, Instant, WallTime};
 use crate::roles::node::call_manager::core as node;
 use crate::roles::sip_proxy::proxy::core as proxy;
+use crate::runtime::guard::caught;
 use crate::sip::message::scan;
 use crate::sip::packet::Packet;
 use crate::sip::registrar::Entry;
@@ -67,6 +68,8 @@ pub struct Setup {
     pub refuses: bool,
     /// Phones that speak TCP, by index.
     pub streams: Vec<usize>,
+    /// One turn in this many panics after a few actions; zero for none.
+    pub breaks: u64,
 }
 
 impl Setup {
@@ -74,7 +77,7 @@ impl Setup {
     #[must_use]
     pub fn quiet(seed: u64, plans: Vec<Plan>) -> Self {
         let (profile, kills) = (Profile::Clean, Vec::new());
-        Self { seed, profile, plans, kills, refuses: false, streams: Vec::new() }
+        Self { seed, profile, plans, kills, refuses: false, streams: Vec::new(), breaks: 0 }
     }
 
     /// Everything drawn from the seed: calls of all kinds, the network's faults,
@@ -94,7 +97,9 @@ impl Setup {
             let at = Instant::ZERO + Duration::from_millis(5_000 + random.below(60_000));
             kills.extend(victims.get(victim).map(|&victim| (at, victim)));
         }
-        Self { seed, profile, plans, kills, refuses: random.below(2) == 0, streams }
+        let refuses = random.below(2) == 0;
+        let breaks = if random.below(8) == 0 { 100 + random.below(400) } else { 0 };
+        Self { seed, profile, plans, kills, refuses, streams, breaks }
     }
 }
 
@@ -134,6 +139,7 @@ pub struct World {
     trace: Trace,
     settled: Vec<Settled>,
     findings: Vec<Finding>,
+    broken: u32,
 }
 
 impl World {
@@ -173,6 +179,7 @@ impl World {
             trace: Trace::default(),
             settled: Vec::new(),
             findings: Vec::new(),
+            broken: 0,
             setup,
         };
         world.open();
@@ -210,6 +217,12 @@ impl World {
 
     fn wall(&self) -> WallTime {
         WallTime(WALL_START.0 + self.now.as_millis())
+    }
+
+    /// Turns that panicked.
+    #[must_use]
+    pub const fn broken(&self) -> u32 {
+        self.broken
     }
 
     /// Runs until nothing is due any more and gives everything that is wrong.
@@ -358,7 +371,8 @@ impl World {
         if let Some(sent) = self.trace.packets.get_mut(place) {
             sent.arrivals.push(now);
         }
-        let flow = Flow { protocol, local: to, remote: from, connection: ConnectionId(0) };
+        let connection = ConnectionId(u64::from(protocol.is_reliable()));
+        let flow = Flow { protocol, local: to, remote: from, connection };
         if let Some(index) = self.proxies.iter().position(|proxy| proxy.address == to) {
             self.turn_proxy(index, proxy::Event::Packet(Packet { flow, message }));
         } else if let Some(index) = self.nodes.iter().position(|node| node.address == to) {
@@ -387,8 +401,19 @@ impl World {
         if self.dead.contains_key(&address) {
             return;
         }
-        found.core.on(event, &mut proxy::Cx { now, ids: &mut found.ids, out: &mut out });
-        let actions: Vec<proxy::Action> = out.drain().collect();
+        let mut actions = Vec::new();
+        if let Some(mut small) = small_outbox(&mut self.random, self.setup.breaks) {
+            let mut cx = proxy::Cx { now, ids: &mut found.ids, out: &mut small };
+            let result = caught(|| found.core.on(event, &mut cx));
+            actions.extend(small.drain());
+            if result.is_err() {
+                self.broken += 1;
+                found.core.on_panic(&mut proxy::Cx { now, ids: &mut found.ids, out: &mut out });
+            }
+        } else {
+            found.core.on(event, &mut proxy::Cx { now, ids: &mut found.ids, out: &mut out });
+        }
+        actions.extend(out.drain());
         for action in actions {
             match action {
                 proxy::Action::Send(outbound) => self.send_outbound(address, outbound),
@@ -426,8 +451,20 @@ impl World {
         if self.dead.contains_key(&address) {
             return;
         }
-        found.core.on(event, &mut node::Cx { now, wall, ids: &mut found.ids, out: &mut out });
-        let actions: Vec<node::Action> = out.drain().collect();
+        let mut actions = Vec::new();
+        if let Some(mut small) = small_outbox(&mut self.random, self.setup.breaks) {
+            let mut cx = node::Cx { now, wall, ids: &mut found.ids, out: &mut small };
+            let result = caught(|| found.core.on(event, &mut cx));
+            actions.extend(small.drain());
+            if result.is_err() {
+                self.broken += 1;
+                let mut cx = node::Cx { now, wall, ids: &mut found.ids, out: &mut out };
+                found.core.on_panic(&mut cx);
+            }
+        } else {
+            found.core.on(event, &mut node::Cx { now, wall, ids: &mut found.ids, out: &mut out });
+        }
+        actions.extend(out.drain());
         for action in actions {
             match action {
                 node::Action::Send(outbound) => self.send_outbound(address, outbound),
@@ -591,4 +628,13 @@ fn names_of(phones: &[Phone]) -> Names {
         names.insert(phone.address(), name);
     }
     Names(names)
+}
+
+/// Now and then an outbox that is too small for what a turn wants, so that the turn
+/// panics at any of its actions.
+fn small_outbox<A>(random: &mut Ids, breaks: u64) -> Option<Outbox<A>> {
+    if breaks == 0 || random.below(breaks) > 0 {
+        return None;
+    }
+    usize::try_from(random.below(6)).ok().map(Outbox::new)
 }

@@ -263,3 +263,22 @@ fn unknown_keys(
             .collect(),
     }
 }
+
+#[test]
+fn threads_are_pinned_where_the_file_says_so() {
+    let pinned = |cores: &str| {
+        small("APPS", "")
+            .replace("ports: {sip: 5070}", &format!("ports: {{sip: 5070}}, cores: {cores}"))
+    };
+    let cores = |text: &str| {
+        let config = accepted(text).config;
+        config.application("node_1").map(|node| node.cores.clone())
+    };
+    assert_eq!(cores(&pinned("[0, 2]")), Some(vec![0, 2]));
+    assert_eq!(cores(&pinned("1")), Some(vec![1]));
+    assert_eq!(cores(&small("APPS", "")), Some(Vec::new()));
+    assert_eq!(
+        super::errors(&pinned("[0, first]")),
+        ["17:120: `cores`: `first` is not a number from 0 to 4095"]
+    );
+}

@@ -1,6 +1,7 @@
 //! What others may say to the link.
 
 use super::inbox::Inbox;
+use super::module::Peer;
 use crate::runtime::mailbox::{Class, Mail};
 use crate::sip::registrar::Entry;
 
@@ -15,6 +16,11 @@ impl ClusterLink {
     #[must_use]
     pub const fn new(mail: Mail<Inbox>) -> Self {
         Self { mail }
+    }
+
+    /// The other proxies from now on.
+    pub fn peers(&self, peers: Vec<Peer>) {
+        let _ = self.mail.send(Class::Internal, Inbox::Peers(peers));
     }
 
     /// Shares a change with the other proxies. One that finds no room is found

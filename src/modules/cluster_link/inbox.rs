@@ -1,5 +1,6 @@
 //! What the link is told.
 
+use super::module::Peer;
 use crate::sip::registrar::Entry;
 
 /// One message to the link.
@@ -7,4 +8,6 @@ use crate::sip::registrar::Entry;
 pub enum Inbox {
     /// The local registrar has taken a change.
     Changed(Entry),
+    /// The configuration was changed: the other proxies.
+    Peers(Vec<Peer>),
 }

@@ -7,9 +7,11 @@ use crate::base::outbox::Outbox;
 use crate::base::time::{Duration, Instant};
 use crate::mesh::registrations::{
     ACTIONS_PER_EVENT_LEN_MAX, Action, Bound, Event, LinkId, Options, Registration, Registrations,
-    State,
+    State, read_snapshot_file,
 };
 use crate::mesh::wire::{FrameReader, length_prefix};
+use crate::runtime::clock::Clock;
+use crate::runtime::file::Keeper;
 use crate::runtime::mailbox::Inbox as Mailbox;
 use crate::runtime::module::Module;
 use crate::runtime::waker::ThreadWaker;
@@ -19,15 +21,64 @@ use core::net::SocketAddr;
 use core::task::{Context, Poll};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
 
 /// Time between two tries to reach a peer.
 const REDIAL: Duration = Duration::from_millis(500);
+/// Time between two snapshots on disk.
+const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(20);
 /// Bytes that may wait on one link before it is cut.
 const BACKLOG_LEN_MAX: usize = 8 << 20;
 /// Bytes that one read takes.
 const READ_LEN: usize = 16 * 1024;
+
+/// The registrations on disk: read at the start, written now and then and at the end.
+pub struct Snapshot {
+    keeper: Keeper,
+    clock: Clock,
+    changed: bool,
+    next: Instant,
+}
+
+impl Snapshot {
+    /// Kept in that file.
+    #[must_use]
+    pub fn new(path: &Path, clock: Clock) -> Self {
+        let next = clock.now() + SNAPSHOT_INTERVAL;
+        Self { keeper: Keeper::new(path), clock, changed: false, next }
+    }
+
+    /// What an earlier process has left. A file that cannot be read is put aside.
+    fn read(&self) -> Vec<Registration> {
+        let path = self.keeper.path();
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Vec::new(),
+            Err(error) => {
+                tracing::warn!(file = %path.display(), %error, "registrations of before cannot be read");
+                return Vec::new();
+            }
+        };
+        match read_snapshot_file(&bytes, self.clock.now(), self.clock.wall()) {
+            Ok(entries) => entries,
+            Err(error) => {
+                let aside = path.with_extension("bad");
+                let _ = std::fs::rename(path, &aside);
+                tracing::warn!(file = %aside.display(), %error, "registrations of before are not whole and were put aside");
+                Vec::new()
+            }
+        }
+    }
+
+    fn write(&mut self, machine: &Registrations, now: Instant) {
+        if self.changed && now >= self.next && !self.keeper.is_writing() {
+            self.next = now + SNAPSHOT_INTERVAL;
+            self.changed = !self.keeper.keep(machine.snapshot_file(now, self.clock.wall()));
+        }
+    }
+}
 
 /// Another proxy.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +115,7 @@ pub struct ClusterLinkModule {
     inbox: Mailbox<Inbox>,
     accepted: Vec<TcpStream>,
     out: Outbox<Action>,
+    snapshot: Snapshot,
     timer: Instant,
     next_look: Instant,
     apply: Apply,
@@ -79,6 +131,7 @@ impl ClusterLinkModule {
         listener: socket2::Socket,
         peers: Vec<Peer>,
         inbox: Mailbox<Inbox>,
+        snapshot: Snapshot,
         apply: Apply,
         readiness: Readiness,
     ) -> Self {
@@ -92,6 +145,7 @@ impl ClusterLinkModule {
             inbox,
             accepted: Vec::new(),
             out: Outbox::new(ACTIONS_PER_EVENT_LEN_MAX),
+            snapshot,
             timer: Instant::ZERO,
             next_look: Instant::ZERO,
             apply,
@@ -106,7 +160,10 @@ impl ClusterLinkModule {
         for action in actions {
             match action {
                 Action::Send { link, payload } => self.send(link, &payload),
-                Action::Apply(registration) => (self.apply)(entry_of(registration, now)),
+                Action::Apply(registration) => {
+                    self.snapshot.changed = true;
+                    (self.apply)(entry_of(registration, now));
+                }
                 Action::CloseLink { link, reason } => {
                     if self.links.remove(&link).is_some() {
                         tracing::info!(node = %self.name, %reason, "link to a proxy closed");
@@ -266,6 +323,22 @@ impl Module for ClusterLinkModule {
                 }
             }
         }
+        let entries = self.snapshot.read();
+        if !entries.is_empty() {
+            tracing::info!(node = %self.name, count = entries.len(), "registrations of before are back");
+        }
+        let now = self.snapshot.clock.now();
+        for entry in entries {
+            self.on(Event::Restored(entry), now);
+        }
+        self.snapshot.changed = false;
+    }
+
+    fn stop(&mut self) {
+        if self.snapshot.changed {
+            let (now, wall) = (self.snapshot.clock.now(), self.snapshot.clock.wall());
+            self.snapshot.keeper.keep_now(&self.machine.snapshot_file(now, wall));
+        }
     }
 
     fn turn(&mut self, now: Instant) -> usize {
@@ -277,7 +350,14 @@ impl Module for ClusterLinkModule {
         work += self.inbox.take(&mut batch, TURN_BATCH_LEN);
         for message in batch {
             match message {
-                Inbox::Changed(entry) => self.on(Event::LocalChange(registration_of(entry)), now),
+                Inbox::Changed(entry) => {
+                    self.snapshot.changed = true;
+                    self.on(Event::LocalChange(registration_of(entry)), now);
+                }
+                Inbox::Peers(peers) => {
+                    self.on(Event::Peers(peers.iter().map(|peer| peer.id).collect()), now);
+                    self.peers = peers.into_iter().map(|peer| (peer, Instant::ZERO)).collect();
+                }
             }
         }
         self.dial(now);
@@ -288,6 +368,7 @@ impl Module for ClusterLinkModule {
         }
         work += self.flush();
         self.report(now);
+        self.snapshot.write(&self.machine, now);
         self.next_look = now + Duration::from_millis(100);
         work
     }

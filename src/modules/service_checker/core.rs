@@ -58,6 +58,8 @@ pub enum Event {
     Suspect(SocketAddr),
     /// A deadline of a target has come.
     Wake(usize),
+    /// The configuration was changed: who is checked from now on.
+    Targets(Vec<Target>),
 }
 
 /// What the checker wants done.
@@ -76,6 +78,8 @@ pub enum Action {
         /// Why, for the log.
         reason: String,
     },
+    /// A target is no longer checked.
+    Gone(Box<Target>),
 }
 
 /// Inputs of a turn besides the event.
@@ -157,6 +161,41 @@ impl Core {
             }
             Event::Suspect(address) => self.on_suspect(address, cx),
             Event::Wake(index) => self.on_wake(index, cx),
+            Event::Targets(targets) => self.on_targets(targets, cx),
+        }
+    }
+
+    /// A target that stays keeps its state; a new one is looked at once.
+    fn on_targets(&mut self, targets: Vec<Target>, cx: &mut Cx<'_>) {
+        let mut old = core::mem::take(&mut self.watched);
+        let same = |one: &Target, other: &Target| {
+            (&one.name, &one.to, &one.hop) == (&other.name, &other.to, &other.hop)
+        };
+        let mut fresh = Vec::new();
+        for target in targets {
+            let known = old.iter().position(|watched| same(&watched.target, &target));
+            // Another start of the count: answers to earlier probes count for nobody.
+            let sequence = cx.ids.next_u64() as u32 & crate::base::id::GENERATION_MASK;
+            let in_service = match known.map(|index| old.swap_remove(index)) {
+                Some(watched) => watched.in_service,
+                None => {
+                    fresh.push(self.watched.len());
+                    target.presumed
+                }
+            };
+            let next_probe = Instant::NEVER;
+            self.watched.push(Watched { target, in_service, probe: None, next_probe, sequence });
+        }
+        for watched in old {
+            cx.out.push(Action::Gone(Box::new(watched.target)));
+        }
+        for index in fresh {
+            let Some(watched) = self.watched.get(index) else { continue };
+            let (in_service, reason) = (watched.in_service, "configured".to_owned());
+            cx.out.push(Action::State { target: index, in_service, reason });
+        }
+        for index in 0..self.watched.len() {
+            self.probe(index, cx);
         }
     }
 

@@ -1,5 +1,6 @@
 //! What others may say to a Service Checker.
 
+use super::core::Target;
 use super::inbox::Inbox;
 use crate::runtime::mailbox::{Class, Mail};
 use core::net::SocketAddr;
@@ -15,6 +16,11 @@ impl ServiceChecker {
     #[must_use]
     pub const fn new(mail: Mail<Inbox>) -> Self {
         Self { mail }
+    }
+
+    /// Checks these from now on.
+    pub fn targets(&self, targets: Vec<Target>) {
+        let _ = self.mail.send(Class::Internal, Inbox::Targets(targets));
     }
 
     /// A target stayed silent: look at it. A word lost is said again by the next

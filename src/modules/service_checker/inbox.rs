@@ -1,5 +1,6 @@
 //! What the Service Checker is told.
 
+use super::core::Target;
 use crate::modules::transport::core::Event as TransportEvent;
 use core::net::SocketAddr;
 
@@ -10,6 +11,8 @@ pub enum Inbox {
     Transport(Box<TransportEvent>),
     /// A target stayed silent to a shard.
     Suspect(SocketAddr),
+    /// The configuration was changed: who is checked from now on.
+    Targets(Vec<Target>),
 }
 
 impl From<TransportEvent> for Inbox {

@@ -11,12 +11,24 @@ use crate::modules::transport::core::Event as TransportEvent;
 use crate::modules::transport::handle::Transport;
 use crate::runtime::mailbox::Inbox as Mailbox;
 use crate::runtime::module::Module;
+use crate::runtime::pause::Pause;
 use crate::runtime::timer_wheel::TimerWheel;
 use crate::runtime::waker::ThreadWaker;
 use std::sync::Arc;
 
+/// How it stands with a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// In service.
+    In,
+    /// Out of service.
+    Out,
+    /// No longer checked.
+    Gone,
+}
+
 /// Hears of every change of a target's state.
-pub type Listener = Box<dyn FnMut(&Target, bool) + Send>;
+pub type Listener = Box<dyn FnMut(&Target, Standing) + Send>;
 
 /// The Service Checker of one application.
 pub struct ServiceCheckerModule {
@@ -27,6 +39,7 @@ pub struct ServiceCheckerModule {
     transport: Transport,
     listener: Listener,
     wheel: TimerWheel<usize>,
+    pause: Pause,
     out: Outbox<Action>,
     started: bool,
 }
@@ -50,6 +63,7 @@ impl ServiceCheckerModule {
             transport,
             listener,
             wheel: TimerWheel::new(),
+            pause: Pause::default(),
             out: Outbox::new(OUTBOX_LEN_MAX),
             started: false,
         }
@@ -70,7 +84,12 @@ impl ServiceCheckerModule {
                     let state = if in_service { "in service" } else { "out of service" };
                     let destination = &found.to;
                     tracing::info!(node = %self.name, target = %found.name, %destination, %reason, "{state}");
-                    (self.listener)(found, in_service);
+                    let standing = if in_service { Standing::In } else { Standing::Out };
+                    (self.listener)(found, standing);
+                }
+                Action::Gone(target) => {
+                    tracing::info!(node = %self.name, target = %target.name, "no longer checked");
+                    (self.listener)(&target, Standing::Gone);
                 }
             }
         }
@@ -93,20 +112,20 @@ impl Module for ServiceCheckerModule {
                 .map(|(target, _)| target.clone())
                 .collect();
             for target in &presumed {
-                (self.listener)(target, true);
+                (self.listener)(target, Standing::In);
             }
             self.on(Event::Start, now);
         }
         let mut due = Vec::new();
-        self.wheel.expire(now, &mut due);
+        if self.pause.lets_expire(now, self.wheel.next()) {
+            self.wheel.expire(now, &mut due);
+        }
         let mut batch = Vec::new();
         let work = due.len() + self.inbox.take(&mut batch, TURN_BATCH_LEN);
-        for index in due {
-            self.on(Event::Wake(index), now);
-        }
         for message in batch {
             match message {
                 Inbox::Suspect(address) => self.on(Event::Suspect(address), now),
+                Inbox::Targets(targets) => self.on(Event::Targets(targets), now),
                 Inbox::Transport(event) => match *event {
                     TransportEvent::Packet(packet) => {
                         self.on(Event::Response(Box::new(packet.message)), now)
@@ -115,12 +134,15 @@ impl Module for ServiceCheckerModule {
                 },
             }
         }
+        for index in due {
+            self.on(Event::Wake(index), now);
+        }
         self.apply();
         work
     }
 
     fn next_deadline(&self) -> Instant {
-        self.wheel.next()
+        self.pause.next(self.wheel.next())
     }
 
     fn set_waker(&mut self, waker: &Arc<ThreadWaker>) {

@@ -59,7 +59,7 @@ impl Bench {
             .iter()
             .find_map(|action| match action {
                 Action::Send(outbound) => Some(outbound.bytes.clone()),
-                Action::Arm(..) | Action::State { .. } => None,
+                Action::Arm(..) | Action::State { .. } | Action::Gone(_) => None,
             })
             .expect("a probe");
         let request = scan(bytes.to_vec()).expect("a message");
@@ -75,7 +75,7 @@ fn states(actions: &[Action]) -> Vec<(usize, bool)> {
         .iter()
         .filter_map(|action| match action {
             Action::State { target, in_service, .. } => Some((*target, *in_service)),
-            Action::Send(_) | Action::Arm(..) => None,
+            Action::Send(_) | Action::Arm(..) | Action::Gone(_) => None,
         })
         .collect()
 }
@@ -141,4 +141,30 @@ fn what_lies_behind_the_proxies_is_not_blamed_for_them() {
     assert_eq!(states(&bench.answer(&probe, 200, 10_010)), [(1, true)]);
     bench.step(Event::Suspect("127.0.0.1:5060".parse().expect("good")), 11_000);
     assert_eq!(states(&bench.step(Event::Wake(1), 20_000)), []);
+}
+
+#[test]
+fn other_targets_keep_the_state_of_those_that_stay() {
+    let mut bench = Bench::new(vec![target("one", 5070), target("two", 5071)]);
+    let sent = bench.step(Event::Start, 0);
+    bench.answer(&sent, 200, 10);
+    let stays = target("one", 5070);
+    let actions = bench.step(Event::Targets(vec![target("three", 5072), stays]), 20);
+    let gone: Vec<&str> = actions
+        .iter()
+        .filter_map(|action| match action {
+            Action::Gone(target) => Some(&*target.name),
+            Action::Send(_) | Action::Arm(..) | Action::State { .. } => None,
+        })
+        .collect();
+    assert_eq!(gone, ["two"]);
+    assert_eq!(states(&actions), [(0, false)]);
+    let kept: Vec<(String, bool)> =
+        bench.core.states().map(|(target, state)| (target.name.to_string(), state)).collect();
+    assert_eq!(kept, [("three".to_owned(), false), ("one".to_owned(), true)]);
+    // An answer to a probe of before the change is nobody's.
+    assert_eq!(states(&bench.answer(&sent, 503, 30)), []);
+    // Both are asked at once.
+    let asked = actions.iter().filter(|action| matches!(action, Action::Send(_))).count();
+    assert_eq!(asked, 2);
 }

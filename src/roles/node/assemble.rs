@@ -8,10 +8,10 @@ use crate::base::flow::{Destination, Protocol};
 use crate::base::id::{Ids, Shard};
 use crate::base::limits::MAILBOX_LEN_MAX;
 use crate::call::record::CallRecord;
-use crate::config::{Application, Config, Dn, DnKind as ConfigDnKind, Switch};
+use crate::config::{AppRole, Application, Config, Dn, DnKind as ConfigDnKind, Switch};
 use crate::modules::service_checker::core::{Core as CheckerCore, Target};
 use crate::modules::service_checker::handle::ServiceChecker;
-use crate::modules::service_checker::module::ServiceCheckerModule;
+use crate::modules::service_checker::module::{ServiceCheckerModule, Standing};
 use crate::modules::transport::handle::Transport;
 use crate::modules::transport::inbox::Inbox as TransportInbox;
 use crate::modules::transport::module::{Receivers, TransportModule};
@@ -28,6 +28,9 @@ use core::net::SocketAddr;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+/// What a node grants when no proxy says more.
+const EXPIRES_MAX: core::time::Duration = core::time::Duration::from_secs(3600);
+
 /// What a node is assembled from, besides what all applications share.
 pub struct Parts<'a> {
     /// Its configuration.
@@ -38,6 +41,66 @@ pub struct Parts<'a> {
     pub cells: Cells,
     /// Where call-detail records go.
     pub records: Journal,
+    /// Start epoch.
+    pub epoch: u32,
+}
+
+/// What a running node can be told from outside.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    calls: CallManager,
+    checker: ServiceChecker,
+}
+
+impl Handle {
+    /// Takes new calls, or drains.
+    pub fn ready(&self, ready: bool) {
+        self.calls.ready(ready);
+    }
+
+    /// Works by another configuration from now on.
+    pub fn configure(&self, configured: Configured) {
+        self.calls.settings(configured.settings, configured.stack);
+        self.checker.targets(configured.targets);
+    }
+}
+
+/// What a node takes from a configuration, at its start and at each reload.
+#[derive(Clone, Debug)]
+pub struct Configured {
+    settings: Arc<Settings>,
+    stack: Arc<StackSettings>,
+    targets: Vec<Target>,
+}
+
+/// Reads it.
+///
+/// # Errors
+/// When a host does not resolve.
+pub fn configured(
+    shared: &Shared<'_>,
+    application: &Application,
+) -> Result<Configured, StartError> {
+    let address = sip_address(application)?;
+    let switch = shared.switch(application)?;
+    let proxies: Vec<SocketAddr> = shared
+        .proxies(switch, Some(&application.geo_location))?
+        .into_iter()
+        .map(|(_, at)| at)
+        .collect();
+    let access = shared.access(switch, proxies.first().copied().unwrap_or(address));
+    let settings = settings(shared, application, switch, &access)?;
+    let targets = targets(switch, &settings, &proxies, address);
+    let stack = StackSettings {
+        node: application.node_id,
+        shard: Shard(0),
+        address,
+        access,
+        origin_host: address.ip().to_string(),
+        proxies,
+        proxy_protocol: Protocol::Udp,
+    };
+    Ok(Configured { settings: Arc::new(settings), stack: Arc::new(stack), targets })
 }
 
 /// The modules of a node.
@@ -47,18 +110,12 @@ pub struct Parts<'a> {
 pub fn assemble(
     shared: &Shared<'_>,
     parts: Parts<'_>,
-) -> Result<(Vec<Box<dyn Module>>, CallManager), StartError> {
+) -> Result<(Vec<Box<dyn Module>>, Handle), StartError> {
     let application = parts.application;
     let name = application.name.to_string();
     let address = sip_address(application)?;
     let switch = shared.switch(application)?;
-    let proxies: Vec<SocketAddr> = shared
-        .proxies(switch, Some(&application.geo_location))?
-        .into_iter()
-        .map(|(_, at)| at)
-        .collect();
-    let access = shared.access(switch, proxies.first().copied().unwrap_or(address));
-    let settings = Arc::new(settings(shared, application, switch, &access)?);
+    let Configured { settings, stack, targets } = configured(shared, application)?;
     let transport = Transport::new(parts.transport.0.clone());
     let sealer = Arc::new(shared.sealer.salted(random_u64() as u32));
 
@@ -73,32 +130,15 @@ pub fn assemble(
         TransportModule::bind(&name, address, parts.transport, receivers, Arc::default())?
             .with_local(shared.local.clone());
 
-    let stack = Arc::new(StackSettings {
-        node: application.node_id,
-        shard: Shard(0),
-        address,
-        access,
-        origin_host: address.ip().to_string(),
-        proxies: proxies.clone(),
-        proxy_protocol: Protocol::Udp,
-    });
-    let checker = checker(
-        shared,
-        application,
-        switch,
-        &settings,
-        &proxies,
-        address,
-        checker_inbox,
-        &transport,
-        &calls,
-    );
+    let checker = checker(shared, application, address, targets, checker_inbox, &transport, &calls);
+    let handle =
+        Handle { calls: calls.clone(), checker: ServiceChecker::new(checker_mail.clone()) };
     let core = Core::new(CoreParts {
         authenticator: authenticator(shared, application, switch),
-        settings: settings.clone(),
+        settings,
         stack,
         sealer,
-        epoch: shared.epoch,
+        epoch: parts.epoch,
         seed: random_u64(),
     });
     let shard = CallManagerModule::new(
@@ -111,24 +151,7 @@ pub fn assemble(
         listeners(shared, &name, ServiceChecker::new(checker_mail), parts.cells, parts.records),
     );
     shared.publish(application, "node", address);
-    Ok((vec![Box::new(sockets), Box::new(shard), Box::new(checker)], calls))
-}
-
-/// Settings of a node, as its start or a reload needs them.
-///
-/// # Errors
-/// When a host does not resolve.
-pub fn settings_of(
-    shared: &Shared<'_>,
-    application: &Application,
-) -> Result<Arc<Settings>, StartError> {
-    let switch = shared.switch(application)?;
-    let proxies = shared.proxies(switch, Some(&application.geo_location))?;
-    let first = match proxies.first() {
-        Some((_, address)) => *address,
-        None => sip_address(application)?,
-    };
-    Ok(Arc::new(settings(shared, application, switch, &shared.access(switch, first))?))
+    Ok((vec![Box::new(sockets), Box::new(shard), Box::new(checker)], handle))
 }
 
 fn authenticator(shared: &Shared<'_>, application: &Application, switch: &Switch) -> Authenticator {
@@ -164,6 +187,13 @@ fn settings(
         None => Ok(default_route_point.into()),
     };
     let code = options.number_or_default("unknown-gateway-reject-code");
+    // The proxies have the last word on what they grant.
+    let expires_max = shared
+        .config
+        .applications_of(&switch.name, AppRole::SipProxy)
+        .map(|proxy| proxy.options.duration_or_default("registrar-max-timeout"))
+        .max()
+        .unwrap_or(EXPIRES_MAX);
     let strict_by_default = switch.dns.iter().any(|dn| {
         dn.object.kind == ConfigDnKind::Extension && shared.config.strict_auth(application, dn)
     });
@@ -183,7 +213,7 @@ fn settings(
             .unwrap_or(503),
         unknown_gateway_code: u16::try_from(code).unwrap_or(503),
         no_answer_timeout: options.duration_or_default("extn-no-answer-timeout"),
-        expires_max: core::time::Duration::from_secs(3600),
+        expires_max,
     })
 }
 
@@ -234,18 +264,13 @@ fn trunk(dn: &Dn) -> Option<Trunk> {
     })
 }
 
-#[expect(clippy::too_many_arguments, reason = "the parts of one checker, each of its own kind")]
-fn checker(
-    shared: &Shared<'_>,
-    application: &Application,
+/// Whom a node checks: the proxies of its data centre, and the trunks behind them.
+fn targets(
     switch: &Switch,
     settings: &Settings,
     proxies: &[SocketAddr],
     address: SocketAddr,
-    inbox: Inbox<crate::modules::service_checker::inbox::Inbox>,
-    transport: &Transport,
-    calls: &CallManager,
-) -> ServiceCheckerModule {
+) -> Vec<Target> {
     let mut targets = Vec::new();
     if let Some(dn) = switch.outbound_proxy_dn() {
         let options = &dn.object.options;
@@ -288,12 +313,27 @@ fn checker(
             is_proxy: false,
         });
     }
+    targets
+}
+
+fn checker(
+    shared: &Shared<'_>,
+    application: &Application,
+    address: SocketAddr,
+    targets: Vec<Target>,
+    inbox: Inbox<crate::modules::service_checker::inbox::Inbox>,
+    transport: &Transport,
+    calls: &CallManager,
+) -> ServiceCheckerModule {
     let core = CheckerCore::new(targets, shared.sealer.clone(), address, application.node_id);
     let (calls, board, name) = (calls.clone(), shared.board.clone(), application.name.to_string());
     let mut states: Vec<(Target, bool)> = Vec::new();
-    let listener = Box::new(move |target: &Target, in_service: bool| {
+    let listener = Box::new(move |target: &Target, standing: Standing| {
+        let in_service = standing == Standing::In;
         states.retain(|(known, _)| known != target);
-        states.push((target.clone(), in_service));
+        if standing != Standing::Gone {
+            states.push((target.clone(), in_service));
+        }
         match (&target.to, target.is_proxy) {
             (Destination::Address { remote, .. }, true) => calls.proxy(*remote, in_service),
             (Destination::Address { .. } | Destination::Flow(_) | Destination::Host { .. }, _) => {
@@ -336,6 +376,7 @@ fn listeners(
     let count = Box::new(move |counted: Counted| match counted {
         Counted::Retransmission | Counted::Repeated => counted_cells.retransmissions.increment(),
         Counted::StrayResponse | Counted::NoDialog => counted_cells.stray_responses.increment(),
+        Counted::Panicked => counted_cells.panics.increment(),
         Counted::ProxyFailover => counted_cells.node_failovers.increment(),
     });
     let node = name.to_owned();

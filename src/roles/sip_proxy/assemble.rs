@@ -10,10 +10,10 @@ use crate::base::limits::MAILBOX_LEN_MAX;
 use crate::config::{AppRole, Application, Switch};
 use crate::mesh::registrations::Options as LinkOptions;
 use crate::modules::cluster_link::handle::ClusterLink;
-use crate::modules::cluster_link::module::{ClusterLinkModule, Peer};
+use crate::modules::cluster_link::module::{ClusterLinkModule, Peer, Snapshot};
 use crate::modules::service_checker::core::{Core as CheckerCore, Target};
 use crate::modules::service_checker::handle::ServiceChecker;
-use crate::modules::service_checker::module::ServiceCheckerModule;
+use crate::modules::service_checker::module::{ServiceCheckerModule, Standing};
 use crate::modules::transport::handle::Transport;
 use crate::modules::transport::inbox::Inbox as TransportInbox;
 use crate::modules::transport::module::{Receivers, TransportModule};
@@ -42,16 +42,59 @@ pub struct Parts<'a> {
     pub cells: Cells,
 }
 
+/// What a running proxy can be told from outside.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    proxy: Proxy,
+    checker: ServiceChecker,
+    link: ClusterLink,
+}
+
+impl Handle {
+    /// Works by another configuration from now on.
+    pub fn configure(&self, configured: Configured) {
+        self.proxy.settings(configured.settings);
+        self.checker.targets(configured.targets);
+        self.link.peers(configured.peers);
+    }
+}
+
+/// What a proxy takes from a configuration, at its start and at each reload.
+#[derive(Clone, Debug)]
+pub struct Configured {
+    settings: Arc<Settings>,
+    targets: Vec<Target>,
+    peers: Vec<Peer>,
+}
+
+/// Reads it; the cluster ports of the other proxies are known already.
+///
+/// # Errors
+/// When a host does not resolve.
+pub fn configured(
+    shared: &Shared<'_>,
+    application: &Application,
+    peers: Vec<Peer>,
+) -> Result<Configured, StartError> {
+    let address = sip_address(application)?;
+    let switch = shared.switch(application)?;
+    let settings = settings(shared, application, switch, address)?;
+    let targets = targets(application, &settings);
+    Ok(Configured { settings: Arc::new(settings), targets, peers })
+}
+
 /// The modules of a proxy.
 ///
 /// # Errors
 /// When a socket cannot be had or a host does not resolve.
-pub fn assemble(shared: &Shared<'_>, parts: Parts<'_>) -> Result<Vec<Box<dyn Module>>, StartError> {
+pub fn assemble(
+    shared: &Shared<'_>,
+    parts: Parts<'_>,
+) -> Result<(Vec<Box<dyn Module>>, Handle), StartError> {
     let application = parts.application;
     let name = application.name.to_string();
     let address = sip_address(application)?;
-    let switch = shared.switch(application)?;
-    let settings = Arc::new(settings(shared, application, switch, address)?);
+    let Configured { settings, targets, peers } = configured(shared, application, parts.peers)?;
     let transport = Transport::new(parts.transport.0.clone());
     let sealer = Arc::new(shared.sealer.salted(random_u64() as u32));
 
@@ -68,19 +111,25 @@ pub fn assemble(shared: &Shared<'_>, parts: Parts<'_>) -> Result<Vec<Box<dyn Mod
         TransportModule::bind(&name, address, parts.transport, receivers, Arc::default())?
             .with_local(shared.local.clone());
 
-    let checker = checker(shared, application, &settings, checker_inbox, &transport, &proxy);
-    let link = link(shared, application, parts.cluster, parts.peers, link_inbox, &proxy);
+    let checker =
+        checker(shared, application, &settings, targets, checker_inbox, &transport, &proxy);
+    let link = link(shared, application, parts.cluster, peers, link_inbox, &proxy);
+    let handle = Handle {
+        proxy: proxy.clone(),
+        checker: ServiceChecker::new(checker_mail.clone()),
+        link: ClusterLink::new(link_mail.clone()),
+    };
     let shard = ProxyModule::new(
         &name,
-        Core::new(settings.clone(), sealer, random_u64()),
+        Core::new(settings, sealer, random_u64()),
         Ids::new(random_u64()),
         shard_inbox,
         transport,
         Some(ClusterLink::new(link_mail)),
-        listeners(shared, &settings, ServiceChecker::new(checker_mail), parts.cells),
+        listeners(shared, ServiceChecker::new(checker_mail), parts.cells),
     );
     shared.publish(application, "sip-proxy", address);
-    Ok(vec![Box::new(sockets), Box::new(shard), Box::new(checker), Box::new(link)])
+    Ok((vec![Box::new(sockets), Box::new(shard), Box::new(checker), Box::new(link)], handle))
 }
 
 fn settings(
@@ -119,14 +168,8 @@ fn settings(
     })
 }
 
-fn checker(
-    shared: &Shared<'_>,
-    application: &Application,
-    settings: &Settings,
-    inbox: Inbox<crate::modules::service_checker::inbox::Inbox>,
-    transport: &Transport,
-    proxy: &Proxy,
-) -> ServiceCheckerModule {
+/// Whom a proxy checks: the nodes.
+fn targets(application: &Application, settings: &Settings) -> Vec<Target> {
     let options = &application.options;
     let mut targets = Vec::new();
     for node in &settings.nodes {
@@ -146,13 +189,25 @@ fn checker(
             });
         }
     }
+    targets
+}
+
+fn checker(
+    shared: &Shared<'_>,
+    application: &Application,
+    settings: &Settings,
+    targets: Vec<Target>,
+    inbox: Inbox<crate::modules::service_checker::inbox::Inbox>,
+    transport: &Transport,
+    proxy: &Proxy,
+) -> ServiceCheckerModule {
     let core = CheckerCore::new(targets, shared.sealer.clone(), settings.address, settings.id);
     let proxy = proxy.clone();
     let mut up: Vec<(Box<str>, SocketAddr)> = Vec::new();
-    let listener = Box::new(move |target: &Target, in_service: bool| {
+    let listener = Box::new(move |target: &Target, standing: Standing| {
         let Destination::Address { remote, .. } = target.to else { return };
         up.retain(|(name, at)| *name != target.name || *at != remote);
-        if in_service {
+        if standing == Standing::In {
             up.push((target.name.clone(), remote));
         }
         let primary = up.iter().find(|(name, _)| *name == target.name).map(|(_, at)| *at);
@@ -186,11 +241,13 @@ fn link(
         reasons: vec!["registrations of the other proxies are not loaded yet".to_owned()],
         ..AppState::of(&name, "cluster")
     });
+    let path = shared.data_dir.join(format!("registrations-{}", application.name));
     ClusterLinkModule::new(
         options,
         listener,
         peers,
         inbox,
+        Snapshot::new(&path, shared.clock),
         Box::new(move |entry| proxy.binding(entry)),
         Box::new(move |ready, reason| {
             let reasons = if ready { Vec::new() } else { vec![reason] };
@@ -199,18 +256,8 @@ fn link(
     )
 }
 
-fn listeners(
-    shared: &Shared<'_>,
-    settings: &Arc<Settings>,
-    checker: ServiceChecker,
-    cells: Cells,
-) -> Listeners {
-    let nodes = settings.nodes.clone();
-    let suspect = Box::new(move |id: NodeId| {
-        for address in nodes.iter().filter(|node| node.id == id).flat_map(|node| &node.addresses) {
-            checker.suspect(*address);
-        }
-    });
+fn listeners(shared: &Shared<'_>, checker: ServiceChecker, cells: Cells) -> Listeners {
+    let suspect = Box::new(move |address: SocketAddr| checker.suspect(address));
     let count = Box::new(move |counted: Counted| match counted {
         Counted::Refused(status) => {
             cells.response("UNKNOWN", status, crate::observe::families::Direction::Out)
@@ -221,13 +268,15 @@ fn listeners(
         Counted::StrayResponse => cells.stray_responses.increment(),
         Counted::NodeFailover => cells.node_failovers.increment(),
         Counted::Registered => {}
+        Counted::Panicked => cells.panics.increment(),
     });
-    let (board, settings) = (shared.board.clone(), settings.clone());
-    let publish = Box::new(move |core: &Core, now| board.publish(view(core, &settings, now)));
+    let board = shared.board.clone();
+    let publish = Box::new(move |core: &Core, now| board.publish(view(core, now)));
     Listeners { suspect, count, publish }
 }
 
-fn view(core: &Core, settings: &Settings, now: crate::base::time::Instant) -> AppState {
+fn view(core: &Core, now: crate::base::time::Instant) -> AppState {
+    let settings = core.settings();
     let in_service = core.nodes_in_service();
     let reasons = if in_service == 0 { vec!["no node in service".to_owned()] } else { Vec::new() };
     let registrations: Vec<RegistrationView> = core

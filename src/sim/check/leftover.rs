@@ -108,7 +108,8 @@ fn outcomes(view: &View<'_>, findings: &mut Vec<Finding>) {
     let setup = view.world.setup();
     let harmless =
         matches!(setup.profile, Profile::Clean | Profile::Duplicating | Profile::Reordering)
-            && setup.kills.is_empty();
+            && setup.kills.is_empty()
+            && setup.breaks == 0;
     for plan in &setup.plans {
         let outcome = view.world.outcome(plan.id);
         let what = match outcome {

@@ -50,6 +50,12 @@ impl ClientNonInvite {
         matches!(self.state, State::Trying { .. } | State::Proceeding { .. })
     }
 
+    /// Whether it is over.
+    #[must_use]
+    pub const fn is_terminated(&self) -> bool {
+        matches!(self.state, State::Terminated)
+    }
+
     /// When `on_time` must be called next.
     #[must_use]
     pub fn next_deadline(&self) -> Instant {

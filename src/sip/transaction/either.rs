@@ -66,6 +66,15 @@ impl Server {
         }
     }
 
+    /// Whether it is over.
+    #[must_use]
+    pub const fn is_terminated(&self) -> bool {
+        match self {
+            Self::Invite(machine) => machine.is_terminated(),
+            Self::NonInvite(machine) => machine.is_terminated(),
+        }
+    }
+
     /// When `on_time` must be called next.
     #[must_use]
     pub fn next_deadline(&self) -> Instant {
@@ -109,6 +118,15 @@ impl Client {
         match self {
             Self::Invite(machine) => machine.on_time(now),
             Self::NonInvite(machine) => machine.on_time(now),
+        }
+    }
+
+    /// Whether it is over.
+    #[must_use]
+    pub const fn is_terminated(&self) -> bool {
+        match self {
+            Self::Invite(machine) => machine.is_terminated(),
+            Self::NonInvite(machine) => machine.is_terminated(),
         }
     }
 

@@ -44,6 +44,12 @@ impl ServerInvite {
         matches!(self.state, State::Proceeding { .. })
     }
 
+    /// Whether it is over.
+    #[must_use]
+    pub const fn is_terminated(&self) -> bool {
+        matches!(self.state, State::Terminated)
+    }
+
     /// When `on_time` must be called next.
     #[must_use]
     pub fn next_deadline(&self) -> Instant {

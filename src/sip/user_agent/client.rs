@@ -62,7 +62,16 @@ pub(super) struct ClientTransaction {
 }
 
 impl ClientTransaction {
-    fn next_deadline(&self) -> Instant {
+    /// Whether nothing was heard of it and it is not what ends a dialog.
+    pub(super) fn is_unheard(&self) -> bool {
+        !self.heard && self.draft.method != Method::Bye
+    }
+
+    pub(super) const fn is_terminated(&self) -> bool {
+        self.machine.is_terminated()
+    }
+
+    pub(super) fn next_deadline(&self) -> Instant {
         let machine = self.machine.next_deadline();
         let cancel =
             self.cancel.as_ref().map_or(Instant::NEVER, |(machine, _)| machine.next_deadline());
@@ -100,6 +109,7 @@ impl Stack {
                 cancel: None,
             }
         })?;
+        self.touch(Wake::Client(slot));
         if let Some(leg) = leg {
             self.hold_leg(leg);
         }
@@ -260,6 +270,7 @@ impl Stack {
             cx.count(Counted::StrayResponse);
             return self.on_orphan(message, cx);
         };
+        self.touch(Wake::Client(slot));
         if self.clients.get(slot).is_some_and(|found| attempt + 1 < found.tried.len()) {
             return self.on_late_response(slot, attempt, message, cx);
         }
@@ -536,6 +547,7 @@ impl Stack {
             ..Leg::new(dialog, LegState::Established, random)
         });
         if let Some(stranger) = stranger {
+            self.touch(Wake::Leg(stranger));
             self.hang_up(stranger, &Cause::code(487), cx);
             self.settle_leg(stranger, cx);
         }

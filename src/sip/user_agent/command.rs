@@ -22,6 +22,7 @@ impl Stack {
         let random = cx.ids.next_u64();
         let leg =
             self.legs.insert_with(|_| Leg::new(Dialog::default(), LegState::Calling, random))?;
+        self.touch_leg(leg);
         let word = self.leg_word(leg);
         let dialog = Dialog {
             call_id: self.sealer.seal(Kind::CallId, word).as_str().into(),
@@ -109,6 +110,7 @@ impl Stack {
 
     /// Carries out one command of the call.
     pub fn command(&mut self, leg: Slot, command: LegCommand, cx: &mut Cx<'_>) {
+        self.touch_leg(leg);
         match command {
             LegCommand::Progress { code, body } => self.progress(leg, code, body.as_ref(), cx),
             LegCommand::Answer { body } | LegCommand::AcceptUpdate { body } => {

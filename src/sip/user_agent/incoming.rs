@@ -63,6 +63,7 @@ impl Stack {
         self.answer(server, if invite.is_some() { 200 } else { 481 }, &[], cx);
         let Some(found) = invite.and_then(|invite| self.servers.get(invite)) else { return };
         let (Some(leg), true) = (found.leg, found.is_open()) else { return };
+        self.touch_leg(leg);
         self.refuse_offered(leg, &Cause::code(487), cx);
         let cause = Cause { code: 487, text: "".into(), reason };
         if let Some(found) = self.legs.get_mut(leg)

@@ -15,6 +15,7 @@ mod description;
 pub mod dialog;
 mod incoming;
 mod leg;
+mod mend;
 mod server;
 mod stack;
 mod within;

@@ -58,6 +58,7 @@ impl Stack {
     ) -> Option<Slot> {
         let slot = self.servers.insert(ServerTransaction::new(key, request, flow))?;
         self.by_key.insert(key, slot);
+        self.touch(Wake::Server(slot));
         Some(slot)
     }
 
@@ -87,6 +88,7 @@ impl Stack {
         answer: &Answer<'_>,
         cx: &mut Cx<'_>,
     ) -> Option<Bytes> {
+        self.touch(Wake::Server(server));
         let found = self.servers.get_mut(server)?;
         let tag = if answer.status == 100 { "" } else { answer.tag };
         let mut writer = response_to(
@@ -118,6 +120,7 @@ impl Stack {
 
     /// A request of a transaction that stands: a repetition or an ACK.
     pub(super) fn on_known(&mut self, server: Slot, method: Method, cx: &mut Cx<'_>) {
+        self.touch(Wake::Server(server));
         let Some(found) = self.servers.get_mut(server) else { return };
         let is_ack = method == Method::Ack;
         let steps =
@@ -175,6 +178,21 @@ impl Stack {
         if at != Instant::NEVER {
             cx.out.push(Action::Arm(Wake::Server(server), at));
         }
+    }
+
+    pub(super) fn repeat_response(&mut self, server: Slot, cx: &mut Cx<'_>) {
+        if self.servers.get(server).is_some_and(|found| !found.machine.is_terminated()) {
+            self.carry_out(server, Actions::of(&[Step::SendResponse]), cx);
+        }
+    }
+
+    /// After a turn that panicked: armed anew, or freed.
+    pub(super) fn mend_server(&mut self, server: Slot, cx: &mut Cx<'_>) {
+        let over = self.servers.get(server).is_some_and(|found| found.machine.is_terminated());
+        if over {
+            self.carry_out(server, Actions::of(&[Step::Terminated]), cx);
+        }
+        self.settle_server(server, cx);
     }
 
     /// One transaction less refers to a leg.

@@ -92,6 +92,8 @@ pub enum Counted {
     NoDialog,
     /// A request went to another proxy.
     ProxyFailover,
+    /// A turn panicked.
+    Panicked,
 }
 
 /// Inputs of a turn besides the event.
@@ -126,6 +128,8 @@ pub struct Stack {
     pub(super) by_key: HashMap<TransactionKey, Slot>,
     pub(super) proxies_down: Vec<SocketAddr>,
     pub(super) next_proxy: usize,
+    /// What the turn works on, for the case that it panics.
+    pub(super) touched: Vec<Wake>,
     pub(super) seed: u64,
 }
 
@@ -144,12 +148,20 @@ impl Stack {
             by_key: HashMap::new(),
             proxies_down: Vec::new(),
             next_proxy: 0,
+            touched: Vec::new(),
             seed,
         }
     }
 
+    /// Other settings; own node, shard and address must be the same.
+    pub fn settings(&mut self, settings: Arc<Settings>) {
+        self.proxies_down.retain(|proxy| settings.proxies.contains(proxy));
+        self.settings = settings;
+    }
+
     /// A message came.
     pub fn packet(&mut self, packet: Packet, cx: &mut Cx<'_>) {
+        self.begin();
         if packet.message.is_request() {
             self.on_request(packet, cx);
         } else {
@@ -159,6 +171,8 @@ impl Stack {
 
     /// A deadline has come.
     pub fn wake(&mut self, wake: Wake, cx: &mut Cx<'_>) {
+        self.begin();
+        self.touch(wake);
         match wake {
             Wake::Leg(slot) => self.wake_leg(slot, cx),
             Wake::Client(slot) => self.wake_client(slot, cx),
@@ -169,6 +183,8 @@ impl Stack {
     /// A message could not be sent.
     pub fn send_failed(&mut self, sender: Sender, cx: &mut Cx<'_>) {
         let (_, slot) = Slot::from_word(sender.0);
+        self.begin();
+        self.touch(Wake::Client(slot));
         self.on_send_failed(slot, cx);
     }
 

@@ -23,6 +23,7 @@ impl Stack {
             self.no_dialog(packet.message, key, packet.flow, cx);
             return;
         };
+        self.touch_leg(leg);
         let method = packet.message.method();
         if method == Method::Ack {
             self.on_ack(leg, &packet.message, cx);

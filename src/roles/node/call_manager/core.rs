@@ -4,7 +4,7 @@
 use super::settings::Settings;
 use crate::base::flow::Outbound;
 use crate::base::flow::Sender;
-use crate::base::id::{ConnId, Ids, Shard, Slot};
+use crate::base::id::{CallUuid, ConnId, Ids, Shard, Slot};
 use crate::base::leg::{Cause, LegCommand, LegEvent};
 use crate::base::limits::CALLS_PER_SHARD_MAX;
 use crate::base::outbox::Outbox;
@@ -39,8 +39,8 @@ pub enum Event {
     Proxy(SocketAddr, bool),
     /// The node takes calls, or drains.
     Ready(bool),
-    /// The configuration was changed.
-    Settings(Arc<Settings>),
+    /// The configuration was changed: settings of calls and of the stack.
+    Settings(Arc<Settings>, Arc<user_agent::Settings>),
 }
 
 /// What is to wake up.
@@ -177,7 +177,10 @@ impl Core {
             }
             Event::Proxy(proxy, in_service) => self.stack.proxy(proxy, in_service),
             Event::Ready(ready) => self.ready = ready,
-            Event::Settings(settings) => self.settings = settings,
+            Event::Settings(settings, stack) => {
+                self.settings = settings;
+                self.stack.settings(stack);
+            }
         }
         self.drain(cx);
     }
@@ -215,7 +218,10 @@ impl Core {
         match event {
             user_agent::Event::Incoming(leg, packet) => self.on_incoming(leg, &packet, cx),
             user_agent::Event::Request(server, packet) => self.on_request(server, &packet, cx),
-            user_agent::Event::Leg(leg, event) => self.on_leg(leg, event, cx),
+            user_agent::Event::Leg(leg, event) => {
+                self.stack.touch_leg(leg);
+                self.on_leg(leg, event, cx);
+            }
             user_agent::Event::Freed(leg) => {
                 self.by_leg.remove(&leg);
             }
@@ -233,6 +239,7 @@ impl Core {
 
     fn on_no_answer(&mut self, call: Slot, cx: &mut Cx<'_>) {
         let Some(entry) = self.calls.get_mut(call) else { return };
+        self.stack.touch_leg(entry.caller);
         if entry.call.state() != crate::call::two_party::State::Connected {
             let mut actions = Vec::new();
             entry.call.on_release(Cause::with_q850(480, 19, "no answer"), cx.now, &mut actions);
@@ -246,8 +253,8 @@ impl Core {
             match action {
                 CallAction::ToLeg(party, command) => self.tell_leg(call, party, command, cx),
                 CallAction::Ended(record) => {
-                    self.calls.remove(call);
                     cx.out.push(Action::Record(record));
+                    self.calls.remove(call);
                 }
             }
         }
@@ -261,6 +268,56 @@ impl Core {
         };
         if let Some(leg) = leg {
             self.with_stack(cx, |stack, cx| stack.command(leg, command, cx));
+        }
+    }
+
+    /// After a turn that panicked: the call that it worked on is ended and its debts
+    /// are settled, everything else goes on. Gives its CallUUID.
+    pub fn on_panic(&mut self, cx: &mut Cx<'_>) -> Option<CallUuid> {
+        cx.out.push(Action::Count(Counted::Panicked));
+        self.keep_decided(cx);
+        let mut legs = self.stack.touched_legs();
+        let call = legs.iter().find_map(|leg| Some(self.by_leg.get(leg)?.0));
+        let mut uuid = None;
+        if let Some((slot, entry)) = call.and_then(|call| Some((call, self.calls.get_mut(call)?))) {
+            uuid = Some(entry.call.uuid);
+            legs.extend([Some(entry.caller), entry.callee].into_iter().flatten());
+            let mut actions = Vec::new();
+            entry.call.on_broken(cx.now, &mut actions);
+            self.apply(slot, actions, cx);
+        }
+        let cause = Cause::code(500);
+        self.with_stack(cx, |stack, cx| {
+            for leg in &legs {
+                stack.end_leg(*leg, &cause, cx);
+            }
+            stack.mend(&legs, cx);
+        });
+        self.drain(cx);
+        for leg in legs {
+            if self.stack.leg_state(leg).is_none() {
+                self.by_leg.remove(&leg);
+            }
+        }
+        uuid
+    }
+
+    /// What the stack had decided before the panic goes out, except what is for a
+    /// call.
+    fn keep_decided(&mut self, cx: &mut Cx<'_>) {
+        for action in self.stack_out.drain() {
+            match action {
+                user_agent::Action::Send(outbound) => cx.out.push(Action::Send(outbound)),
+                user_agent::Action::Arm(wake, at) => {
+                    cx.out.push(Action::Arm(Wake::Stack(wake), at))
+                }
+                user_agent::Action::Suspect(proxy) => cx.out.push(Action::Suspect(proxy)),
+                user_agent::Action::Count(counted) => cx.out.push(Action::Count(counted)),
+                user_agent::Action::Up(user_agent::Event::Freed(leg)) => {
+                    self.by_leg.remove(&leg);
+                }
+                user_agent::Action::Up(_) => {}
+            }
         }
     }
 

@@ -1,8 +1,11 @@
 //! What others may say to a Call Manager shard.
 
 use super::inbox::Inbox;
+use super::settings::Settings;
 use crate::runtime::mailbox::{Class, Mail};
+use crate::sip::user_agent::Settings as StackSettings;
 use core::net::SocketAddr;
+use std::sync::Arc;
 
 /// A Call Manager shard, from outside.
 #[derive(Clone, Debug)]
@@ -33,7 +36,7 @@ impl CallManager {
     }
 
     /// Gives the shard other settings; calls in progress keep what they have.
-    pub fn settings(&self, settings: std::sync::Arc<super::settings::Settings>) {
-        let _ = self.mail.send(Class::Internal, Inbox::Settings(settings));
+    pub fn settings(&self, settings: Arc<Settings>, stack: Arc<StackSettings>) {
+        let _ = self.mail.send(Class::Internal, Inbox::Settings(settings, stack));
     }
 }

@@ -1,7 +1,10 @@
 //! What a Call Manager shard is told.
 
+use super::settings::Settings;
 use crate::modules::transport::core::Event as TransportEvent;
+use crate::sip::user_agent::Settings as StackSettings;
 use core::net::SocketAddr;
+use std::sync::Arc;
 
 /// One message to a Call Manager shard.
 #[derive(Debug)]
@@ -14,8 +17,8 @@ pub enum Inbox {
     Proxy(SocketAddr, bool),
     /// The node takes calls, or drains.
     Ready(bool),
-    /// The configuration was changed.
-    Settings(std::sync::Arc<super::settings::Settings>),
+    /// The configuration was changed: settings of calls and of the stack.
+    Settings(Arc<Settings>, Arc<StackSettings>),
 }
 
 impl From<TransportEvent> for Inbox {

@@ -11,8 +11,10 @@ use crate::call::record::CallRecord;
 use crate::modules::transport::core::Event as TransportEvent;
 use crate::modules::transport::handle::Transport;
 use crate::runtime::clock::Clock;
+use crate::runtime::guard::{Panics, caught};
 use crate::runtime::mailbox::Inbox as Mailbox;
 use crate::runtime::module::Module;
+use crate::runtime::pause::Pause;
 use crate::runtime::timer_wheel::TimerWheel;
 use crate::runtime::waker::ThreadWaker;
 use crate::sip::user_agent::Counted;
@@ -44,7 +46,9 @@ pub struct CallManagerModule {
     transport: Transport,
     listeners: Listeners,
     wheel: TimerWheel<Wake>,
+    pause: Pause,
     out: Outbox<Action>,
+    panics: Panics,
     next_publish: Instant,
 }
 
@@ -69,14 +73,21 @@ impl CallManagerModule {
             transport,
             listeners,
             wheel: TimerWheel::new(),
+            pause: Pause::default(),
             out: Outbox::new(OUTBOX_LEN_MAX),
+            panics: Panics::default(),
             next_publish: Instant::ZERO,
         }
     }
 
     fn on(&mut self, event: Event, now: Instant, sends: &mut Vec<Outbound>) {
         let wall = self.clock.wall();
-        self.core.on(event, &mut Cx { now, wall, ids: &mut self.ids, out: &mut self.out });
+        let mut cx = Cx { now, wall, ids: &mut self.ids, out: &mut self.out };
+        if let Err(panicked) = caught(|| self.core.on(event, &mut cx)) {
+            let interaction_id = self.core.on_panic(&mut cx).map(|uuid| uuid.to_string());
+            tracing::error!(node = %self.name, interaction_id, %panicked, "a turn panicked: the call that it worked on is ended");
+            self.panics.note(&panicked, now);
+        }
         for action in self.out.drain() {
             match action {
                 Action::Send(outbound) => sends.push(outbound),
@@ -97,12 +108,11 @@ impl Module for CallManagerModule {
     fn turn(&mut self, now: Instant) -> usize {
         let mut sends = Vec::new();
         let mut due = Vec::new();
-        self.wheel.expire(now, &mut due);
+        if self.pause.lets_expire(now, self.wheel.next()) {
+            self.wheel.expire(now, &mut due);
+        }
         let mut batch = Vec::new();
         let work = due.len() + self.inbox.take(&mut batch, TURN_BATCH_LEN);
-        for wake in due {
-            self.on(Event::Wake(wake), now, &mut sends);
-        }
         for message in batch {
             let event = match message {
                 Inbox::Transport(event) => match *event {
@@ -112,9 +122,12 @@ impl Module for CallManagerModule {
                 Inbox::Trunk(name, in_service) => Event::Trunk(name, in_service),
                 Inbox::Proxy(address, in_service) => Event::Proxy(address, in_service),
                 Inbox::Ready(ready) => Event::Ready(ready),
-                Inbox::Settings(settings) => Event::Settings(settings),
+                Inbox::Settings(settings, stack) => Event::Settings(settings, stack),
             };
             self.on(event, now, &mut sends);
+        }
+        for wake in due {
+            self.on(Event::Wake(wake), now, &mut sends);
         }
         self.transport.send(&mut sends);
         if now >= self.next_publish {
@@ -125,7 +138,7 @@ impl Module for CallManagerModule {
     }
 
     fn next_deadline(&self) -> Instant {
-        self.wheel.next().min(self.next_publish)
+        self.pause.next(self.wheel.next()).min(self.next_publish)
     }
 
     fn set_waker(&mut self, waker: &Arc<ThreadWaker>) {

@@ -32,6 +32,8 @@ pub enum Event {
     Binding(Entry),
     /// Bindings may have expired.
     Expire,
+    /// The configuration was changed; own id, shard and address must be the same.
+    Settings(Arc<Settings>),
 }
 
 /// What a shard wants done.
@@ -66,6 +68,8 @@ pub enum Counted {
     NodeFailover,
     /// A registration was stored.
     Registered,
+    /// A turn panicked.
+    Panicked,
 }
 
 /// Inputs of a turn besides the event.
@@ -95,6 +99,8 @@ pub struct Core {
     pub(super) transactions: Slab<Transaction>,
     pub(super) by_key: HashMap<TransactionKey, Slot>,
     pub(super) seed: u64,
+    /// What the turn works on, for the case that it panics.
+    pub(super) touched: Option<Slot>,
 }
 
 impl Core {
@@ -109,11 +115,13 @@ impl Core {
             transactions: Slab::new(TRANSACTIONS_PER_SHARD_MAX),
             by_key: HashMap::new(),
             seed,
+            touched: None,
         }
     }
 
     /// One event.
     pub fn on(&mut self, event: Event, cx: &mut Cx<'_>) {
+        self.touched = None;
         match event {
             Event::Packet(packet) if packet.message.is_request() => self.on_request(packet, cx),
             Event::Packet(packet) => self.on_response(&packet, cx),
@@ -128,10 +136,20 @@ impl Core {
             Event::Binding(entry) => {
                 self.registrar.apply(entry, cx.now);
             }
+            Event::Settings(settings) => {
+                self.nodes.configure(&settings);
+                self.settings = settings;
+            }
             Event::Expire => {
                 self.registrar.on_timer(cx.now);
             }
         }
+    }
+
+    /// What it works by.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Transactions in progress.

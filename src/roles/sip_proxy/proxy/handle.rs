@@ -1,10 +1,12 @@
 //! What others may say to a proxy shard.
 
 use super::inbox::Inbox;
+use super::settings::Settings;
 use crate::base::id::NodeId;
 use crate::runtime::mailbox::{Class, Mail};
 use crate::sip::registrar::Entry;
 use core::net::SocketAddr;
+use std::sync::Arc;
 
 /// A proxy shard, from outside.
 #[derive(Clone, Debug)]
@@ -22,6 +24,11 @@ impl Proxy {
     /// The address of a node's primary, `None` when it has none in service.
     pub fn node(&self, id: NodeId, primary: Option<SocketAddr>) {
         let _ = self.mail.send(Class::Internal, Inbox::Node(id, primary));
+    }
+
+    /// Gives the shard other settings.
+    pub fn settings(&self, settings: Arc<Settings>) {
+        let _ = self.mail.send(Class::Internal, Inbox::Settings(settings));
     }
 
     /// What another proxy has registered or removed.

@@ -1,9 +1,11 @@
 //! What a proxy shard is told.
 
+use super::settings::Settings;
 use crate::base::id::NodeId;
 use crate::modules::transport::core::Event as TransportEvent;
 use crate::sip::registrar::Entry;
 use core::net::SocketAddr;
+use std::sync::Arc;
 
 /// One message to a proxy shard.
 #[derive(Debug)]
@@ -14,6 +16,8 @@ pub enum Inbox {
     Node(NodeId, Option<SocketAddr>),
     /// What another proxy has registered or removed.
     Binding(Box<Entry>),
+    /// The configuration was changed.
+    Settings(Arc<Settings>),
 }
 
 impl From<TransportEvent> for Inbox {

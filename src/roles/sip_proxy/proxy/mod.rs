@@ -13,6 +13,7 @@ pub mod core;
 mod forward;
 pub mod handle;
 pub mod inbox;
+mod mend;
 pub mod module;
 pub mod nodes;
 mod register;

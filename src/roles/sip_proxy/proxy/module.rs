@@ -3,17 +3,20 @@
 use super::core::{Action, Core, Counted, Cx, Event};
 use super::inbox::Inbox;
 use crate::base::flow::Outbound;
-use crate::base::id::{Ids, NodeId, Slot};
+use crate::base::id::{Ids, Slot};
 use crate::base::limits::{OUTBOX_LEN_MAX, TURN_BATCH_LEN};
 use crate::base::outbox::Outbox;
 use crate::base::time::{Duration, Instant};
 use crate::modules::cluster_link::handle::ClusterLink;
 use crate::modules::transport::core::Event as TransportEvent;
 use crate::modules::transport::handle::Transport;
+use crate::runtime::guard::{Panics, caught};
 use crate::runtime::mailbox::Inbox as Mailbox;
 use crate::runtime::module::Module;
+use crate::runtime::pause::Pause;
 use crate::runtime::timer_wheel::TimerWheel;
 use crate::runtime::waker::ThreadWaker;
+use core::net::SocketAddr;
 use std::sync::Arc;
 
 /// How often the shard shows its state.
@@ -24,8 +27,8 @@ pub type Publish = Box<dyn FnMut(&Core, Instant) + Send>;
 
 /// What the shard's surroundings hear from it.
 pub struct Listeners {
-    /// A node stayed silent.
-    pub suspect: Box<dyn FnMut(NodeId) + Send>,
+    /// A node stayed silent, by the address of its primary or backup.
+    pub suspect: Box<dyn FnMut(SocketAddr) + Send>,
     /// Something to count.
     pub count: Box<dyn FnMut(Counted) + Send>,
     /// The state to be shown, now and then.
@@ -42,7 +45,9 @@ pub struct ProxyModule {
     link: Option<ClusterLink>,
     listeners: Listeners,
     wheel: TimerWheel<Slot>,
+    pause: Pause,
     out: Outbox<Action>,
+    panics: Panics,
     next_publish: Instant,
     next_expiry: Instant,
 }
@@ -68,14 +73,21 @@ impl ProxyModule {
             link,
             listeners,
             wheel: TimerWheel::new(),
+            pause: Pause::default(),
             out: Outbox::new(OUTBOX_LEN_MAX),
+            panics: Panics::default(),
             next_publish: Instant::ZERO,
             next_expiry: Instant::ZERO,
         }
     }
 
     fn on(&mut self, event: Event, now: Instant, sends: &mut Vec<Outbound>) {
-        self.core.on(event, &mut Cx { now, ids: &mut self.ids, out: &mut self.out });
+        let mut cx = Cx { now, ids: &mut self.ids, out: &mut self.out };
+        if let Err(panicked) = caught(|| self.core.on(event, &mut cx)) {
+            let call_id = self.core.on_panic(&mut cx);
+            tracing::error!(node = %self.name, ?call_id, %panicked, "a turn panicked: the request that it worked on is ended");
+            self.panics.note(&panicked, now);
+        }
         for action in self.out.drain() {
             match action {
                 Action::Send(outbound) => sends.push(outbound),
@@ -85,7 +97,12 @@ impl ProxyModule {
                         link.share(entry);
                     }
                 }
-                Action::Suspect(node) => (self.listeners.suspect)(node),
+                Action::Suspect(id) => {
+                    let known = self.core.settings().node(id);
+                    for address in known.into_iter().flat_map(|node| &node.addresses) {
+                        (self.listeners.suspect)(*address);
+                    }
+                }
                 Action::Count(counted) => (self.listeners.count)(counted),
             }
         }
@@ -100,12 +117,11 @@ impl Module for ProxyModule {
     fn turn(&mut self, now: Instant) -> usize {
         let mut sends = Vec::new();
         let mut due = Vec::new();
-        self.wheel.expire(now, &mut due);
+        if self.pause.lets_expire(now, self.wheel.next()) {
+            self.wheel.expire(now, &mut due);
+        }
         let mut batch = Vec::new();
         let work = due.len() + self.inbox.take(&mut batch, TURN_BATCH_LEN);
-        for slot in due {
-            self.on(Event::Wake(slot), now, &mut sends);
-        }
         for message in batch {
             let event = match message {
                 Inbox::Transport(event) => match *event {
@@ -114,8 +130,12 @@ impl Module for ProxyModule {
                 },
                 Inbox::Node(id, primary) => Event::Node(id, primary),
                 Inbox::Binding(entry) => Event::Binding(*entry),
+                Inbox::Settings(settings) => Event::Settings(settings),
             };
             self.on(event, now, &mut sends);
+        }
+        for slot in due {
+            self.on(Event::Wake(slot), now, &mut sends);
         }
         if now >= self.next_expiry {
             self.next_expiry = now + Duration::from_secs(1);
@@ -130,7 +150,7 @@ impl Module for ProxyModule {
     }
 
     fn next_deadline(&self) -> Instant {
-        self.wheel.next().min(self.next_expiry).min(self.next_publish)
+        self.pause.next(self.wheel.next()).min(self.next_expiry).min(self.next_publish)
     }
 
     fn set_waker(&mut self, waker: &Arc<ThreadWaker>) {

@@ -32,6 +32,16 @@ impl Nodes {
         Self { states }
     }
 
+    /// Takes the nodes of another configuration; those known keep their state.
+    pub fn configure(&mut self, settings: &Settings) {
+        let mut new = Self::new(settings);
+        for state in &mut new.states {
+            let known = self.states.iter().find(|known| known.id == state.id);
+            state.primary = known.and_then(|known| known.primary);
+        }
+        *self = new;
+    }
+
     /// Notes the address of a node's primary, `None` when it has none in service.
     pub fn set(&mut self, id: NodeId, primary: Option<SocketAddr>) {
         if let Some(state) = self.states.iter_mut().find(|state| state.id == id) {

@@ -80,6 +80,7 @@ impl Core {
 
     /// A request whose transaction stands: a repetition, or the ACK of a refusal.
     fn on_known(&mut self, slot: Slot, method: Method, cx: &mut Cx<'_>) {
+        self.touched = Some(slot);
         cx.count(Counted::Retransmission);
         let Some(transaction) = self.transactions.get_mut(slot) else { return };
         if method == Method::Ack {
@@ -120,6 +121,7 @@ impl Core {
             self.answer_statelessly(message, flow, 481, b"", cx);
             return;
         };
+        self.touched = Some(slot);
         self.answer_statelessly(message, flow, 200, b"", cx);
         self.cancel_branches(slot, true, cx);
         self.settle(slot, cx);
@@ -162,6 +164,7 @@ impl Core {
         let Some(slot) = self.transactions.insert(transaction) else {
             return;
         };
+        self.touched = Some(slot);
         self.by_key.insert(key, slot);
         match route {
             Route::Targets(lists) => {
@@ -259,9 +262,10 @@ impl Core {
         let steps = transaction.server.on_answer(status, cx.now);
         for step in steps {
             if step == Step::SendResponse {
+                // Kept before it is sent: a turn that panics here still can repeat it.
+                transaction.response = Some(bytes.clone());
                 let to = Destination::Flow(transaction.flow);
                 cx.out.push(Action::Send(Outbound { to, bytes: bytes.clone(), sender: None }));
-                transaction.response = Some(bytes.clone());
             }
         }
     }

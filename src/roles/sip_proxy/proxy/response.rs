@@ -51,6 +51,7 @@ impl Core {
             return;
         };
         let (slot, number) = slot_and_branch(word);
+        self.touched = Some(slot);
         let now = cx.now;
         let Some(branch) =
             self.transactions.get_mut(slot).and_then(|found| found.branches.get_mut(number))
@@ -284,6 +285,7 @@ impl Core {
 
     pub(super) fn on_send_failed(&mut self, sender: Sender, cx: &mut Cx<'_>) {
         let (slot, number) = slot_and_branch(sender.0);
+        self.touched = Some(slot);
         let Some(branch) =
             self.transactions.get_mut(slot).and_then(|found| found.branches.get_mut(number))
         else {
@@ -312,6 +314,7 @@ impl Core {
             .take(MOVED_PER_STEP_MAX)
             .collect();
         for (slot, number) in waiting {
+            self.touched = Some(slot);
             self.on_branch_gone(slot, number, 408, cx);
             self.settle(slot, cx);
         }
@@ -376,6 +379,7 @@ impl Core {
     }
 
     pub(super) fn on_wake(&mut self, slot: Slot, cx: &mut Cx<'_>) {
+        self.touched = Some(slot);
         let now = cx.now;
         let Some(transaction) = self.transactions.get_mut(slot) else { return };
         if now >= transaction.trying_at {

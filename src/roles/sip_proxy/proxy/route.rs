@@ -3,7 +3,7 @@
 
 use super::core::{Core, Counted, Cx};
 use super::transaction::Target;
-use crate::base::flow::{Destination, Flow, Protocol};
+use crate::base::flow::{ConnectionId, Destination, Flow, Protocol};
 use crate::base::id::{LegWord, NodeId};
 use crate::base::limits::FORK_WIDTH_MAX;
 use crate::base::seal::Kind;
@@ -195,8 +195,10 @@ impl Core {
     fn look_up(&self, dn: &str, now: Instant) -> Route {
         let mut lists: Vec<(u16, Vec<Target>)> = Vec::new();
         for binding in self.registrar.lookup(dn, now).take(FORK_WIDTH_MAX) {
-            let own_stream =
-                binding.proxy == self.settings.id && binding.source.protocol.is_reliable();
+            // A binding of before a restart has no connection any more.
+            let own_stream = binding.proxy == self.settings.id
+                && binding.source.connection != ConnectionId::default()
+                && binding.source.protocol.is_reliable();
             let to = if own_stream {
                 Some(Destination::Flow(binding.source))
             } else {
