@@ -59,29 +59,6 @@ impl Gauge {
     }
 }
 
-/// The longest of many spans, in nanoseconds.
-#[derive(Debug, Default)]
-pub struct Longest(AtomicU64);
-
-impl Longest {
-    /// Nothing measured.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self(AtomicU64::new(0))
-    }
-
-    /// Keeps the span if it is the longest so far.
-    pub fn observe(&self, span: Duration) {
-        self.0.fetch_max(nanoseconds(span), Ordering::Relaxed);
-    }
-
-    /// The longest span so far.
-    #[must_use]
-    pub fn get(&self) -> Duration {
-        Duration::from_nanos(self.0.load(Ordering::Relaxed))
-    }
-}
-
 /// How many spans were how long. Bounds are seconds, rising, and fixed.
 #[derive(Debug)]
 pub struct Histogram {

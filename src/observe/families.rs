@@ -5,10 +5,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::counter::{Counter, Gauge, Histogram, Longest};
+use super::counter::{Counter, Gauge, Histogram};
 use super::prometheus::{Collect, Registry, Sheet};
 use crate::base::flow::Protocol;
-use crate::base::time::Duration;
 
 /// Methods that are told apart; the last one stands for all others.
 const METHODS: [&str; 15] = [
@@ -113,6 +112,16 @@ pub struct Families {
     pub node_failovers: Counter,
     /// `turn_panics_total`: turns that panicked and were caught.
     pub panics: Counter,
+    /// `sip_handovers_total`: messages given to another application of the process without a socket.
+    pub handovers: Counter,
+    /// `sip_send_failures_total`: messages that could not be sent.
+    pub send_failures: Counter,
+    /// `sip_messages_refused_total`: messages that found no room in the mailbox that they are for.
+    pub messages_refused: Counter,
+    /// `sip_connections_open`: stream connections, accepted and made, those being set up included.
+    pub connections: Gauge,
+    /// `sip_connections_refused_total`: connections that were not accepted for lack of room.
+    pub connections_refused: Counter,
     /// `call_setup_seconds`: from the INVITE to the answer.
     pub call_setup: Histogram,
     /// `sip_session_request_delay_seconds`: from the INVITE to the first ringing (RFC 6076 4.3).
@@ -142,6 +151,11 @@ impl Families {
             bad_tokens: Counter::new(),
             node_failovers: Counter::new(),
             panics: Counter::new(),
+            handovers: Counter::new(),
+            send_failures: Counter::new(),
+            messages_refused: Counter::new(),
+            connections: Gauge::new(),
+            connections_refused: Counter::new(),
             call_setup: Histogram::new(CALL_SETUP_BOUNDS),
             session_request_delay: Histogram::new(REQUEST_DELAY_BOUNDS),
         }
@@ -225,9 +239,19 @@ impl Collect for Families {
                 &self.node_failovers,
             ),
             ("turn_panics", "Turns that panicked and were caught", &self.panics),
+            ("sip_handovers", "SIP messages given over inside the process", &self.handovers),
+            ("sip_send_failures", "SIP messages that could not be sent", &self.send_failures),
+            ("sip_messages_refused", "SIP messages that found no room", &self.messages_refused),
+            (
+                "sip_connections_refused",
+                "Stream connections not accepted for lack of room",
+                &self.connections_refused,
+            ),
         ] {
             sheet.counter(name, help, &node, cell.get());
         }
+        let open = u32::try_from(self.connections.get()).unwrap_or(0);
+        sheet.gauge("sip_connections_open", "Open stream connections", &node, f64::from(open));
         let help = "From INVITE to answer";
         sheet.histogram("call_setup_seconds", help, &node, self.call_setup.spread());
         let help = "From INVITE to the first response above 100, RFC 6076 4.3";
@@ -248,45 +272,6 @@ const fn protocol_index(protocol: Protocol) -> usize {
     match protocol {
         Protocol::Udp => 0,
         Protocol::Tcp => 1,
-    }
-}
-
-/// Turns of one module on one thread.
-#[derive(Debug)]
-pub struct Turns {
-    node: String,
-    module: String,
-    longest: Longest,
-}
-
-impl Turns {
-    /// Cells of the module `module` (such as `call_manager-001`) of the application `node`.
-    pub fn register(registry: &mut Registry, node: &str, module: &str) -> Arc<Self> {
-        let turns = Arc::new(Self {
-            node: node.to_owned(),
-            module: module.to_owned(),
-            longest: Longest::new(),
-        });
-        registry.add(Arc::<Self>::clone(&turns));
-        turns
-    }
-
-    /// Takes the length of a turn.
-    pub fn observe(&self, span: Duration) {
-        self.longest.observe(span);
-    }
-}
-
-impl Collect for Turns {
-    fn collect(&self, sheet: &mut Sheet) {
-        let labels = [("node", self.node.as_str()), ("module", self.module.as_str())];
-        let longest = self.longest.get().as_secs_f64();
-        sheet.gauge(
-            "turn_seconds_max",
-            "Longest turn of a module since the start",
-            &labels,
-            longest,
-        );
     }
 }
 

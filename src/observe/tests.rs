@@ -8,8 +8,8 @@ use tracing::Level;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::board::{AppState, Board, CallView, ROWS_PER_PART_MAX, TrunkView};
-use super::counter::{Histogram, Longest};
-use super::families::{Build, Direction, Families, Turns};
+use super::counter::Histogram;
+use super::families::{Build, Direction, Families};
 use super::log::{Fields, Form, Lines, Sink, json_line, module_of, text_line, thread_span};
 use super::prometheus::{Form as PageForm, Registry, Sheet};
 use crate::base::flow::Protocol;
@@ -99,14 +99,6 @@ fn samples_of_a_family_are_bounded() {
 }
 
 #[test]
-fn the_longest_stays() {
-    let longest = Longest::new();
-    longest.observe(Duration::from_millis(7));
-    longest.observe(Duration::from_millis(3));
-    assert_eq!(longest.get(), Duration::from_millis(7));
-}
-
-#[test]
 fn messages_are_counted_by_their_labels() {
     let mut registry = Registry::new();
     let shards =
@@ -118,6 +110,9 @@ fn messages_are_counted_by_their_labels() {
     }
     shards[0].request("INVITE", Direction::Out, Protocol::Tcp);
     shards[1].retransmissions.increment();
+    shards[1].send_failures.add(3);
+    shards[0].connections.set(2);
+    shards[1].connections.set(5);
     let page = registry.render();
     for line in [
         "sip_requests_total{node=\"SIPS_1\",method=\"INVITE\",direction=\"in\",transport=\"udp\"} 2\n",
@@ -126,6 +121,11 @@ fn messages_are_counted_by_their_labels() {
         "sip_retransmissions_total{node=\"SIPS_1\"} 1\n",
         "calls_total{node=\"SIPS_1\",result=\"answered\"} 2\n",
         "calls_total{node=\"SIPS_1\",result=\"busy\"} 0\n",
+        "sip_send_failures_total{node=\"SIPS_1\"} 3\n",
+        "sip_handovers_total{node=\"SIPS_1\"} 0\n",
+        "sip_messages_refused_total{node=\"SIPS_1\"} 0\n",
+        "sip_connections_refused_total{node=\"SIPS_1\"} 0\n",
+        "sip_connections_open{node=\"SIPS_1\"} 7\n",
         "call_setup_seconds_count{node=\"SIPS_1\"} 0\n",
     ] {
         assert!(page.contains(&format!("sipcluster_{line}")), "{line} in {page}");
@@ -152,17 +152,11 @@ fn words_from_outside_make_no_labels() {
 }
 
 #[test]
-fn turns_and_the_build_are_on_the_page() {
+fn the_build_is_on_the_page() {
     let mut registry = Registry::new();
-    let turns = Turns::register(&mut registry, "SIPS_1", "call_manager-001");
-    turns.observe(Duration::from_micros(1_500));
     Build::register(&mut registry, "1.2.3").config_generation.add(1);
     let page = registry.render();
-    for line in [
-        "turn_seconds_max{node=\"SIPS_1\",module=\"call_manager-001\"} 0.0015\n",
-        "build_info{version=\"1.2.3\"} 1\n",
-        "config_generation 2\n",
-    ] {
+    for line in ["build_info{version=\"1.2.3\"} 1\n", "config_generation 2\n"] {
         assert!(page.contains(&format!("sipcluster_{line}")), "{line} in {page}");
     }
 }

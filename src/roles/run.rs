@@ -79,6 +79,9 @@ pub fn run(file: &Path, names: &[String], out: &mut dyn Write) -> Result<(), Run
         stop: stop.clone(),
     });
     let running = running.inspect_err(|_| stop.stop())?;
+    for thread in &running.threads {
+        registry.add(thread.stats());
+    }
     let (commands, waiting) = sync_channel(COMMANDS_WAITING_MAX);
     let monitor = match http_address(&loaded.config, names)? {
         Some(listen) => {

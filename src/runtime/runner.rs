@@ -14,6 +14,7 @@ pub use super::waker::ThreadWaker;
 use super::clock::Clock;
 use super::module::Module;
 use crate::base::time::{Duration, Instant};
+use crate::observe::prometheus::{Collect, Sheet};
 use core::future::poll_fn;
 use core::pin::pin;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -159,6 +160,22 @@ impl ThreadStats {
     #[must_use]
     pub fn modules(&self) -> &[ModuleStats] {
         &self.modules
+    }
+}
+
+impl Collect for ThreadStats {
+    fn collect(&self, sheet: &mut Sheet) {
+        for stats in &self.modules {
+            // Modules are named after their application and their thread of the guide.
+            let (node, module) = stats.name().rsplit_once('-').unwrap_or((stats.name(), ""));
+            let labels = [("node", node), ("module", module)];
+            sheet.counter("turns", "Turns of a module", &labels, stats.turns());
+            sheet.counter("turn_work", "Work of a module, as it counts it", &labels, stats.work());
+            let help = "Longest turn of a module since the start";
+            sheet.gauge("turn_seconds_max", help, &labels, stats.longest_turn().as_secs_f64());
+        }
+        let help = "How often a module thread went to sleep";
+        sheet.counter("thread_sleeps", help, &[("thread", self.name())], self.sleeps());
     }
 }
 
@@ -335,6 +352,7 @@ impl Thread {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observe::prometheus::Registry;
     use crate::runtime::mailbox::{Class, Inbox, Mail, mailbox};
 
     /// Passes each number on, one less; stops everything at zero.
@@ -399,7 +417,7 @@ mod tests {
 
     impl Module for Alarm {
         fn name(&self) -> &str {
-            "alarm"
+            "SIPS_1-alarm"
         }
 
         fn set_waker(&mut self, _waker: &Arc<ThreadWaker>) {}
@@ -429,7 +447,15 @@ mod tests {
         let module = Box::new(Alarm { at, seen: Arc::clone(&seen), stop: stop.clone() });
         let thread = spawn_thread("alarm".into(), None, vec![module], clock, stop);
         let stats = thread.stats();
+        let mut registry = Registry::new();
+        registry.add(thread.stats());
         assert_eq!(thread.join(), Ok(()));
+        let page = registry.render();
+        for name in ["turns_total", "turn_seconds_max", "turn_work_total"] {
+            let line = format!("sipcluster_{name}{{node=\"SIPS_1\",module=\"alarm\"}} ");
+            assert!(page.contains(&line), "{line} in {page}");
+        }
+        assert!(page.contains("sipcluster_thread_sleeps_total{thread=\"alarm\"} "), "{page}");
         assert_eq!(seen.load(Ordering::SeqCst), 1);
         assert!(clock.now() >= at);
         assert!(stats.sleeps() >= 1 && stats.modules()[0].turns() < 100, "it slept");
