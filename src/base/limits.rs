@@ -62,10 +62,34 @@ pub const CONNECTION_BACKLOG_LEN_MAX: usize = 1 << 20;
 pub const STREAM_MESSAGE_TIME: Duration = Duration::from_secs(10);
 /// Time after which a connection that nobody uses is closed.
 pub const STREAM_IDLE_TIME: Duration = Duration::from_secs(600);
+/// Time for which a connection may take nothing of what waits for it.
+pub const STREAM_WRITE_TIME: Duration = Duration::from_secs(10);
+/// Time that the other end has to read the last answer before its connection is closed.
+pub const STREAM_LINGER_TIME: Duration = Duration::from_secs(2);
 /// Time that setting up a connection may take.
 pub const CONNECT_TIME: Duration = Duration::from_secs(4);
+/// Connections that one turn accepts.
+pub const ACCEPT_BATCH_LEN: usize = 64;
+/// Time for which nothing is accepted after the system had no room for a connection.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(250);
+/// Datagrams that wait for a full socket buffer.
+pub const DATAGRAM_BACKLOG_LEN_MAX: usize = 4_096;
+/// Bytes of receive buffer that the datagram socket asks of the system.
+pub const RECEIVE_BUFFER_LEN: usize = 4 << 20;
 /// Time for which a resolved host name is used.
 pub const NAME_TTL: Duration = Duration::from_secs(30);
+/// Time for which a host name that did not resolve is not looked up again.
+pub const NAME_FAILURE_TTL: Duration = Duration::from_secs(5);
+/// Host names whose addresses one transport remembers.
+pub const NAMES_MAX: usize = 4_096;
+/// Host names that one transport looks up at a time.
+pub const LOOKUPS_MAX: usize = 64;
+/// Time after which a look-up counts as failed.
+pub const LOOKUP_TIME: Duration = Duration::from_secs(5);
+/// Messages that wait for one host name.
+pub const NAME_WAITING_LEN_MAX: usize = 1_024;
+/// How often a warning is written that the outside can cause at will.
+pub const WARN_INTERVAL: Duration = Duration::from_secs(10);
 /// Panics of one module within [`PANICS_WINDOW`] that stop the process.
 pub const PANICS_MAX: usize = 3;
 /// How long a panic is remembered.

@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub enum StartError {
     /// A socket.
     #[error(transparent)]
-    Bind(#[from] crate::modules::transport::module::BindError),
+    Bind(#[from] crate::modules::transport::sockets::BindError),
     /// A name that does not resolve.
     #[error(
         "host {host} of application {application} does not resolve: check its spelling and the DNS"

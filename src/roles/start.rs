@@ -7,9 +7,8 @@ use crate::config::{AppRole, Application, Config, Threading};
 use crate::modules::cluster_link::module::Peer;
 use crate::modules::transport::inbox::Inbox as TransportInbox;
 use crate::modules::transport::local::LocalPorts;
-use crate::modules::wiring::{Cells, Shared, StartError, ip, sip_address};
+use crate::modules::wiring::{Shared, StartError, ip, sip_address};
 use crate::observe::board::Board;
-use crate::observe::families::Families;
 use crate::observe::prometheus::Registry;
 use crate::roles::{node, sip_proxy};
 use crate::runtime::clock::{Clock, random_u64};
@@ -93,12 +92,12 @@ impl Running {
         shared: &Shared<'_>,
         application: &Application,
         transport: TransportBox,
-        cells: Cells,
+        registry: &mut Registry,
     ) -> Result<Vec<Box<dyn Module>>, StartError> {
         let (name, address) = (application.name.to_string(), sip_address(application)?);
         let (path, records) = records(&shared.data_dir, &name)?;
         let epoch = super::epoch::next(&shared.data_dir, &name, shared.clock.wall())?;
-        let parts = node::assemble::Parts { application, transport, cells, records, epoch };
+        let parts = node::assemble::Parts { application, transport, registry, records, epoch };
         let (modules, handle) = node::assemble::assemble(shared, parts)?;
         self.listening.push(format!(
             "{name}: node {} on {address} (UDP and TCP), records in {path}",
@@ -215,16 +214,15 @@ pub fn start(surroundings: Surroundings<'_>) -> Result<Running, StartError> {
     let mut assembled = Vec::new();
     for application in applications {
         let Some(transport) = transports.remove(&*application.name) else { continue };
-        let cells = Families::register(registry, &application.name);
         let modules = match application.role {
             AppRole::SipProxy => {
                 let Some(cluster) = cluster_ports.remove(&*application.name) else { continue };
                 let peers = peers(&shared, application, &bound)?;
                 let parts =
-                    sip_proxy::assemble::Parts { application, transport, cluster, peers, cells };
+                    sip_proxy::assemble::Parts { application, transport, cluster, peers, registry };
                 running.add_proxy(&shared, parts)?
             }
-            AppRole::Node => running.add_node(&shared, application, transport, cells)?,
+            AppRole::Node => running.add_node(&shared, application, transport, registry)?,
             AppRole::VqServer => {
                 tracing::warn!(node = %application.name, "VQ servers do not run in this version, the application is left out");
                 continue;

@@ -15,11 +15,4 @@ pub enum Inbox {
         /// The message.
         bytes: Bytes,
     },
-    /// A host name was resolved, or not.
-    Resolved {
-        /// The name.
-        host: Box<str>,
-        /// Its first address.
-        address: Option<core::net::IpAddr>,
-    },
 }

@@ -1,58 +1,40 @@
 //! The turn of a transport: mailbox, sockets, connections.
 
-use super::core::{Event, shard_of, starts_something};
+use super::connections::Connections;
+use super::core::{
+    Event, Kind, framing_answer, no_room, peek_starts, shard_of, starts_something,
+    without_connection,
+};
 use super::inbox::Inbox;
 use super::local::LocalPorts;
-use super::stream::Stream;
+use super::names::{Known, Names, Waits};
+use super::quiet::Quiet;
+use super::sockets::{
+    BindError, bind_tcp, bind_udp, concerns_one_connection, connect_tcp, send_datagram,
+};
+use super::stream::Closed;
 use crate::base::flow::{ConnectionId, Destination, Flow, Outbound, Protocol, Sender};
 use crate::base::id::{Shard, Slot};
 use crate::base::limits::{
-    CONNECTIONS_MAX, MESSAGE_LEN_MAX, NAME_TTL, SOCKET_BATCH_LEN, TURN_BATCH_LEN,
+    ACCEPT_BATCH_LEN, ACCEPT_PAUSE, CONNECTIONS_MAX, DATAGRAM_BACKLOG_LEN_MAX, LOOKUP_TIME,
+    MAILBOX_LEN_MAX, MESSAGE_LEN_MAX, SOCKET_BATCH_LEN, TURN_BATCH_LEN,
 };
-use crate::base::time::{Duration, Instant};
+use crate::base::time::Instant;
+use crate::observe::families::{Direction, Families};
 use crate::runtime::mailbox::{Class, Inbox as Mailbox, Mail};
 use crate::runtime::module::Module;
 use crate::runtime::waker::ThreadWaker;
-use crate::sip::message::{HeaderId, Method, ScanError, response_to, scan};
+use crate::sip::framing::FramingError;
+use crate::sip::message::{ScanError, scan};
 use crate::sip::packet::Packet;
 use bytes::Bytes;
 use core::net::{IpAddr, SocketAddr};
-use core::sync::atomic::{AtomicU64, Ordering};
-use core::task::{Context, Poll};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use core::task::{Context, Poll, Waker};
+use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::sync::Arc;
-use tokio::net::{TcpListener, UdpSocket};
-
-/// Datagrams that wait for a full socket buffer.
-const UNSENT_LEN_MAX: usize = 4_096;
-/// Messages that wait for one host name.
-const RESOLVING_LEN_MAX: usize = 1_024;
-/// Receive buffer asked of the operating system.
-const RECEIVE_BUFFER_LEN: usize = 4 << 20;
-
-/// What a transport counts; read by anybody.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// Messages received.
-    pub received: AtomicU64,
-    /// Messages sent by a socket.
-    pub sent: AtomicU64,
-    /// Messages handed over inside the process.
-    pub handed_over: AtomicU64,
-    /// Bytes that are no SIP message.
-    pub malformed: AtomicU64,
-    /// Requests refused because a shard had no room.
-    pub refused: AtomicU64,
-    /// Messages that could not be sent.
-    pub failed: AtomicU64,
-}
-
-impl Counters {
-    fn count(counter: &AtomicU64) {
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
-}
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::task::JoinSet;
 
 /// Where messages go: the shards' mailboxes and the Service Checker's.
 #[derive(Debug)]
@@ -63,42 +45,39 @@ pub struct Receivers<S, C> {
     pub checker: Mail<C>,
 }
 
-/// A socket that cannot be had; the text says what to do.
-#[derive(Debug, thiserror::Error)]
-#[error("{application} cannot listen on {address}/{protocol}: {cause}; {advice}")]
-pub struct BindError {
-    application: String,
-    address: SocketAddr,
-    protocol: Protocol,
-    cause: std::io::Error,
-    advice: &'static str,
-}
-
-impl BindError {
-    fn new(
-        application: &str,
-        address: SocketAddr,
-        protocol: Protocol,
-        cause: std::io::Error,
-    ) -> Self {
-        let kind = cause.kind();
-        let advice = if kind == ErrorKind::AddrInUse {
-            "stop the program that uses it, or change ports.sip"
-        } else if kind == ErrorKind::AddrNotAvailable {
-            "this host has no such address: change host"
-        } else if kind == ErrorKind::PermissionDenied {
-            "ports below 1024 need the right to use them"
-        } else {
-            "see the system's message"
-        };
-        Self { application: application.to_owned(), address, protocol, cause, advice }
-    }
-}
-
 enum Sockets {
     Bound(socket2::Socket, socket2::Socket),
     Running(UdpSocket, TcpListener),
     Gone,
+}
+
+/// A datagram that waits for room in the socket buffer.
+struct Datagram {
+    remote: SocketAddr,
+    bytes: Bytes,
+    sender: Option<Sender>,
+}
+
+/// A message on its way to another application of the process.
+struct Handed {
+    /// Whether it may be refused with an answer.
+    starts: bool,
+    /// As the other side sees it.
+    flow: Flow,
+    bytes: Bytes,
+    sender: Option<Sender>,
+}
+
+type Accepted = std::io::Result<(TcpStream, SocketAddr)>;
+type Resolved = (Box<str>, Option<IpAddr>);
+
+/// Warnings that the outside can cause.
+#[derive(Default)]
+struct Warnings {
+    no_room: Quiet,
+    too_many: Quiet,
+    not_accepted: Quiet,
+    no_address: Quiet,
 }
 
 /// The transport of one application.
@@ -107,35 +86,40 @@ pub struct TransportModule<S, C> {
     address: SocketAddr,
     sockets: Sockets,
     inbox: Mailbox<Inbox>,
-    own_mail: Mail<Inbox>,
     receivers: Receivers<S, C>,
     local: Arc<LocalPorts>,
-    counters: Arc<Counters>,
+    families: Arc<Families>,
     pending: Vec<Inbox>,
     buffer: Vec<u8>,
     to_shards: Vec<Vec<(bool, Event)>>,
     to_checker: Vec<C>,
-    unsent: VecDeque<Outbound>,
-    streams: BTreeMap<ConnectionId, Stream>,
-    by_remote: HashMap<SocketAddr, ConnectionId>,
-    next_connection: u64,
-    accepted: Vec<(tokio::net::TcpStream, SocketAddr)>,
-    names: HashMap<Box<str>, (IpAddr, Instant)>,
-    resolving: HashMap<Box<str>, Vec<Outbound>>,
-    next_look: Instant,
+    /// One list for each of `local`.
+    to_local: Vec<Vec<Handed>>,
+    unsent: VecDeque<Datagram>,
+    connections: Connections,
+    accepted: Vec<Accepted>,
+    /// Set while the system has no room for another connection.
+    accept_after: Option<Instant>,
+    names: Names,
+    lookups: JoinSet<Resolved>,
+    resolved: Vec<Resolved>,
+    warnings: Warnings,
+    /// Time of the last turn.
+    now: Instant,
 }
 
 impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
-    /// Takes the application's address for both protocols.
+    /// Takes the application's address for both protocols. `families` are cells that
+    /// nobody else counts in.
     ///
     /// # Errors
     /// When a socket cannot be had.
     pub fn bind(
         application: &str,
         address: SocketAddr,
-        (own_mail, inbox): (Mail<Inbox>, Mailbox<Inbox>),
+        inbox: Mailbox<Inbox>,
         receivers: Receivers<S, C>,
-        counters: Arc<Counters>,
+        families: Arc<Families>,
     ) -> Result<Self, BindError> {
         let udp = bind_udp(address)
             .map_err(|error| BindError::new(application, address, Protocol::Udp, error))?;
@@ -147,30 +131,36 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
             address,
             sockets: Sockets::Bound(udp, tcp),
             inbox,
-            own_mail,
             receivers,
-            local: Arc::new(LocalPorts::default()),
-            counters,
+            local: Arc::default(),
+            families,
             pending: Vec::new(),
             buffer: vec![0; MESSAGE_LEN_MAX + 1],
             to_shards: (0..shards).map(|_| Vec::new()).collect(),
             to_checker: Vec::new(),
+            to_local: Vec::new(),
             unsent: VecDeque::new(),
-            streams: BTreeMap::new(),
-            by_remote: HashMap::new(),
-            next_connection: 1,
+            connections: Connections::new(),
             accepted: Vec::new(),
-            names: HashMap::new(),
-            resolving: HashMap::new(),
-            next_look: Instant::ZERO,
+            accept_after: None,
+            names: Names::default(),
+            lookups: JoinSet::new(),
+            resolved: Vec::new(),
+            warnings: Warnings::default(),
+            now: Instant::ZERO,
         })
     }
 
     /// Names the other applications of this process.
     #[must_use]
     pub fn with_local(mut self, local: Arc<LocalPorts>) -> Self {
-        self.local = local;
+        self.know(local);
         self
+    }
+
+    pub(super) fn know(&mut self, local: Arc<LocalPorts>) {
+        self.to_local = (0..local.len()).map(|_| Vec::new()).collect();
+        self.local = local;
     }
 
     fn take_mail(&mut self, now: Instant) -> usize {
@@ -180,7 +170,6 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
             match message {
                 Inbox::Send(outbound) => self.send(outbound, now),
                 Inbox::Delivered { flow, bytes } => self.receive(flow, bytes.to_vec()),
-                Inbox::Resolved { host, address } => self.on_resolved(&host, address, now),
             }
         }
         self.pending = pending;
@@ -188,24 +177,34 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
     }
 
     fn send(&mut self, outbound: Outbound, now: Instant) {
-        match outbound.to.clone() {
-            Destination::Flow(flow) => match flow.protocol {
-                Protocol::Tcp if self.streams.contains_key(&flow.connection) => {
+        tracing::trace!(node = %self.name, to = %outbound.to, bytes = %String::from_utf8_lossy(&outbound.bytes), "sent");
+        match &outbound.to {
+            Destination::Flow(flow) => {
+                let flow = *flow;
+                let is_gone = flow.connection != ConnectionId::default();
+                if self.connections.is_usable(flow.connection) {
                     self.send_on(flow.connection, outbound, now);
+                } else if is_gone && self.connections.find(flow.remote).is_none() {
+                    let remote = without_connection(&outbound.bytes, flow.remote);
+                    self.send_to(flow.protocol, remote, outbound, now);
+                } else {
+                    self.send_to(flow.protocol, flow.remote, outbound, now);
                 }
-                Protocol::Udp | Protocol::Tcp => {
-                    self.send_to(flow.protocol, flow.remote, outbound, now)
-                }
-            },
-            Destination::Address { protocol, remote } => {
-                self.send_to(protocol, remote, outbound, now)
             }
-            Destination::Host { protocol, host, port } => match self.names.get(&host) {
-                Some((ip, until)) if now < *until => {
-                    let remote = SocketAddr::new(*ip, port);
+            Destination::Address { protocol, remote } => {
+                let (protocol, remote) = (*protocol, *remote);
+                self.send_to(protocol, remote, outbound, now);
+            }
+            Destination::Host { protocol, host, port } => match self.names.find(host, now) {
+                Known::Address(ip) => {
+                    let (protocol, remote) = (*protocol, SocketAddr::new(ip, *port));
                     self.send_to(protocol, remote, outbound, now);
                 }
-                Some(_) | None => self.resolve(host, outbound),
+                Known::None => self.failed(outbound.sender),
+                Known::Unknown => {
+                    let host = host.clone();
+                    self.resolve(host, outbound);
+                }
             },
         }
     }
@@ -217,190 +216,174 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
         outbound: Outbound,
         now: Instant,
     ) {
-        if let Some(mail) = self.local.find(protocol, remote) {
-            let flow = Flow {
-                protocol,
-                local: remote,
-                remote: self.address,
-                connection: ConnectionId::default(),
-            };
-            let class =
-                if self.unimportant(&outbound.bytes) { Class::New } else { Class::Continuing };
-            let delivered = Inbox::Delivered { flow, bytes: outbound.bytes };
-            Counters::count(&self.counters.handed_over);
-            if mail.send(class, delivered).is_err() {
-                self.failed(outbound.sender);
-            }
+        if let Some(place) = self.local.find(remote) {
+            let connection = ConnectionId::default();
+            let flow = Flow { protocol, local: remote, remote: self.address, connection };
+            let Outbound { bytes, sender, .. } = outbound;
+            Kind::peek(&bytes).count(&self.families, Direction::Out, protocol);
+            self.to_local[place].push(Handed { starts: peek_starts(&bytes), flow, bytes, sender });
             return;
         }
         match protocol {
-            Protocol::Udp => self.send_datagram(remote, outbound),
-            Protocol::Tcp => match self.by_remote.get(&remote).copied() {
+            Protocol::Udp => self.send_datagram(Datagram {
+                remote,
+                bytes: outbound.bytes,
+                sender: outbound.sender,
+            }),
+            Protocol::Tcp => match self.connections.find(remote) {
                 Some(id) => self.send_on(id, outbound, now),
                 None => self.connect(remote, outbound, now),
             },
         }
     }
 
-    /// Whether a hand-over may be refused first: only what starts an INVITE or
-    /// REGISTER.
-    fn unimportant(&self, bytes: &Bytes) -> bool {
-        bytes.starts_with(b"INVITE ") || bytes.starts_with(b"REGISTER ")
-    }
-
-    fn send_datagram(&mut self, remote: SocketAddr, outbound: Outbound) {
-        let Sockets::Running(udp, _) = &self.sockets else { return };
+    fn send_datagram(&mut self, datagram: Datagram) {
+        // What waits goes first: messages to one destination leave in order.
         if !self.unsent.is_empty() {
-            self.queue_datagram(remote, outbound);
-            return;
-        }
-        match udp.try_send_to(&outbound.bytes, remote) {
-            Ok(_) => Counters::count(&self.counters.sent),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                self.queue_datagram(remote, outbound)
-            }
-            Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
-                // The report of an earlier datagram; this one was not sent.
-                let again = udp.try_send_to(&outbound.bytes, remote);
-                if again.is_err() {
-                    self.failed(outbound.sender);
-                }
-            }
-            Err(_) => self.failed(outbound.sender),
+            self.queue_datagram(datagram);
+        } else if let Err(full) = self.write_datagram(datagram) {
+            self.queue_datagram(full);
         }
     }
 
-    fn queue_datagram(&mut self, remote: SocketAddr, outbound: Outbound) {
-        if self.unsent.len() >= UNSENT_LEN_MAX {
-            self.failed(outbound.sender);
-            return;
+    /// Gives the datagram back when the socket buffer is full.
+    fn write_datagram(&mut self, datagram: Datagram) -> Result<(), Datagram> {
+        let Sockets::Running(udp, _) = &self.sockets else {
+            self.failed(datagram.sender);
+            return Ok(());
+        };
+        match send_datagram(udp, &datagram.bytes, datagram.remote) {
+            Ok(()) => {
+                Kind::peek(&datagram.bytes).count(&self.families, Direction::Out, Protocol::Udp);
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Err(datagram),
+            Err(error) => {
+                tracing::debug!(node = %self.name, to = %datagram.remote, %error, "not sent");
+                self.failed(datagram.sender);
+            }
         }
-        let to = Destination::Address { protocol: Protocol::Udp, remote };
-        self.unsent.push_back(Outbound { to, ..outbound });
+        Ok(())
+    }
+
+    fn queue_datagram(&mut self, datagram: Datagram) {
+        if self.unsent.len() >= DATAGRAM_BACKLOG_LEN_MAX {
+            self.failed(datagram.sender);
+        } else {
+            self.unsent.push_back(datagram);
+        }
     }
 
     fn flush_datagrams(&mut self) -> usize {
-        let Sockets::Running(udp, _) = &self.sockets else { return 0 };
         let mut work = 0;
-        while let Some(outbound) = self.unsent.front() {
-            let Destination::Address { remote, .. } = outbound.to else { break };
-            match udp.try_send_to(&outbound.bytes, remote) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Ok(_) | Err(_) => {
-                    work += 1;
-                    self.unsent.pop_front();
-                }
+        while let Some(datagram) = self.unsent.pop_front() {
+            if let Err(full) = self.write_datagram(datagram) {
+                self.unsent.push_front(full);
+                break;
             }
+            work += 1;
         }
         work
     }
 
     fn send_on(&mut self, id: ConnectionId, outbound: Outbound, now: Instant) {
-        let Some(stream) = self.streams.get_mut(&id) else { return self.failed(outbound.sender) };
-        let sender = outbound.sender;
-        let good = stream.send(outbound.bytes, sender, now);
-        let flushed = stream.flush();
-        if good {
-            Counters::count(&self.counters.sent);
-        } else {
-            self.failed(sender);
-        }
-        if let Err(closed) = flushed {
-            self.close(id, closed.0);
+        let Outbound { bytes, sender, .. } = outbound;
+        match self.connections.send(id, bytes, sender, now, &self.families) {
+            Ok(true) => {}
+            Ok(false) => self.failed(sender),
+            Err((is_queued, closed)) => {
+                if !is_queued {
+                    self.failed(sender);
+                }
+                self.close(id, closed);
+            }
         }
     }
 
     fn connect(&mut self, remote: SocketAddr, outbound: Outbound, now: Instant) {
-        if self.streams.len() >= CONNECTIONS_MAX {
+        if self.connections.len() >= CONNECTIONS_MAX {
             self.failed(outbound.sender);
             return;
         }
         match connect_tcp(self.address.ip(), remote) {
             Ok(socket) => {
-                let id = self.add_stream(socket, remote, false, now);
+                let id = self.connections.add(socket, (self.address, remote), false, now);
+                self.count_connections();
                 self.send_on(id, outbound, now);
             }
-            Err(_) => self.failed(outbound.sender),
+            Err(error) => {
+                tracing::debug!(node = %self.name, to = %remote, %error, "cannot connect");
+                self.failed(outbound.sender);
+            }
         }
     }
 
-    fn add_stream(
-        &mut self,
-        socket: tokio::net::TcpStream,
-        remote: SocketAddr,
-        connected: bool,
-        now: Instant,
-    ) -> ConnectionId {
-        let id = ConnectionId(self.next_connection);
-        self.next_connection += 1;
-        let flow = Flow { protocol: Protocol::Tcp, local: self.address, remote, connection: id };
-        self.streams.insert(id, Stream::new(socket, flow, connected, now));
-        self.by_remote.insert(remote, id);
-        id
-    }
-
-    fn close(&mut self, id: ConnectionId, reason: &'static str) {
-        let Some(stream) = self.streams.remove(&id) else { return };
-        if self.by_remote.get(&stream.flow.remote) == Some(&id) {
-            self.by_remote.remove(&stream.flow.remote);
-        }
-        tracing::debug!(node = %self.name, flow = %stream.flow, reason, "connection closed");
-        let unsent: Vec<Sender> = stream.unsent().collect();
+    fn close(&mut self, id: ConnectionId, closed: Closed) {
+        let Some((flow, unsent)) = self.connections.close(id) else { return };
+        self.count_connections();
+        tracing::debug!(node = %self.name, %flow, reason = closed.0, "connection closed");
         for sender in unsent {
-            self.failed(Some(sender));
+            self.failed(sender);
         }
+    }
+
+    fn count_connections(&self) {
+        self.families.connections.set(i64::try_from(self.connections.len()).unwrap_or(i64::MAX));
     }
 
     fn failed(&mut self, sender: Option<Sender>) {
-        Counters::count(&self.counters.failed);
+        self.families.send_failures.increment();
         let Some(sender) = sender else { return };
         let (shard, _) = Slot::from_word(sender.0);
-        let event = Event::SendFailed(sender);
+        self.put(shard, false, Event::SendFailed(sender));
+    }
+
+    fn put(&mut self, shard: Shard, starts: bool, event: Event) {
         if shard == Shard::SERVICE_CHECKER {
             self.to_checker.push(event.into());
         } else if let Some(batch) = self.to_shards.get_mut(usize::from(shard.0)) {
-            batch.push((false, event));
+            batch.push((starts, event));
         }
     }
 
-    /// A name is resolved on a thread of the runtime's own pool; what is sent to
-    /// it meanwhile waits.
+    /// A name is looked up on a thread of the runtime's own pool; what is sent to it
+    /// meanwhile waits.
     fn resolve(&mut self, host: Box<str>, outbound: Outbound) {
-        if let Some(waiting) = self.resolving.get_mut(&host) {
-            if waiting.len() < RESOLVING_LEN_MAX {
-                waiting.push(outbound);
-            } else {
-                self.failed(outbound.sender);
+        match self.names.wait(&host, outbound) {
+            Waits::Behind => {}
+            Waits::NoRoom(sender) => self.failed(sender),
+            Waits::LookUp => {
+                let is_ipv4 = self.address.is_ipv4();
+                self.lookups.spawn(async move {
+                    let look_up = tokio::net::lookup_host((&*host, 0));
+                    let found = tokio::time::timeout(LOOKUP_TIME, look_up).await;
+                    let address = found.ok().and_then(Result::ok).and_then(|mut found| {
+                        // An address of the other family cannot be reached from our socket.
+                        found.find(|address| address.is_ipv4() == is_ipv4)
+                    });
+                    (host, address.map(|address| address.ip()))
+                });
             }
-            return;
         }
-        self.resolving.insert(host.clone(), vec![outbound]);
-        let mail = self.own_mail.clone();
-        tokio::spawn(async move {
-            let found = tokio::net::lookup_host((&*host, 0)).await;
-            let address = found.ok().and_then(|mut found| found.next()).map(|found| found.ip());
-            let _ = mail.send(Class::Internal, Inbox::Resolved { host, address });
-        });
     }
 
-    fn on_resolved(&mut self, host: &str, address: Option<IpAddr>, now: Instant) {
-        let waiting = self.resolving.remove(host).unwrap_or_default();
-        if let Some(ip) = address {
-            self.names.insert(host.into(), (ip, now + NAME_TTL));
-        } else {
-            tracing::warn!(node = %self.name, host, "name does not resolve: check the DNS or the contact that uses it");
+    fn take_resolved(&mut self, now: Instant) -> usize {
+        while let Some(joined) = self.lookups.try_join_next() {
+            self.resolved.extend(joined);
         }
-        for outbound in waiting {
-            match (address, &outbound.to) {
-                (Some(_), Destination::Host { .. }) => self.send(outbound, now),
-                (
-                    _,
-                    Destination::Flow(_) | Destination::Address { .. } | Destination::Host { .. },
-                ) => {
-                    self.failed(outbound.sender);
+        let resolved = core::mem::take(&mut self.resolved);
+        let work = resolved.len();
+        for (host, address) in resolved {
+            if address.is_none() {
+                tracing::debug!(node = %self.name, host, "name does not resolve");
+                if let Some(count) = self.warnings.no_address.speak(1, now) {
+                    tracing::warn!(node = %self.name, count, "host names do not resolve: check the DNS, or the contacts that use them (DEBUG names them)");
                 }
             }
+            for outbound in self.names.answered(&host, address, now) {
+                self.send(outbound, now);
+            }
         }
+        work
     }
 
     fn receive(&mut self, flow: Flow, bytes: Vec<u8>) {
@@ -408,22 +391,20 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
             Ok(message) => message,
             Err(ScanError::Empty) => return,
             Err(error) => {
-                Counters::count(&self.counters.malformed);
+                self.families.malformed.increment();
                 tracing::debug!(node = %self.name, %flow, %error, "no SIP message");
                 return;
             }
         };
-        Counters::count(&self.counters.received);
+        Kind::of(&message).count(&self.families, Direction::In, flow.protocol);
+        if message.fault().is_some() {
+            self.families.malformed.increment();
+        }
         tracing::trace!(node = %self.name, %flow, call_id = %String::from_utf8_lossy(message.call_id()), bytes = %String::from_utf8_lossy(message.bytes()), "received");
         let shards = u8::try_from(self.receivers.shards.len()).unwrap_or(1);
         let shard = shard_of(&message, shards);
         let starts = starts_something(&message);
-        let event = Event::Packet(Packet { flow, message });
-        if shard == Shard::SERVICE_CHECKER {
-            self.to_checker.push(event.into());
-        } else if let Some(batch) = self.to_shards.get_mut(usize::from(shard.0)) {
-            batch.push((starts, event));
-        }
+        self.put(shard, starts, Event::Packet(Packet { flow, message }));
     }
 
     fn read_datagrams(&mut self) -> usize {
@@ -451,57 +432,168 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
         work
     }
 
-    fn turn_streams(&mut self, now: Instant) -> usize {
-        let mut work = self.accepted.len();
-        for (socket, remote) in core::mem::take(&mut self.accepted) {
-            if self.streams.len() < CONNECTIONS_MAX {
-                self.add_stream(socket, remote, true, now);
-            }
-        }
-        let ids: Vec<ConnectionId> = self.streams.keys().copied().collect();
+    fn turn_connections(&mut self, now: Instant) -> usize {
+        let mut due = Vec::new();
+        self.connections.take_due(now, &mut due);
+        // An entry on the list counts as work: there may be more than one turn takes.
+        let mut work = due.len();
         let mut messages = Vec::new();
-        for id in ids {
-            let Some(stream) = self.streams.get_mut(&id) else { continue };
-            let flow = stream.flow;
-            let result =
-                stream.flush().and_then(|written| Ok(written + stream.read(now, &mut messages)?));
-            let expired = stream.expired(now);
+        let mut buffer = core::mem::take(&mut self.buffer);
+        for id in due {
+            let turned = self.connections.turn(id, now, &mut buffer, &mut messages, &self.families);
+            let Some(turned) = turned else { continue };
+            work += turned.work;
             for bytes in messages.drain(..) {
-                self.receive(flow, bytes);
+                self.receive(turned.flow, bytes);
             }
-            match (result, expired) {
-                (Ok(_), Some(reason)) => self.close(id, reason),
-                (Ok(done), None) => work += done,
-                (Err(closed), _) => self.close(id, closed.0),
+            if let Some(closed) = turned.closed {
+                self.close(id, closed);
+            } else if let Some(error) = turned.fault {
+                self.end(turned.flow, &error, now);
             }
         }
+        self.buffer = buffer;
         work
     }
 
-    /// Hands the turn's messages over, one batch per shard, in the order they
-    /// came. A new request that finds no room is answered with 503.
+    /// Answers what makes a stream unreadable, if that is a request, and ends the
+    /// stream: nobody knows where the next message would begin.
+    fn end(&mut self, flow: Flow, error: &FramingError, now: Instant) {
+        self.families.malformed.increment();
+        tracing::debug!(node = %self.name, %flow, %error, "the stream can be followed no further");
+        let answer = framing_answer(error, &flow);
+        if let Err(closed) = self.connections.end(flow.connection, answer, now, &self.families) {
+            self.close(flow.connection, closed);
+        }
+    }
+
+    /// Hands the turn's messages over, one batch per shard, in the order they came. A
+    /// new request that finds no room is answered with 503.
     fn hand_over(&mut self, now: Instant) {
         let mut answers = Vec::new();
+        let mut all_refused = 0;
         for (mail, batch) in self.receivers.shards.iter().zip(&mut self.to_shards) {
             let class =
                 |entry: &(bool, Event)| if entry.0 { Class::New } else { Class::Continuing };
-            let refused = mail.send_each(batch, class, |(_, event)| S::from(event));
-            self.counters.refused.fetch_add(refused as u64, Ordering::Relaxed);
-            answers.extend(batch.drain(..).filter_map(|(_, event)| no_room(&event)));
+            all_refused += mail.send_each(batch, class, |(_, event)| S::from(event));
+            answers.extend(batch.drain(..).filter_map(|(_, event)| match event {
+                Event::Packet(Packet { flow, message }) => {
+                    let to = Destination::Flow(flow);
+                    let bytes = no_room(&message, &flow)?;
+                    Some(Outbound { to, bytes, sender: None })
+                }
+                Event::SendFailed(_) => None,
+            }));
         }
-        self.receivers.checker.send_batch(Class::Internal, &mut self.to_checker);
+        all_refused += self.receivers.checker.send_batch(Class::Internal, &mut self.to_checker);
+        self.note_refused(all_refused, now);
         for answer in answers {
             self.send(answer, now);
         }
     }
 
-    /// Takes the connections that wait at the listener.
-    fn accept(&mut self) {
-        let Sockets::Running(_, tcp) = &self.sockets else { return };
-        let mut context = Context::from_waker(core::task::Waker::noop());
-        while let Poll::Ready(Ok(accepted)) = tcp.poll_accept(&mut context) {
-            self.accepted.push(accepted);
+    fn note_refused(&mut self, count: usize, now: Instant) {
+        if count > 0 {
+            self.families.messages_refused.add(count as u64);
+            if let Some(count) = self.warnings.no_room.speak(count as u64, now) {
+                tracing::warn!(node = %self.name, count, "overload: messages found no room, new requests are answered with 503");
+            }
         }
+    }
+
+    /// Hands over what goes to other applications of the process, in the order it was
+    /// sent. A new request that finds no room there is answered as if by them.
+    fn hand_over_locally(&mut self, now: Instant) {
+        let mut all_refused = Vec::new();
+        for (mail, batch) in self.local.mails().zip(&mut self.to_local) {
+            let count = batch.len();
+            let class =
+                |handed: &Handed| if handed.starts { Class::New } else { Class::Continuing };
+            let refused = mail.send_each(batch, class, |Handed { flow, bytes, .. }| {
+                Inbox::Delivered { flow, bytes }
+            });
+            self.families.handovers.add((count - refused) as u64);
+            all_refused.append(batch);
+        }
+        self.note_refused(all_refused.len(), now);
+        for Handed { starts, flow, bytes, sender } in all_refused {
+            let request = if starts { scan(bytes.to_vec()).ok() } else { None };
+            match request.and_then(|request| no_room(&request, &flow)) {
+                Some(answer) => {
+                    let flow = Flow { local: flow.remote, remote: flow.local, ..flow };
+                    self.receive(flow, answer.to_vec());
+                }
+                None => self.failed(sender),
+            }
+        }
+    }
+
+    /// Takes the connections that wait at the listener.
+    fn accept(&mut self, now: Instant) -> usize {
+        if self.accept_after.is_some_and(|after| now >= after) {
+            self.accept_after = None;
+        }
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..ACCEPT_BATCH_LEN {
+            if self.poll_accept(&mut context).is_pending() {
+                break;
+            }
+        }
+        let work = self.accepted.len();
+        for accepted in core::mem::take(&mut self.accepted) {
+            match accepted {
+                Ok((socket, remote)) if self.connections.len() < CONNECTIONS_MAX => {
+                    self.connections.add(socket, (self.address, remote), true, now);
+                    self.count_connections();
+                }
+                Ok(_) => {
+                    self.families.connections_refused.increment();
+                    if let Some(count) = self.warnings.too_many.speak(1, now) {
+                        tracing::warn!(node = %self.name, count, limit = CONNECTIONS_MAX, "connections refused: too many are open");
+                    }
+                }
+                Err(error) => self.not_accepted(&error, now),
+            }
+        }
+        work
+    }
+
+    /// Waits before it accepts again if the system has no more of something: the
+    /// listener stays ready, and asking it again at once would be all that the
+    /// thread does.
+    pub(super) fn not_accepted(&mut self, error: &std::io::Error, now: Instant) {
+        if concerns_one_connection(error) {
+            return;
+        }
+        self.accept_after = Some(now + ACCEPT_PAUSE);
+        if let Some(count) = self.warnings.not_accepted.speak(1, now) {
+            tracing::warn!(node = %self.name, count, %error, "connections cannot be accepted: raise the limit of open files if it is about that");
+        }
+    }
+
+    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Sockets::Running(_, tcp) = &self.sockets else { return Poll::Pending };
+        if self.accept_after.is_some() || self.accepted.len() >= ACCEPT_BATCH_LEN {
+            return Poll::Pending;
+        }
+        tcp.poll_accept(context).map(|accepted| {
+            if accepted.as_ref().is_err_and(|error| !concerns_one_connection(error)) {
+                // Looked at in the next turn, which says how long to wait.
+                self.accept_after = Some(Instant::ZERO);
+            }
+            self.accepted.push(accepted);
+        })
+    }
+
+    /// Sends what there is to send, and hands over what is known of it.
+    fn send_all(&mut self, now: Instant) -> usize {
+        let work = self.take_mail(now) + self.flush_datagrams();
+        self.hand_over_locally(now);
+        self.hand_over(now);
+        // Answers to what the shards refused.
+        self.hand_over_locally(now);
+        // What those leave for the shards wants another turn.
+        work + self.to_checker.len() + self.to_shards.iter().map(Vec::len).sum::<usize>()
     }
 }
 
@@ -523,95 +615,42 @@ impl<S: From<Event> + Send, C: From<Event> + Send> Module for TransportModule<S,
     }
 
     fn turn(&mut self, now: Instant) -> usize {
-        let mut work = self.read_datagrams();
-        self.accept();
-        if !self.streams.is_empty() || !self.accepted.is_empty() {
-            work += self.turn_streams(now);
-        }
+        self.now = now;
+        let mut work = self.read_datagrams() + self.accept(now);
+        work += self.turn_connections(now) + self.take_resolved(now);
         self.hand_over(now);
-        work += self.take_mail(now) + self.flush_datagrams();
-        self.hand_over(now);
-        self.next_look = now + Duration::from_millis(250);
-        work
+        work + self.send_all(now)
     }
 
     fn next_deadline(&self) -> Instant {
-        if self.streams.is_empty() { Instant::NEVER } else { self.next_look }
+        self.connections.next_deadline().min(self.accept_after.unwrap_or(Instant::NEVER))
     }
 
     fn set_waker(&mut self, waker: &Arc<ThreadWaker>) {
         self.inbox.set_waker(waker.clone());
+        self.connections.set_waker(waker.clone());
     }
 
     fn poll_io(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let Sockets::Running(udp, tcp) = &self.sockets else { return Poll::Pending };
-        let mut ready = udp.poll_recv_ready(context).is_ready();
+        let mut ready = self.poll_accept(context).is_ready();
+        if let Poll::Ready(Some(joined)) = self.lookups.poll_join_next(context) {
+            self.resolved.extend(joined);
+            ready = true;
+        }
+        let Sockets::Running(udp, _) = &self.sockets else { return Poll::Pending };
+        ready |= udp.poll_recv_ready(context).is_ready();
         if !self.unsent.is_empty() {
             ready |= udp.poll_send_ready(context).is_ready();
         }
-        while let Poll::Ready(accepted) = tcp.poll_accept(context) {
-            ready = true;
-            match accepted {
-                Ok(accepted) => self.accepted.push(accepted),
-                Err(_) => break,
-            }
-        }
-        for stream in self.streams.values() {
-            ready |= stream.poll(context).is_ready();
-        }
         if ready { Poll::Ready(()) } else { Poll::Pending }
     }
-}
 
-/// The answer to a request that found no room (RFC 3261 21.5.4).
-fn no_room(event: &Event) -> Option<Outbound> {
-    let Event::Packet(packet) = event else { return None };
-    if packet.message.method() == Method::Ack || !packet.message.is_request() {
-        return None;
+    fn stop(&mut self) {
+        // Whoever still writes while the process ends must not hold it up.
+        for _ in 0..MAILBOX_LEN_MAX / TURN_BATCH_LEN {
+            if self.send_all(self.now) == 0 {
+                break;
+            }
+        }
     }
-    let mut writer = response_to(&packet.message, 503, b"", b"full", None);
-    writer.header(HeaderId::RetryAfter, "5");
-    Some(Outbound { to: Destination::Flow(packet.flow), bytes: writer.body(None), sender: None })
-}
-
-fn bind_udp(address: SocketAddr) -> std::io::Result<socket2::Socket> {
-    let socket =
-        socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::DGRAM, None)?;
-    // A smaller buffer than asked for is no reason not to start.
-    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER_LEN);
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    Ok(socket)
-}
-
-fn bind_tcp(address: SocketAddr) -> std::io::Result<socket2::Socket> {
-    let socket =
-        socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(1024)?;
-    Ok(socket)
-}
-
-/// Starts to connect, from our own address and any port.
-fn connect_tcp(from: IpAddr, remote: SocketAddr) -> std::io::Result<tokio::net::TcpStream> {
-    let socket =
-        socket2::Socket::new(socket2::Domain::for_address(remote), socket2::Type::STREAM, None)?;
-    socket.set_nonblocking(true)?;
-    if from.is_ipv4() == remote.is_ipv4() && !from.is_unspecified() {
-        socket.bind(&SocketAddr::new(from, 0).into())?;
-    }
-    match socket.connect(&remote.into()) {
-        Ok(()) => {}
-        Err(error) if error.raw_os_error() == Some(libc_in_progress()) => {}
-        Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-        Err(error) => return Err(error),
-    }
-    tokio::net::TcpStream::from_std(socket.into())
-}
-
-/// `EINPROGRESS` on Linux: the connection is being made.
-const fn libc_in_progress() -> i32 {
-    115
 }

@@ -17,6 +17,8 @@ use crate::modules::transport::inbox::Inbox as TransportInbox;
 use crate::modules::transport::module::{Receivers, TransportModule};
 use crate::modules::wiring::{Cells, Shared, StartError, host_port, sip_address};
 use crate::observe::board::{AppState, CallView, Counts};
+use crate::observe::families::Families;
+use crate::observe::prometheus::Registry;
 use crate::runtime::clock::random_u64;
 use crate::runtime::journal::Journal;
 use crate::runtime::mailbox::{Inbox, Mail};
@@ -37,8 +39,8 @@ pub struct Parts<'a> {
     pub application: &'a Application,
     /// Its transport's mailbox.
     pub transport: (Mail<TransportInbox>, Inbox<TransportInbox>),
-    /// Its counting cells.
-    pub cells: Cells,
+    /// Where its counting cells are entered, a set for each thread that counts.
+    pub registry: &'a mut Registry,
     /// Where call-detail records go.
     pub records: Journal,
     /// Start epoch.
@@ -116,7 +118,7 @@ pub fn assemble(
     let address = sip_address(application)?;
     let switch = shared.switch(application)?;
     let Configured { settings, stack, targets } = configured(shared, application)?;
-    let transport = Transport::new(parts.transport.0.clone());
+    let transport = Transport::new(parts.transport.0);
     let sealer = Arc::new(shared.sealer.salted(random_u64() as u32));
 
     let (shard_mail, shard_inbox) =
@@ -125,10 +127,11 @@ pub fn assemble(
         shared.mailboxes.mailbox(&format!("{name}-512"), MAILBOX_LEN_MAX);
     let calls = CallManager::new(shard_mail.clone());
 
+    let cells = Families::register(parts.registry, &name);
     let receivers = Receivers { shards: vec![shard_mail], checker: checker_mail.clone() };
-    let sockets =
-        TransportModule::bind(&name, address, parts.transport, receivers, Arc::default())?
-            .with_local(shared.local.clone());
+    let sockets = TransportModule::bind(&name, address, parts.transport.1, receivers, cells)?
+        .with_local(shared.local.clone());
+    let cells = Families::register(parts.registry, &name);
 
     let checker = checker(shared, application, address, targets, checker_inbox, &transport, &calls);
     let handle =
@@ -148,7 +151,7 @@ pub fn assemble(
         shared.clock,
         shard_inbox,
         transport,
-        listeners(shared, &name, ServiceChecker::new(checker_mail), parts.cells, parts.records),
+        listeners(shared, &name, ServiceChecker::new(checker_mail), cells, parts.records),
     );
     shared.publish(application, "node", address);
     Ok((vec![Box::new(sockets), Box::new(shard), Box::new(checker)], handle))

@@ -19,6 +19,8 @@ use crate::modules::transport::inbox::Inbox as TransportInbox;
 use crate::modules::transport::module::{Receivers, TransportModule};
 use crate::modules::wiring::{Cells, Shared, StartError, sip_address};
 use crate::observe::board::{AppState, Counts, NodeView, RegistrationView};
+use crate::observe::families::Families;
+use crate::observe::prometheus::Registry;
 use crate::runtime::clock::random_u64;
 use crate::runtime::mailbox::{Inbox, Mail};
 use crate::runtime::module::Module;
@@ -38,8 +40,8 @@ pub struct Parts<'a> {
     pub cluster: socket2::Socket,
     /// Cluster ports of the other proxies.
     pub peers: Vec<Peer>,
-    /// Its counting cells.
-    pub cells: Cells,
+    /// Where its counting cells are entered, a set for each thread that counts.
+    pub registry: &'a mut Registry,
 }
 
 /// What a running proxy can be told from outside.
@@ -95,7 +97,7 @@ pub fn assemble(
     let name = application.name.to_string();
     let address = sip_address(application)?;
     let Configured { settings, targets, peers } = configured(shared, application, parts.peers)?;
-    let transport = Transport::new(parts.transport.0.clone());
+    let transport = Transport::new(parts.transport.0);
     let sealer = Arc::new(shared.sealer.salted(random_u64() as u32));
 
     let (shard_mail, shard_inbox) =
@@ -106,10 +108,11 @@ pub fn assemble(
         shared.mailboxes.mailbox(&format!("{name}-cluster"), MAILBOX_LEN_MAX);
     let proxy = Proxy::new(shard_mail.clone());
 
+    let cells = Families::register(parts.registry, &name);
     let receivers = Receivers { shards: vec![shard_mail], checker: checker_mail.clone() };
-    let sockets =
-        TransportModule::bind(&name, address, parts.transport, receivers, Arc::default())?
-            .with_local(shared.local.clone());
+    let sockets = TransportModule::bind(&name, address, parts.transport.1, receivers, cells)?
+        .with_local(shared.local.clone());
+    let cells = Families::register(parts.registry, &name);
 
     let checker =
         checker(shared, application, &settings, targets, checker_inbox, &transport, &proxy);
@@ -126,7 +129,7 @@ pub fn assemble(
         shard_inbox,
         transport,
         Some(ClusterLink::new(link_mail)),
-        listeners(shared, ServiceChecker::new(checker_mail), parts.cells),
+        listeners(shared, ServiceChecker::new(checker_mail), cells),
     );
     shared.publish(application, "sip-proxy", address);
     Ok((vec![Box::new(sockets), Box::new(shard), Box::new(checker), Box::new(link)], handle))
@@ -259,9 +262,6 @@ fn link(
 fn listeners(shared: &Shared<'_>, checker: ServiceChecker, cells: Cells) -> Listeners {
     let suspect = Box::new(move |address: SocketAddr| checker.suspect(address));
     let count = Box::new(move |counted: Counted| match counted {
-        Counted::Refused(status) => {
-            cells.response("UNKNOWN", status, crate::observe::families::Direction::Out)
-        }
         Counted::Retransmission => cells.retransmissions.increment(),
         Counted::ForeignRoute => cells.foreign_routes.increment(),
         Counted::BadToken => cells.bad_tokens.increment(),

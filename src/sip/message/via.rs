@@ -2,7 +2,8 @@
 
 use super::text::{Params, decimal, is_token, trim};
 use super::uri::parse_hostport;
-use crate::base::flow::Protocol;
+use crate::base::flow::{Flow, Protocol};
+use core::fmt::Write as _;
 use core::net::{IpAddr, SocketAddr};
 
 /// A Via value, as slices of the text.
@@ -113,6 +114,35 @@ impl<'a> Via<'a> {
         };
         Some(SocketAddr::new(host, port))
     }
+}
+
+/// The top Via of a request as whoever received it by that flow amends it
+/// (RFC 3261 18.2.1, RFC 3581 4); `None` when it may stay. `original` is the text of `via`.
+#[must_use]
+pub fn amended_via(via: &Via<'_>, original: &[u8], flow: &Flow) -> Option<Vec<u8>> {
+    let differs = via.host_ip() != Some(flow.remote.ip());
+    let wants_rport = via.wants_rport() && via.rport().is_none();
+    if !differs && !wants_rport {
+        return None;
+    }
+    let mut text = Vec::with_capacity(original.len() + 40);
+    let mut parts = original.split(|&byte| byte == b';');
+    text.extend_from_slice(parts.next().unwrap_or_default());
+    for part in parts {
+        let name = part.split(|&byte| byte == b'=').next().unwrap_or_default().trim_ascii();
+        if name.eq_ignore_ascii_case(b"received") || name.eq_ignore_ascii_case(b"rport") {
+            continue;
+        }
+        text.push(b';');
+        text.extend_from_slice(part);
+    }
+    let mut added = String::new();
+    let _ = write!(added, ";received={}", flow.remote.ip());
+    if via.wants_rport() {
+        let _ = write!(added, ";rport={}", flow.remote.port());
+    }
+    text.extend_from_slice(added.as_bytes());
+    Some(text)
 }
 
 /// `host : port` with white space around the colon, which the grammar allows.

@@ -54,8 +54,6 @@ pub enum Action {
 /// What a shard counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counted {
-    /// A request was answered with this status by the proxy itself.
-    Refused(u16),
     /// A request came again and was answered from memory or absorbed.
     Retransmission,
     /// An `X-Genesys-Route` that did not open or came from no node.

@@ -6,9 +6,9 @@ use crate::base::flow::{Flow, Outbound, Protocol, Sender};
 use crate::base::id::{NodeId, Slot};
 use crate::base::limits::MAX_FORWARDS_INITIAL;
 use crate::base::seal::Kind;
-use crate::sip::message::{Edits, HeaderId, Message, Via};
+use crate::sip::message::via::amended_via;
+use crate::sip::message::{Edits, HeaderId, Message};
 use bytes::Bytes;
-use core::fmt::Write as _;
 
 /// Branches of a transaction are numbered in the top bits of the index.
 const BRANCH_SHIFT: u32 = 24;
@@ -18,33 +18,6 @@ pub(super) fn slot_and_branch(word: u64) -> (Slot, usize) {
     let (_, slot) = Slot::from_word(word);
     let branch = slot.index >> BRANCH_SHIFT;
     (Slot { index: slot.index & ((1 << BRANCH_SHIFT) - 1), ..slot }, branch as usize)
-}
-
-/// The top Via as RFC 3261 18.2.1 and RFC 3581 4 want it amended.
-pub(super) fn amended_via(via: &Via<'_>, original: &[u8], flow: &Flow) -> Option<Vec<u8>> {
-    let differs = via.host_ip() != Some(flow.remote.ip());
-    let wants_rport = via.wants_rport() && via.rport().is_none();
-    if !differs && !wants_rport {
-        return None;
-    }
-    let mut text = Vec::with_capacity(original.len() + 40);
-    let mut parts = original.split(|&byte| byte == b';');
-    text.extend_from_slice(parts.next().unwrap_or_default());
-    for part in parts {
-        let name = part.split(|&byte| byte == b'=').next().unwrap_or_default().trim_ascii();
-        if name.eq_ignore_ascii_case(b"received") || name.eq_ignore_ascii_case(b"rport") {
-            continue;
-        }
-        text.push(b';');
-        text.extend_from_slice(part);
-    }
-    let mut added = String::new();
-    let _ = write!(added, ";received={}", flow.remote.ip());
-    if via.wants_rport() {
-        let _ = write!(added, ";rport={}", flow.remote.port());
-    }
-    text.extend_from_slice(added.as_bytes());
-    Some(text)
 }
 
 impl Core {

@@ -1,7 +1,6 @@
 //! Requests (RFC 3261 16.3 to 16.6, 16.10).
 
 use super::core::{Action, Core, Counted, Cx};
-use super::forward::amended_via;
 use super::route::{Route, TopRoutes};
 use super::transaction::{Target, Transaction};
 use crate::base::flow::{Destination, Flow, Outbound};
@@ -9,6 +8,7 @@ use crate::base::id::{NodeId, Slot};
 use crate::base::limits::TRYING_DELAY;
 use crate::base::seal::Kind;
 use crate::base::time::Instant;
+use crate::sip::message::via::amended_via;
 use crate::sip::message::{Edits, HeaderId, Message, Method, NameAddr, Uri, Writer, response_to};
 use crate::sip::packet::Packet;
 use crate::sip::transaction::{Action as Step, Server, TransactionKey};
@@ -23,7 +23,6 @@ impl Core {
         let method = message.method();
         if let Some(fault) = message.fault() {
             if method != Method::Ack {
-                cx.count(Counted::Refused(fault.status()));
                 self.answer_statelessly(
                     &message,
                     &flow,
@@ -227,9 +226,6 @@ impl Core {
         cx: &mut Cx<'_>,
     ) {
         let Some(transaction) = self.transactions.get(slot) else { return };
-        if status >= 300 {
-            cx.count(Counted::Refused(status));
-        }
         let tag =
             if status == 100 { String::new() } else { self.stateless_tag(&transaction.request) };
         let mut writer =
