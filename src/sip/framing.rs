@@ -8,6 +8,8 @@ use crate::base::limits::MESSAGE_LEN_MAX;
 
 /// Bytes of start line and headers on a stream.
 pub const HEAD_LEN_MAX: usize = 32_768;
+/// Bytes of room that an empty framer keeps.
+const ROOM_KEPT: usize = 4_096;
 
 /// What a stream carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +91,15 @@ impl Framer {
         self.buffer.drain(..self.at);
         self.at = 0;
         self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Gives back what a burst took, once all of it was taken out: a process holds
+    /// thousands of framers, most of them idle.
+    pub fn give_room_back(&mut self) {
+        if self.at == self.buffer.len() && self.buffer.capacity() > ROOM_KEPT {
+            self.buffer = Vec::new();
+            self.at = 0;
+        }
     }
 
     /// Whether a message has begun and is not complete. Line ends between messages
@@ -277,6 +288,20 @@ mod tests {
         framer.push(b"\r\n");
         assert_eq!(framer.next(), None);
         assert!(!framer.is_inside_message());
+        framer.push(OK);
+        assert_eq!(framer.next(), Some(Ok(Frame::Message(OK.to_vec()))));
+    }
+
+    #[test]
+    fn room_goes_back_when_all_is_taken_and_nothing_is_lost() {
+        let mut framer = Framer::new();
+        framer.push(&[&OPTIONS.repeat(1_000), &b"\r\n"[..]].concat());
+        assert_eq!(framer.by_ref().count(), 1_000);
+        framer.give_room_back();
+        framer.push(b"\r\n");
+        assert_eq!(framer.next(), Some(Ok(Frame::Ping)), "the first half was still there");
+        framer.give_room_back();
+        assert!(framer.buffer.capacity() <= ROOM_KEPT);
         framer.push(OK);
         assert_eq!(framer.next(), Some(Ok(Frame::Message(OK.to_vec()))));
     }

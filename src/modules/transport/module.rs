@@ -367,6 +367,9 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
     }
 
     fn take_resolved(&mut self, now: Instant) -> usize {
+        if self.lookups.is_empty() && self.resolved.is_empty() {
+            return 0;
+        }
         while let Some(joined) = self.lookups.try_join_next() {
             self.resolved.extend(joined);
         }
@@ -506,6 +509,9 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
     fn hand_over_locally(&mut self, now: Instant) {
         let mut all_refused = Vec::new();
         for (mail, batch) in self.local.mails().zip(&mut self.to_local) {
+            if batch.is_empty() {
+                continue;
+            }
             let count = batch.len();
             let class =
                 |handed: &Handed| if handed.starts { Class::New } else { Class::Continuing };
@@ -633,7 +639,9 @@ impl<S: From<Event> + Send, C: From<Event> + Send> Module for TransportModule<S,
 
     fn poll_io(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let mut ready = self.poll_accept(context).is_ready();
-        if let Poll::Ready(Some(joined)) = self.lookups.poll_join_next(context) {
+        if !self.lookups.is_empty()
+            && let Poll::Ready(Some(joined)) = self.lookups.poll_join_next(context)
+        {
             self.resolved.extend(joined);
             ready = true;
         }

@@ -21,8 +21,10 @@ use std::task::Wake;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-/// Reads of one connection in one turn.
-const READS_PER_TURN: usize = 8;
+/// Reads of one connection in one turn, each of up to the longest message.
+const READS_PER_TURN: usize = 2;
+/// Waiting messages whose room is kept when all have left.
+const BACKLOG_CAPACITY_KEPT: usize = 16;
 /// Bytes that a waiting message takes besides its own: without them, a peer that
 /// sends pings and reads no answer would fill the memory with small ones.
 const ENTRY_LEN: usize = size_of::<Waiting>();
@@ -186,7 +188,10 @@ impl Stream {
         }
         if !self.backlog.is_empty() {
             self.stalled_since.get_or_insert(now);
-        } else if self.state == (State::Ending { is_shut: false }) {
+            return Ok(work);
+        }
+        self.backlog.shrink_to(BACKLOG_CAPACITY_KEPT);
+        if self.state == (State::Ending { is_shut: false }) {
             // A socket that is closed with unread bytes in it throws away what the other
             // end has not read yet: so only this direction is closed, and reading goes on.
             let _ = socket2::SockRef::from(&self.socket).shutdown(Shutdown::Write);
@@ -260,6 +265,7 @@ impl Stream {
                 }
             }
         }
+        self.framer.give_room_back();
         if self.framer.is_inside_message() {
             self.message_since.get_or_insert(now);
         } else {
