@@ -52,10 +52,10 @@ enum Sockets {
 }
 
 /// A datagram that waits for room in the socket buffer.
-struct Datagram {
-    remote: SocketAddr,
-    bytes: Bytes,
-    sender: Option<Sender>,
+pub(super) struct Datagram {
+    pub(super) remote: SocketAddr,
+    pub(super) bytes: Bytes,
+    pub(super) sender: Option<Sender>,
 }
 
 /// A message on its way to another application of the process.
@@ -97,6 +97,7 @@ pub struct TransportModule<S, C> {
     to_local: Vec<Vec<Handed>>,
     unsent: VecDeque<Datagram>,
     connections: Connections,
+    pub(super) connections_max: usize,
     accepted: Vec<Accepted>,
     /// Set while the system has no room for another connection.
     accept_after: Option<Instant>,
@@ -141,6 +142,7 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
             to_local: Vec::new(),
             unsent: VecDeque::new(),
             connections: Connections::new(),
+            connections_max: CONNECTIONS_MAX,
             accepted: Vec::new(),
             accept_after: None,
             names: Names::default(),
@@ -265,7 +267,7 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
         Ok(())
     }
 
-    fn queue_datagram(&mut self, datagram: Datagram) {
+    pub(super) fn queue_datagram(&mut self, datagram: Datagram) {
         if self.unsent.len() >= DATAGRAM_BACKLOG_LEN_MAX {
             self.failed(datagram.sender);
         } else {
@@ -300,7 +302,7 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
     }
 
     fn connect(&mut self, remote: SocketAddr, outbound: Outbound, now: Instant) {
-        if self.connections.len() >= CONNECTIONS_MAX {
+        if self.connections.len() >= self.connections_max {
             self.failed(outbound.sender);
             return;
         }
@@ -548,14 +550,14 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
         let work = self.accepted.len();
         for accepted in core::mem::take(&mut self.accepted) {
             match accepted {
-                Ok((socket, remote)) if self.connections.len() < CONNECTIONS_MAX => {
+                Ok((socket, remote)) if self.connections.len() < self.connections_max => {
                     self.connections.add(socket, (self.address, remote), true, now);
                     self.count_connections();
                 }
                 Ok(_) => {
                     self.families.connections_refused.increment();
                     if let Some(count) = self.warnings.too_many.speak(1, now) {
-                        tracing::warn!(node = %self.name, count, limit = CONNECTIONS_MAX, "connections refused: too many are open");
+                        tracing::warn!(node = %self.name, count, limit = self.connections_max, "connections refused: too many are open");
                     }
                 }
                 Err(error) => self.not_accepted(&error, now),

@@ -2,11 +2,13 @@
 
 use super::{
     Desk, SMALL, Size, UdpSocket, address, bound, free_address, in_words, later, next, receive,
-    request, request_via, response,
+    request, request_via, response, sender,
 };
 use crate::base::flow::{ConnectionId, Destination, Flow, Protocol, Sender};
 use crate::base::id::{Shard, Slot};
+use crate::base::limits::DATAGRAM_BACKLOG_LEN_MAX;
 use crate::modules::transport::core::Event;
+use crate::modules::transport::module::Datagram;
 use crate::runtime::module::Module as _;
 
 async fn socket() -> UdpSocket {
@@ -101,6 +103,43 @@ async fn what_cannot_be_sent_is_told_and_the_next_one_leaves() {
     assert!(text.contains("CSeq: 3 INVITE"));
     assert_eq!(desk.drive(&mut [&mut rig], ears.words(2)).await, ["failed 7", "failed 8"]);
     rig.page_has("sip_send_failures_total{node=\"A\"} 2");
+}
+
+#[tokio::test]
+async fn what_waited_for_room_is_sent_or_told_and_keeps_its_order() {
+    let desk = Desk::new();
+    let (mut rig, ears) = desk.rig().await;
+    let phone = socket().await;
+    let remote = phone.local_addr().expect("its address");
+    let other_family = "[::1]:5060".parse().expect("an address");
+    for (index, remote) in [(1, remote), (2, other_family), (3, remote)] {
+        let bytes = request("INVITE", index).into_bytes().into();
+        rig.module.queue_datagram(Datagram { remote, bytes, sender: sender(index) });
+    }
+    rig.send(address(Protocol::Udp, remote), &request("INVITE", 4), 4);
+    let seen = desk
+        .drive(&mut [&mut rig], async {
+            [receive(&phone).await, receive(&phone).await, receive(&phone).await]
+        })
+        .await;
+    for (text, cseq) in seen.iter().zip([1, 3, 4]) {
+        assert!(text.contains(&format!("CSeq: {cseq} INVITE")), "{text}");
+    }
+    assert_eq!(ears.rest(), ["failed 2"]);
+}
+
+#[tokio::test]
+async fn datagrams_that_wait_are_bounded() {
+    let desk = Desk::new();
+    let (mut rig, ears) = bound(SMALL).await;
+    rig.module.set_waker(&desk.waker);
+    let remote = free_address().await;
+    for index in 0..=DATAGRAM_BACKLOG_LEN_MAX {
+        let sender = sender(u32::try_from(index).expect("few"));
+        rig.module.queue_datagram(Datagram { remote, bytes: bytes::Bytes::new(), sender });
+    }
+    rig.module.turn(desk.now(&rig));
+    assert_eq!(ears.rest()[0], format!("failed {DATAGRAM_BACKLOG_LEN_MAX}"), "the last at once");
 }
 
 #[tokio::test]

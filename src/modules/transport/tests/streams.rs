@@ -2,8 +2,8 @@
 
 use super::super::core::Event;
 use super::{
-    AsyncWriteExt as _, Desk, Ears, Rig, SocketAddr, TcpStream, address, connect, free_address,
-    later, read, read_to_end, request, request_via, response,
+    AsyncWriteExt as _, Desk, Ears, Rig, SocketAddr, TcpStream, address, connect, later, read,
+    read_to_end, request, request_via, response,
 };
 use crate::base::flow::{Destination, Flow, Protocol};
 use crate::base::limits::{
@@ -207,7 +207,10 @@ async fn a_response_without_its_connection_makes_a_new_one() {
 async fn a_refused_connection_fails_all_that_waits_and_nothing_later() {
     let desk = Desk::new();
     let (mut rig, ears) = desk.rig().await;
-    let remote = free_address().await;
+    // A port that is taken and where nobody listens yet.
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("bound");
+    let remote = socket.local_addr().expect("its address");
     for index in 1..=3 {
         rig.send(address(Protocol::Tcp, remote), &request("INVITE", index), index);
     }
@@ -215,7 +218,7 @@ async fn a_refused_connection_fails_all_that_waits_and_nothing_later() {
     assert_eq!(failed, ["failed 1", "failed 2", "failed 3"]);
     rig.page_has("sip_send_failures_total{node=\"A\"} 3");
     rig.page_has("sip_connections_open{node=\"A\"} 0");
-    let listener = TcpListener::bind(remote).await.expect("the port is free");
+    let listener = socket.listen(8).expect("a listener");
     let text = request("INVITE", 4);
     rig.send(address(Protocol::Tcp, remote), &text, 4);
     let seen = desk
@@ -390,6 +393,34 @@ async fn a_turn_looks_at_the_connections_that_have_work() {
     }
     works.retain(|work| *work > 0);
     assert_eq!(works, [2], "one connection, one read");
+}
+
+#[tokio::test]
+async fn one_connection_too_many_is_closed_and_the_others_stay() {
+    let desk = Desk::new();
+    let (mut rig, ears) = desk.rig().await;
+    rig.module.connections_max = 2;
+    let (mut first, _second) = (connect(&rig).await, connect(&rig).await);
+    desk.settle(&mut [&mut rig]).await;
+    let mut third = connect(&rig).await;
+    assert_eq!(desk.drive(&mut [&mut rig], read_to_end(&mut third)).await, "");
+    rig.page_has("sip_connections_open{node=\"A\"} 2");
+    rig.page_has("sip_connections_refused_total{node=\"A\"} 1");
+    let listener = listener().await;
+    rig.send(address(Protocol::Tcp, local_port(&listener)), &request("INVITE", 1), 1);
+    write(&mut first, &request("OPTIONS", 2)).await;
+    let words = desk.drive(&mut [&mut rig], ears.words(2)).await;
+    assert!(words.contains(&"failed 1".to_owned()) && words.contains(&"OPTIONS 2".to_owned()));
+    drop(first);
+    desk.settle(&mut [&mut rig]).await;
+    let mut fourth = connect(&rig).await;
+    let pong = desk
+        .drive(&mut [&mut rig], async {
+            write(&mut fourth, "\r\n\r\n").await;
+            read(&mut fourth, 2).await
+        })
+        .await;
+    assert_eq!(pong, "\r\n", "there is room again");
 }
 
 #[tokio::test]
