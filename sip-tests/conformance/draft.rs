@@ -96,6 +96,12 @@ impl Draft {
         self
     }
 
+    /// No body.
+    pub(crate) fn without_body(mut self) -> Self {
+        self.body.clear();
+        self.without("Content-Type")
+    }
+
     /// The text as it goes over the wire.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut text = format!("{}\r\n", self.start_line);

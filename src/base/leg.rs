@@ -62,6 +62,13 @@ pub enum LegEvent {
         code: u16,
         /// Early description, if any.
         body: Option<Body>,
+        /// Whether it came so that it cannot be lost (RFC 3262).
+        reliable: bool,
+    },
+    /// The far end confirmed our reliable progress, with its answer to the offer in it.
+    ProgressConfirmed {
+        /// Answer to a late offer.
+        body: Option<Body>,
     },
     /// The far end answered.
     Answered {
@@ -112,6 +119,13 @@ pub enum LegCommand {
         /// 101 to 199.
         code: u16,
         /// Early description, if any.
+        body: Option<Body>,
+        /// Whether it must not be lost, if the far end has a way for that (RFC 3262).
+        reliable: bool,
+    },
+    /// Confirm the far end's reliable progress, with our answer to the offer in it.
+    ConfirmProgress {
+        /// Answer to a late offer.
         body: Option<Body>,
     },
     /// Answer the far end.

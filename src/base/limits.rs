@@ -94,6 +94,13 @@ pub const WARN_INTERVAL: Duration = Duration::from_secs(10);
 pub const PANICS_MAX: usize = 3;
 /// How long a panic is remembered.
 pub const PANICS_WINDOW: Duration = Duration::from_secs(60);
+/// RFC 4028 5: smallest session interval, in seconds.
+pub const SESSION_INTERVAL_MIN_S: u32 = 90;
+/// RFC 4028 10: how long before the end of a session the side that does not refresh
+/// gives up, at most.
+pub const SESSION_GRACE: Duration = Duration::from_secs(32);
+/// When a session refresh is tried again that met another change.
+pub const REFRESH_RETRY: Duration = Duration::from_secs(4);
 /// Lifetime of a nonce.
 pub const NONCE_LIFETIME: Duration = Duration::from_secs(300);
 

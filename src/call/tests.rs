@@ -22,7 +22,12 @@ fn step(call: &mut Call, party: Party, event: LegEvent, at_s: u64) -> Vec<Action
 
 fn connected() -> Call {
     let mut call = call();
-    step(&mut call, Party::Callee, LegEvent::Progress { code: 180, body: None }, 1);
+    step(
+        &mut call,
+        Party::Callee,
+        LegEvent::Progress { code: 180, body: None, reliable: false },
+        1,
+    );
     step(&mut call, Party::Callee, LegEvent::Answered { body: None }, 3);
     call
 }
@@ -63,7 +68,12 @@ fn a_refusal_reaches_the_caller_as_it_is() {
 #[test]
 fn a_caller_who_gives_up_ends_the_ringing() {
     let mut call = call();
-    step(&mut call, Party::Callee, LegEvent::Progress { code: 180, body: None }, 1);
+    step(
+        &mut call,
+        Party::Callee,
+        LegEvent::Progress { code: 180, body: None, reliable: false },
+        1,
+    );
     let actions = step(&mut call, Party::Caller, LegEvent::Ended(Cause::code(487)), 5);
     assert_eq!(actions[0], Action::ToLeg(Party::Callee, LegCommand::End(Cause::code(487))));
     assert_eq!(record(&actions).result, CallResult::NoAnswer);

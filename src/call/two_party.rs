@@ -189,14 +189,18 @@ impl Call {
         out: &mut Vec<Action>,
     ) {
         match event {
-            LegEvent::Progress { code, body } => {
+            LegEvent::Progress { code, body, reliable } => {
                 if code == 180 && self.rang_at.is_none() {
                     self.rang_at = Some(now);
                 }
                 if code == 180 || code == 183 {
                     self.state = State::Alerting;
                 }
-                out.push(Action::ToLeg(Party::Caller, LegCommand::Progress { code, body }));
+                let command = LegCommand::Progress { code, body, reliable };
+                out.push(Action::ToLeg(Party::Caller, command));
+            }
+            LegEvent::ProgressConfirmed { body } => {
+                out.push(Action::ToLeg(party.other(), LegCommand::ConfirmProgress { body }));
             }
             LegEvent::Answered { body } => {
                 self.state = State::Connected;
@@ -218,17 +222,14 @@ impl Call {
                 out.push(Action::ToLeg(party.other(), LegCommand::End(cause.clone())));
                 self.end(party.ended_by(), cause, now, out);
             }
-            LegEvent::Update { .. } => {
-                out.push(Action::ToLeg(party, LegCommand::RefuseUpdate(Cause::code(491))));
-            }
+            LegEvent::Update { offer } => self.on_update(party, offer, out),
+            LegEvent::Updated { body } => self.on_updated(party, body, out),
+            LegEvent::UpdateFailed(cause) => self.on_update_failed(party, cause, out),
             LegEvent::Info { .. } => {
                 out.push(Action::ToLeg(party, LegCommand::AnswerInfo(Cause::code(481))))
             }
             // Meaningless before the call is answered.
-            LegEvent::Confirmed { .. }
-            | LegEvent::Updated { .. }
-            | LegEvent::UpdateFailed(_)
-            | LegEvent::InfoDone(_) => {}
+            LegEvent::Confirmed { .. } | LegEvent::InfoDone(_) => {}
         }
     }
 
@@ -239,18 +240,10 @@ impl Call {
                 out.push(Action::ToLeg(other, LegCommand::Confirm { body }))
             }
             LegEvent::Update { offer } => self.on_update(party, offer, out),
-            LegEvent::Updated { body } => {
-                if self.updating == Some(other) {
-                    self.updating = None;
-                    self.updates += 1;
-                    out.push(Action::ToLeg(other, LegCommand::AcceptUpdate { body }));
-                }
-            }
-            LegEvent::UpdateFailed(cause) => {
-                if self.updating == Some(other) {
-                    self.updating = None;
-                    out.push(Action::ToLeg(other, LegCommand::RefuseUpdate(cause)));
-                }
+            LegEvent::Updated { body } => self.on_updated(party, body, out),
+            LegEvent::UpdateFailed(cause) => self.on_update_failed(party, cause, out),
+            LegEvent::ProgressConfirmed { body } => {
+                out.push(Action::ToLeg(other, LegCommand::ConfirmProgress { body }));
             }
             LegEvent::Info { kind, body, headers } => {
                 out.push(Action::ToLeg(other, LegCommand::Info { kind, body, headers }));
@@ -269,12 +262,29 @@ impl Call {
     }
 
     fn on_update(&mut self, party: Party, offer: Option<Body>, out: &mut Vec<Action>) {
-        if self.updating.is_some() {
+        if self.updating.is_some() || self.state == State::Routing {
             out.push(Action::ToLeg(party, LegCommand::RefuseUpdate(Cause::code(491))));
             return;
         }
         self.updating = Some(party);
         out.push(Action::ToLeg(party.other(), LegCommand::Update { offer }));
+    }
+
+    fn on_updated(&mut self, party: Party, body: Option<Body>, out: &mut Vec<Action>) {
+        let other = party.other();
+        if self.updating == Some(other) {
+            self.updating = None;
+            self.updates += 1;
+            out.push(Action::ToLeg(other, LegCommand::AcceptUpdate { body }));
+        }
+    }
+
+    fn on_update_failed(&mut self, party: Party, cause: Cause, out: &mut Vec<Action>) {
+        let other = party.other();
+        if self.updating == Some(other) {
+            self.updating = None;
+            out.push(Action::ToLeg(other, LegCommand::RefuseUpdate(cause)));
+        }
     }
 
     fn end(&mut self, ended_by: EndedBy, cause: Cause, now: Instant, out: &mut Vec<Action>) {

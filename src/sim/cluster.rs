@@ -127,6 +127,8 @@ pub fn make_nodes(sealer: &Arc<Sealer>, seed: u64) -> Vec<Application<node::Core
                 origin_host: address.ip().to_string(),
                 proxies: proxies(),
                 proxy_protocol: Protocol::Udp,
+                reliable: true,
+                session_seconds: 0,
             };
             let keys = NonceKeys::new(key, None);
             let parts = node::Parts {

@@ -62,7 +62,7 @@ fn a_second_re_invite_before_the_answer_is_500() {
 fn a_second_invite_of_an_early_dialog_is_500() {
     let mut world = World::new();
     let leg = world.incoming(&Draft::invite("a"));
-    world.command(leg, LegCommand::Progress { code: 180, body: None });
+    world.command(leg, LegCommand::Progress { code: 180, body: None, reliable: false });
     let ringing = world.only();
     world.receive(&within(&ringing, "INVITE", 2, "a"));
     let sent = world.only();

@@ -17,7 +17,7 @@ fn cancel(id: &str) -> Draft {
 fn a_ringing_call_is_ended_with_487() {
     let mut world = World::new();
     let leg = world.incoming(&Draft::invite("a"));
-    world.command(leg, LegCommand::Progress { code: 180, body: None });
+    world.command(leg, LegCommand::Progress { code: 180, body: None, reliable: false });
     world.take();
     world.receive(&cancel("a").add("Reason", "SIP;cause=200"));
     let sent = world.take();

@@ -80,8 +80,13 @@ pub(super) struct World {
 }
 
 impl World {
-    /// A stack of node 1.
+    /// A stack of node 1 that asks for no session timer.
     pub(super) fn new() -> Self {
+        Self::with_session(0)
+    }
+
+    /// A stack that asks for that session interval, in seconds.
+    pub(super) fn with_session(session_seconds: u32) -> Self {
         let Some(sealer) = Sealer::new(&[b"conformance"]) else { panic!("one key is a key") };
         let Some(node) = NodeId::new(1) else { panic!("1 is a node-id") };
         let settings = Settings {
@@ -92,6 +97,8 @@ impl World {
             origin_host: "127.0.0.11".to_owned(),
             proxies: vec![address("127.0.0.1:5060")],
             proxy_protocol: Protocol::Udp,
+            reliable: true,
+            session_seconds,
         };
         Self {
             stack: Stack::new(Arc::new(settings), Arc::new(sealer), 7),
@@ -155,12 +162,22 @@ impl World {
 
     /// A leg to 7002 with an offer, and its INVITE.
     pub(super) fn call(&mut self) -> (Slot, Sent) {
+        self.call_with(Some(sdp(1)))
+    }
+
+    /// The same without an offer.
+    pub(super) fn call_without_offer(&mut self) -> (Slot, Sent) {
+        self.call_with(None)
+    }
+
+    fn call_with(&mut self, offer: Option<Body>) -> (Slot, Sent) {
         let new = NewLeg {
+            reliable: true,
             from: "<sip:7001@cluster.example.com>".to_owned(),
             to: "<sip:7002@cluster.example.com>".to_owned(),
             uri: "sip:7002@cluster.example.com".to_owned(),
             hop: "registrar".to_owned(),
-            offer: Some(sdp(1)),
+            offer,
             hops_left: 70,
             headers: Vec::new(),
         };

@@ -69,8 +69,11 @@ options! {
     "shutdown-sip-reject-code", SERVERS, ERROR_CODE, "503", Immediately, Works,
         "SIP response to a new call while the node drains. The guide lists it as unsupported and sets it in its \
          samples; here it works.", "Configuring SIP Servers";
-    "sip-enable-100rel", SERVERS, Flag, "false", NextCall, Later,
-        "Whether the node offers reliable provisional responses, RFC 3262.", "Configuring SIP Servers";
+    "sip-enable-100rel", SERVERS, Flag, "true", NextCall, Works,
+        "Whether the node offers and takes reliable provisional responses, RFC 3262.", "Configuring SIP Servers";
+    "session-refresh-interval", SERVERS, SECONDS, "1800", NextCall, Works,
+        "Interval of the session timer that the node asks for, RFC 4028; at least 90. 0 asks for none and honours what \
+         the far end asks for.", "Configuring SIP Servers";
     "sip-invite-treatment-timeout", SERVERS, SECONDS, "15", NextCall, Later,
         "Time for the media server to take a treatment.", "Configuring SIP Servers";
     "sip-call-retain-timeout", SERVERS, SECONDS, "1", NextCall, Later,

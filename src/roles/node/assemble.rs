@@ -6,7 +6,7 @@ use super::call_manager::module::{CallManagerModule, Listeners};
 use super::call_manager::settings::{DnKind, Settings, Trunk};
 use crate::base::flow::{Destination, Protocol};
 use crate::base::id::{Ids, Shard};
-use crate::base::limits::MAILBOX_LEN_MAX;
+use crate::base::limits::{MAILBOX_LEN_MAX, SESSION_INTERVAL_MIN_S};
 use crate::call::record::CallRecord;
 use crate::config::{AppRole, Application, Config, Dn, DnKind as ConfigDnKind, Switch};
 use crate::modules::service_checker::core::{Core as CheckerCore, Target};
@@ -67,6 +67,15 @@ impl Handle {
     }
 }
 
+/// `session-refresh-interval` in seconds: zero, or at least what RFC 4028 5 allows.
+fn session_seconds(application: &Application) -> u32 {
+    let interval = application.options.duration_or_default("session-refresh-interval");
+    match u32::try_from(interval.as_secs()).unwrap_or(u32::MAX) {
+        0 => 0,
+        seconds => seconds.max(SESSION_INTERVAL_MIN_S),
+    }
+}
+
 /// What a node takes from a configuration, at its start and at each reload.
 #[derive(Clone, Debug)]
 pub struct Configured {
@@ -101,6 +110,8 @@ pub fn configured(
         origin_host: address.ip().to_string(),
         proxies,
         proxy_protocol: Protocol::Udp,
+        reliable: application.options.flag_or_default("sip-enable-100rel"),
+        session_seconds: session_seconds(application),
     };
     Ok(Configured { settings: Arc::new(settings), stack: Arc::new(stack), targets })
 }

@@ -1,7 +1,7 @@
 //! Client transactions of the stack, and what their responses mean to a leg.
 
 use super::dialog::{Dialog, without_tag};
-use super::leg::{Leg, LegState, SentAck};
+use super::leg::LegState;
 use super::stack::{Action, Counted, Cx, Stack, Wake};
 use crate::base::flow::{Destination, Outbound, Sender};
 use crate::base::id::Slot;
@@ -15,6 +15,9 @@ use crate::sip::transaction::{
 };
 use bytes::Bytes;
 use core::net::SocketAddr;
+
+/// How often one request is sent under another branch.
+const CHANGES_MAX: usize = 8;
 
 /// What a request is made of, except its Via, so that it can be sent again by
 /// another proxy under a new branch.
@@ -304,11 +307,15 @@ impl Stack {
             match step {
                 Step::SendAck => self.send_hop_ack(slot, message, cx),
                 Step::Deliver if failed_over && self.try_other_proxy(slot, cx) => {}
+                Step::Deliver
+                    if status == 422
+                        && method == Method::Invite
+                        && self.try_longer_session(slot, message, cx) => {}
                 Step::Deliver => match leg {
                     Some(leg) if method == Method::Invite => {
                         self.on_invite_response(leg, slot, message, cx)
                     }
-                    Some(leg) => self.on_other_response(leg, method, message, cx),
+                    Some(leg) => self.on_other_response(leg, (slot, method), message, cx),
                     None => {}
                 },
                 Step::SendRequest
@@ -391,6 +398,22 @@ impl Stack {
         self.end_stranger(dialog, message.cseq(), cx);
     }
 
+    /// A request as it was sent, and where what a draft keeps begins in it.
+    pub(super) fn sent_request(&self, client: Slot) -> Option<(Bytes, usize)> {
+        let found = self.clients.get(client)?;
+        let head_len = found.bytes.len().checked_sub(found.draft.rest.len())?;
+        (found.tried.len() < CHANGES_MAX && !found.cancelled)
+            .then(|| (found.bytes.clone(), head_len))
+    }
+
+    /// Sends a request again with something else behind its first lines.
+    pub(super) fn send_changed(&mut self, client: Slot, rest: Bytes, cx: &mut Cx<'_>) {
+        let Some(found) = self.clients.get_mut(client) else { return };
+        found.draft.rest = rest;
+        let proxy = found.proxy;
+        self.send_by(client, proxy, cx);
+    }
+
     /// Sends the request by a proxy that was not tried yet.
     fn try_other_proxy(&mut self, slot: Slot, cx: &mut Cx<'_>) -> bool {
         let Some(found) = self.clients.get(slot) else { return false };
@@ -446,134 +469,6 @@ impl Stack {
         let to = Destination::Address { protocol, remote: proxy };
         cx.out.push(Action::Send(Outbound { to, bytes, sender: None }));
         self.settle_client(slot, cx);
-    }
-
-    fn on_invite_response(&mut self, leg: Slot, client: Slot, message: &Message, cx: &mut Cx<'_>) {
-        let Some(found) = self.legs.get_mut(leg) else { return };
-        let status = message.status();
-        match (found.state, status) {
-            (LegState::Calling, 101..=199) => {
-                let body = message.typed_body();
-                cx.up(leg, LegEvent::Progress { code: status, body });
-            }
-            (_, 100..=199) => {}
-            (_, 200..=299) => self.on_invite_accepted(leg, client, message, cx),
-            (LegState::Calling, _) => {
-                found.inviting = None;
-                found.state = LegState::Ending;
-                let event = if (300..400).contains(&status) {
-                    LegEvent::Redirected(contacts(message))
-                } else {
-                    LegEvent::Failed(cause_of(message))
-                };
-                self.report(leg, event, cx);
-            }
-            (LegState::Cancelling, _) => {
-                found.inviting = None;
-                found.state = LegState::Ending;
-            }
-            (LegState::Established, _) => {
-                found.inviting = None;
-                if matches!(status, 408 | 481) {
-                    self.hang_up(leg, &Cause::code(status), cx);
-                    self.report(leg, LegEvent::Ended(cause_of(message)), cx);
-                } else {
-                    cx.up(leg, LegEvent::UpdateFailed(cause_of(message)));
-                }
-            }
-            (LegState::Incoming | LegState::Ending, _) => {}
-        }
-        self.settle_leg(leg, cx);
-    }
-
-    fn on_invite_accepted(&mut self, leg: Slot, client: Slot, message: &Message, cx: &mut Cx<'_>) {
-        let Some(found) = self.legs.get_mut(leg) else { return };
-        let cseq = message.cseq();
-        let known = &*found.dialog.remote_tag;
-        if !known.is_empty() && found.state != LegState::Calling && message.to_tag() != known {
-            return self.refuse_fork(leg, message, cx);
-        }
-        match found.sent_ack.clone() {
-            SentAck::Sent(sent, bytes) if sent == cseq => {
-                self.send_in_dialog_ack(leg, bytes, cx);
-                return;
-            }
-            SentAck::Wanted(wanted) if wanted == cseq => return,
-            SentAck::None | SentAck::Wanted(_) | SentAck::Sent(..) => {}
-        }
-        let first = found.state == LegState::Calling || found.state == LegState::Cancelling;
-        if first {
-            found.dialog.learn(message);
-        } else if let Some(target) = super::dialog::contact_uri(message) {
-            found.dialog.target = target;
-        }
-        if found.inviting == Some(client) {
-            found.inviting = None;
-        }
-        let (state, offer_sent) = (found.state, found.offer_sent);
-        let body = message.typed_body();
-        if state == LegState::Calling || state == LegState::Established {
-            found.state = LegState::Established;
-            found.sent_ack = SentAck::Wanted(cseq);
-            if offer_sent {
-                self.confirm(leg, None, cx);
-            }
-            let event =
-                if first { LegEvent::Answered { body } } else { LegEvent::Updated { body } };
-            cx.up(leg, event);
-        } else {
-            // The far end answered while the CANCEL was on its way: RFC 3261 9.1.
-            found.sent_ack = SentAck::Wanted(cseq);
-            found.state = LegState::Established;
-            self.confirm(leg, None, cx);
-            self.hang_up(leg, &Cause::code(487), cx);
-        }
-    }
-
-    /// A second phone answered the same INVITE: it gets its ACK and a BYE
-    /// (RFC 3261 13.2.2.4), as a leg of its own that no call hears of.
-    fn refuse_fork(&mut self, leg: Slot, message: &Message, cx: &mut Cx<'_>) {
-        let Some(found) = self.legs.get(leg) else { return };
-        let mut dialog = found.dialog.clone();
-        dialog.learn(message);
-        self.end_stranger(dialog, message.cseq(), cx);
-    }
-
-    fn end_stranger(&mut self, dialog: Dialog, cseq: u32, cx: &mut Cx<'_>) {
-        let random = cx.ids.next_u64();
-        let stranger = self.legs.insert_with(|_| Leg {
-            sent_ack: SentAck::Wanted(cseq),
-            reported: true,
-            ..Leg::new(dialog, LegState::Established, random)
-        });
-        if let Some(stranger) = stranger {
-            self.touch(Wake::Leg(stranger));
-            self.hang_up(stranger, &Cause::code(487), cx);
-            self.settle_leg(stranger, cx);
-        }
-    }
-
-    fn on_other_response(&mut self, leg: Slot, method: Method, message: &Message, cx: &mut Cx<'_>) {
-        if message.status() < 200 {
-            return;
-        }
-        match method {
-            Method::Info | Method::Message => cx.up(leg, LegEvent::InfoDone(cause_of(message))),
-            Method::Invite
-            | Method::Ack
-            | Method::Cancel
-            | Method::Bye
-            | Method::Register
-            | Method::Options
-            | Method::Update
-            | Method::Prack
-            | Method::Subscribe
-            | Method::Notify
-            | Method::Refer
-            | Method::Publish
-            | Method::Other => {}
-        }
-        self.settle_leg(leg, cx);
     }
 
     pub(super) fn wake_client(&mut self, slot: Slot, cx: &mut Cx<'_>) {
@@ -680,12 +575,12 @@ impl Stack {
                 }
             }
             Method::Info | Method::Message => cx.up(leg, LegEvent::InfoDone(Cause::code(status))),
+            Method::Update => self.on_update_lost(leg, slot, status, cx),
             Method::Ack
             | Method::Cancel
             | Method::Bye
             | Method::Register
             | Method::Options
-            | Method::Update
             | Method::Prack
             | Method::Subscribe
             | Method::Notify
@@ -708,18 +603,10 @@ fn steps_deliver(steps: Actions) -> bool {
     steps.into_iter().any(|step| step == Step::Deliver)
 }
 
-fn cause_of(message: &Message) -> Cause {
+pub(super) fn cause_of(message: &Message) -> Cause {
     Cause {
         code: message.status(),
         text: String::from_utf8_lossy(message.reason()).into(),
         reason: message.header(HeaderId::Reason).map(|value| String::from_utf8_lossy(value).into()),
     }
-}
-
-fn contacts(message: &Message) -> Vec<Box<str>> {
-    message
-        .values(HeaderId::Contact)
-        .filter_map(|value| NameAddr::parse(value).ok())
-        .map(|contact| String::from_utf8_lossy(contact.uri).into())
-        .collect()
 }

@@ -8,6 +8,7 @@ use super::stack::{Action, Cx, Stack};
 use crate::base::flow::{Destination, Outbound};
 use crate::base::id::Slot;
 use crate::base::leg::{Body, Cause, InfoKind, LegCommand, LegEvent};
+use crate::base::limits::MAX_FORWARDS_INITIAL;
 use crate::base::seal::Kind;
 use crate::sip::message::{HeaderId, Method, Writer};
 use bytes::Bytes;
@@ -37,6 +38,7 @@ impl Stack {
         found.dialog = dialog;
         let body = new.offer.as_ref().map(|offer| found.origin.rewrite(offer, &host));
         found.offer_sent = body.is_some();
+        found.asks_reliable = new.reliable && self.settings.reliable;
         let mut headers: Vec<(HeaderId, String)> = Vec::new();
         let route = self.sealer.seal_hop(self.settings.node, &new.hop);
         headers.push((HeaderId::XGenesysRoute, route));
@@ -54,10 +56,36 @@ impl Stack {
         Some(leg)
     }
 
-    /// A request of a leg, without its Via; raises the leg's CSeq.
+    /// A request inside a leg's dialog, or inside an early one of it.
+    pub(super) fn draft_in(
+        &mut self,
+        leg: Slot,
+        early: Option<&Dialog>,
+        method: Method,
+        headers: &[(HeaderId, String)],
+        body: Option<&Body>,
+    ) -> Option<Draft> {
+        self.draft_from(leg, early, method, MAX_FORWARDS_INITIAL, headers, &[], body)
+    }
+
     fn draft(
         &mut self,
         leg: Slot,
+        method: Method,
+        hops_left: u8,
+        headers: &[(HeaderId, String)],
+        named: &[(&'static str, String)],
+        body: Option<&Body>,
+    ) -> Option<Draft> {
+        self.draft_from(leg, None, method, hops_left, headers, named, body)
+    }
+
+    /// A request of a leg, without its Via; raises the leg's CSeq.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one request, each of its own kind")]
+    fn draft_from(
+        &mut self,
+        leg: Slot,
+        early: Option<&Dialog>,
         method: Method,
         hops_left: u8,
         headers: &[(HeaderId, String)],
@@ -68,10 +96,17 @@ impl Stack {
         // A new call names its next hop itself.
         let named_hop = headers.iter().any(|(id, _)| *id == HeaderId::XGenesysRoute);
         let in_dialog = (!named_hop).then(|| self.sealer.seal_hop(self.settings.node, "dialog"));
+        let changes = matches!(method, Method::Invite | Method::Update);
+        let session = self
+            .legs
+            .get(leg)
+            .filter(|_| changes)
+            .map(|found| self.session_headers(found, method))
+            .unwrap_or_default();
         let found = self.legs.get_mut(leg)?;
-        let dialog = &mut found.dialog;
-        dialog.local_cseq += 1;
-        let cseq = dialog.local_cseq;
+        found.dialog.local_cseq += 1;
+        let cseq = found.dialog.local_cseq;
+        let dialog = early.unwrap_or(&found.dialog);
         let mut writer = Writer::default();
         for route in &dialog.routes {
             writer.header(HeaderId::Route, route);
@@ -87,8 +122,11 @@ impl Stack {
             writer.header(HeaderId::To, [&*dialog.remote, b";tag=", &dialog.remote_tag].concat());
         }
         writer.header(HeaderId::CallId, dialog.call_id.as_bytes());
-        if matches!(method, Method::Invite | Method::Update) {
+        if changes {
             writer.header(HeaderId::Contact, contact).header(HeaderId::Allow, ALLOW);
+        }
+        for (id, value) in session {
+            writer.header(id, value);
         }
         if let Some(hop) = in_dialog {
             writer.header(HeaderId::XGenesysRoute, hop);
@@ -112,13 +150,28 @@ impl Stack {
     pub fn command(&mut self, leg: Slot, command: LegCommand, cx: &mut Cx<'_>) {
         self.touch_leg(leg);
         match command {
-            LegCommand::Progress { code, body } => self.progress(leg, code, body.as_ref(), cx),
-            LegCommand::Answer { body } | LegCommand::AcceptUpdate { body } => {
-                self.accept(leg, body.as_ref(), cx)
+            LegCommand::Progress { code, body, reliable } => {
+                self.progress(leg, (code, reliable), body.as_ref(), cx)
+            }
+            LegCommand::ConfirmProgress { body } => self.confirm_progress(leg, body.as_ref(), cx),
+            LegCommand::Answer { body } => {
+                if !self.keeps_answer(leg, body.as_ref()) {
+                    let body = self.answer_body(leg, body);
+                    self.accept(leg, body.as_ref(), cx);
+                }
+            }
+            LegCommand::AcceptUpdate { body } => {
+                if !self.accept_asked(leg, body.as_ref(), cx) {
+                    self.accept(leg, body.as_ref(), cx);
+                }
             }
             LegCommand::Confirm { body } => self.confirm(leg, body.as_ref(), cx),
             LegCommand::Update { offer } => self.update(leg, offer.as_ref(), cx),
-            LegCommand::RefuseUpdate(cause) => self.refuse_offered(leg, &cause, cx),
+            LegCommand::RefuseUpdate(cause) => {
+                if !self.refuse_asked(leg, &cause, cx) {
+                    self.refuse_change_offered(leg, &cause, cx);
+                }
+            }
             LegCommand::Info { kind, body, headers } => {
                 self.info(leg, kind, body.as_ref(), &headers, cx)
             }
@@ -128,23 +181,6 @@ impl Stack {
         self.settle_leg(leg, cx);
     }
 
-    fn progress(&mut self, leg: Slot, code: u16, body: Option<&Body>, cx: &mut Cx<'_>) {
-        let contact = self.contact(leg);
-        let host = self.settings.origin_host.clone();
-        let Some(found) = self.legs.get_mut(leg) else { return };
-        let (Some(server), LegState::Incoming) = (found.offered, found.state) else { return };
-        let body = body.map(|body| found.origin.rewrite(body, &host));
-        let tag = found.dialog.local_tag.clone();
-        let answer = Answer {
-            status: code,
-            tag: &tag,
-            contact: Some(contact),
-            body: body.as_ref(),
-            ..Answer::default()
-        };
-        self.respond(server, &answer, cx);
-    }
-
     /// A 2xx to what waits on the leg: the first INVITE, or a change.
     fn accept(&mut self, leg: Slot, body: Option<&Body>, cx: &mut Cx<'_>) {
         let contact = self.contact(leg);
@@ -152,9 +188,15 @@ impl Stack {
         let Some(found) = self.legs.get_mut(leg) else { return };
         let Some(server) = found.offered.take() else { return };
         found.state = LegState::Established;
+        found.early = None;
         let body = body.map(|body| found.origin.rewrite(body, &host));
         let tag = found.dialog.local_tag.clone();
-        let headers = [(HeaderId::Allow, ALLOW.to_owned())];
+        let request = self.servers.get(server).map(|found| found.request.clone());
+        let mut headers = match &request {
+            Some(request) => self.agree_session(leg, request, cx),
+            None => Vec::new(),
+        };
+        headers.push((HeaderId::Allow, ALLOW.to_owned()));
         let answer = Answer {
             status: 200,
             tag: &tag,
@@ -241,30 +283,6 @@ impl Stack {
         proxies.iter().find(|proxy| !self.proxies_down.contains(proxy)).or(proxies.first()).copied()
     }
 
-    fn update(&mut self, leg: Slot, offer: Option<&Body>, cx: &mut Cx<'_>) {
-        let host = self.settings.origin_host.clone();
-        let Some(found) = self.legs.get_mut(leg) else { return };
-        if found.state != LegState::Established
-            || found.inviting.is_some()
-            || found.offered.is_some()
-        {
-            cx.up(leg, LegEvent::UpdateFailed(Cause::code(491)));
-            return;
-        }
-        let body = offer.map(|offer| found.origin.rewrite(offer, &host));
-        found.offer_sent = body.is_some();
-        let Some(draft) = self.draft(leg, Method::Invite, 70, &[], &[], body.as_ref()) else {
-            return;
-        };
-        let client = self.request(Some(leg), draft, cx);
-        if let Some(found) = self.legs.get_mut(leg) {
-            found.inviting = client;
-        }
-        if client.is_none() {
-            cx.up(leg, LegEvent::UpdateFailed(Cause::code(503)));
-        }
-    }
-
     fn info(
         &mut self,
         leg: Slot,
@@ -307,11 +325,15 @@ impl Stack {
             LegState::Incoming => {
                 found.state = LegState::Ending;
                 found.reported = true;
+                found.early = None;
+                self.refuse_asked(leg, &Cause::code(487), cx);
                 self.refuse_offered(leg, cause, cx);
             }
             LegState::Calling => {
                 found.state = LegState::Cancelling;
                 found.reported = true;
+                self.refuse_asked(leg, &Cause::code(487), cx);
+                let Some(found) = self.legs.get_mut(leg) else { return };
                 if let Some(client) = found.inviting {
                     self.cancel_client(client, cx);
                 }
@@ -326,6 +348,7 @@ impl Stack {
                     self.confirm(leg, None, cx);
                 }
                 self.refuse_offered(leg, &Cause::code(487), cx);
+                self.refuse_asked(leg, &Cause::code(487), cx);
                 self.drop_infos(leg, cx);
                 let reason: Vec<_> = cause
                     .reason

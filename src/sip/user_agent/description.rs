@@ -13,12 +13,14 @@ pub(super) struct Origin {
     id: u64,
     version: u64,
     digest: Option<u64>,
+    /// What was sent last, to offer the same again.
+    last: Option<Body>,
 }
 
 impl Origin {
     /// Session id of the leg, kept below 2^62 so that every peer can read it.
     pub(super) fn new(id: u64) -> Self {
-        Self { id: id >> 2, version: 0, digest: None }
+        Self { id: id >> 2, version: 0, digest: None, last: None }
     }
 
     /// The body as this leg sends it.
@@ -27,10 +29,7 @@ impl Origin {
             return body.clone();
         }
         let Some((start, end)) = origin_line(&body.content) else { return body.clone() };
-        let mut hasher = SipHasher13::new();
-        hasher.write(&body.content[..start]);
-        hasher.write(&body.content[end..]);
-        let digest = hasher.finish();
+        let digest = digest_of(body, start, end);
         if self.digest != Some(digest) {
             self.digest = Some(digest);
             self.version += 1;
@@ -38,8 +37,30 @@ impl Origin {
         let family = if address.contains(':') { "IP6" } else { "IP4" };
         let line = format!("o=- {} {} IN {family} {address}", self.id, self.version);
         let content = [&body.content[..start], line.as_bytes(), &body.content[end..]].concat();
-        Body { content_type: body.content_type.clone(), content: Bytes::from(content) }
+        let rewritten =
+            Body { content_type: body.content_type.clone(), content: Bytes::from(content) };
+        self.last = Some(rewritten.clone());
+        rewritten
     }
+
+    /// Whether the body says what was sent last.
+    pub(super) fn is_last(&self, body: &Body) -> bool {
+        origin_line(&body.content)
+            .is_some_and(|(start, end)| self.digest == Some(digest_of(body, start, end)))
+    }
+
+    /// What was sent last.
+    pub(super) fn last(&self) -> Option<Body> {
+        self.last.clone()
+    }
+}
+
+/// A hash of everything but the `o=` line.
+fn digest_of(body: &Body, start: usize, end: usize) -> u64 {
+    let mut hasher = SipHasher13::new();
+    hasher.write(&body.content[..start]);
+    hasher.write(&body.content[end..]);
+    hasher.finish()
 }
 
 /// Start and end of the `o=` line, without its line end.

@@ -1,6 +1,6 @@
 //! A dialog, RFC 3261 12: what requests inside it are made from.
 
-use crate::sip::message::{HeaderId, Message, NameAddr};
+use crate::sip::message::{HeaderId, Message, Method, NameAddr};
 
 /// One dialog as seen from our side.
 #[derive(Clone, Debug, Default)]
@@ -79,4 +79,11 @@ impl Dialog {
             && request.to_tag() == self.local_tag.as_bytes()
             && request.from_tag() == &*self.remote_tag
     }
+}
+
+/// Whether a message says in Allow that its sender takes a method.
+pub(super) fn allows(message: &Message, method: Method) -> bool {
+    message
+        .values(HeaderId::Allow)
+        .any(|value| value.eq_ignore_ascii_case(method.as_str().as_bytes()))
 }

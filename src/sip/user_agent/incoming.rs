@@ -1,19 +1,21 @@
 //! Requests that start something (RFC 3261 8.2, 13.3).
 
-use super::dialog::Dialog;
+use super::dialog::{Dialog, allows};
 use super::leg::{Leg, LegState};
+use super::reliable::Early;
 use super::server::Answer;
 use super::stack::{Action, Counted, Cx, Event, Stack};
 use crate::base::flow::{Destination, Outbound};
 use crate::base::id::Slot;
 use crate::base::leg::{Cause, LegEvent};
+use crate::base::limits::SESSION_INTERVAL_MIN_S;
 use crate::base::seal::Kind;
 use crate::sip::message::{HeaderId, Message, Method, response_to};
 use crate::sip::packet::Packet;
 use crate::sip::transaction::TransactionKey;
 
 /// Methods that a node understands, as in Allow.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE, UPDATE";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE, UPDATE, PRACK";
 
 impl Stack {
     pub(super) fn on_request(&mut self, packet: Packet, cx: &mut Cx<'_>) {
@@ -79,21 +81,28 @@ impl Stack {
         let Some(server) = self.open_server(key, packet.message.clone(), packet.flow) else {
             return;
         };
-        let require: Vec<String> = packet
-            .message
-            .values(HeaderId::Require)
-            .map(|value| String::from_utf8_lossy(value).into_owned())
-            .collect();
-        if !require.is_empty() {
-            self.answer(server, 420, &[(HeaderId::Unsupported, require.join(", "))], cx);
+        let unknown = self.unknown_extensions(&packet.message);
+        if !unknown.is_empty() {
+            self.answer(server, 420, &[(HeaderId::Unsupported, unknown)], cx);
             return;
         }
+        if Self::asks_too_little(&packet.message) {
+            let ours = [(HeaderId::MinSe, SESSION_INTERVAL_MIN_S.to_string())];
+            self.answer(server, 422, &ours, cx);
+            return;
+        }
+        let early = Early::of_caller(
+            self.settings.reliable && takes_reliable(&packet.message),
+            packet.message.has_option_tag(HeaderId::Require, b"100rel"),
+        );
         let random = cx.ids.next_u64();
         let leg = self.legs.insert_with(|_| {
             let dialog = Dialog::from_request(&packet.message, "");
             Leg {
                 offered: Some(server),
                 transactions: 1,
+                early: Some(Box::new(early)),
+                takes_update: allows(&packet.message, Method::Update),
                 ..Leg::new(dialog, LegState::Incoming, random)
             }
         });
@@ -130,7 +139,28 @@ impl Stack {
         self.settle_leg(leg, cx);
     }
 
-    /// Refuses the INVITE or UPDATE that waits on a leg.
+    /// Option tags of Require that we do not understand.
+    pub(super) fn unknown_extensions(&self, message: &Message) -> String {
+        let known = |tag: &&[u8]| {
+            tag.eq_ignore_ascii_case(b"timer")
+                || (self.settings.reliable && tag.eq_ignore_ascii_case(b"100rel"))
+        };
+        let tags: Vec<String> = message
+            .values(HeaderId::Require)
+            .filter(|tag| !known(tag))
+            .map(|tag| String::from_utf8_lossy(tag).into_owned())
+            .collect();
+        tags.join(", ")
+    }
+
+    /// Refuses a change of the session, and nothing that comes before it.
+    pub(super) fn refuse_change_offered(&mut self, leg: Slot, cause: &Cause, cx: &mut Cx<'_>) {
+        if self.leg_state(leg) == Some(LegState::Established) {
+            self.refuse_offered(leg, cause, cx);
+        }
+    }
+
+    /// Refuses the INVITE that waits on a leg.
     pub(super) fn refuse_offered(&mut self, leg: Slot, cause: &Cause, cx: &mut Cx<'_>) {
         let Some(found) = self.legs.get_mut(leg) else { return };
         let (Some(server), tag) = (found.offered.take(), found.dialog.local_tag.clone()) else {
@@ -167,4 +197,11 @@ impl Stack {
             self.answer(server, 481, &[], cx);
         }
     }
+}
+
+/// Whether the sender of an INVITE takes reliable provisional responses.
+#[must_use]
+pub fn takes_reliable(message: &Message) -> bool {
+    message.has_option_tag(HeaderId::Supported, b"100rel")
+        || message.has_option_tag(HeaderId::Require, b"100rel")
 }

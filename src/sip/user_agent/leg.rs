@@ -2,10 +2,13 @@
 
 use super::description::Origin;
 use super::dialog::Dialog;
+use super::reliable::Early;
+use super::session_timer::SessionTimer;
 use crate::base::id::Slot;
 use crate::base::leg::Body;
-use crate::base::limits::{TIMER_T1, TIMER_T2, TRANSACTION_TIMEOUT};
+use crate::base::limits::{TIMER_T1, TRANSACTION_TIMEOUT};
 use crate::base::time::{Duration, Instant};
+use crate::sip::message::Message;
 use bytes::Bytes;
 use std::collections::VecDeque;
 
@@ -37,13 +40,16 @@ pub struct NewLeg {
     pub hop: String,
     /// Offer, if there is one.
     pub offer: Option<Body>,
+    /// Whether reliable provisional responses are asked for.
+    pub reliable: bool,
     /// Max-Forwards.
     pub hops_left: u8,
     /// Further headers as name and value.
     pub headers: Vec<(&'static str, String)>,
 }
 
-/// A 2xx of ours that is sent again until its ACK comes (RFC 3261 13.3.1.4).
+/// A response of ours that is sent again until it is acknowledged: a 2xx until its
+/// ACK (RFC 3261 13.3.1.4), a reliable 1xx until its PRACK (RFC 3262 3).
 #[derive(Clone, Debug)]
 pub(super) struct AwaitedAck {
     pub(super) cseq: u32,
@@ -74,9 +80,13 @@ impl AwaitedAck {
         }
     }
 
-    /// The next repetition is due after twice the interval, at most T2.
-    pub(super) fn repeat(&mut self, now: Instant) {
-        self.interval = (self.interval * 2).min(TIMER_T2);
+    pub(super) fn due(&self) -> Instant {
+        self.at.min(self.give_up_at)
+    }
+
+    /// The next repetition is due after twice the interval, at most `interval_max`.
+    pub(super) fn repeat(&mut self, now: Instant, interval_max: Duration) {
+        self.interval = (self.interval * 2).min(interval_max);
         self.at = now + self.interval;
     }
 }
@@ -96,12 +106,29 @@ pub(super) struct Leg {
     pub(super) dialog: Dialog,
     pub(super) state: LegState,
     pub(super) origin: Origin,
-    /// The INVITE or UPDATE of the far end that waits for our final answer.
+    /// The INVITE of the far end that waits for our final answer.
     pub(super) offered: Option<Slot>,
+    /// Its UPDATE or PRACK with an offer that waits for our answer.
+    pub(super) asked: Option<Slot>,
+    /// Our UPDATE with an offer that waits for its answer.
+    pub(super) updating: Option<Slot>,
+    /// Our request that does nothing but refresh the session.
+    pub(super) refreshing: Option<Slot>,
+    /// What is needed until the first INVITE is answered.
+    pub(super) early: Option<Box<Early>>,
+    pub(super) session: Option<SessionTimer>,
+    /// Whether the far end takes UPDATE.
+    pub(super) takes_update: bool,
+    /// The next description for the far end, which heard another one before the answer.
+    pub(super) reoffer: Option<Body>,
+    /// When the leg is woken next.
+    pub(super) armed: Instant,
     /// Our INVITE that waits for its final answer.
     pub(super) inviting: Option<Slot>,
     pub(super) awaited_ack: Option<AwaitedAck>,
     pub(super) sent_ack: SentAck,
+    /// Whether our first INVITE asks for reliable provisional responses.
+    pub(super) asks_reliable: bool,
     /// Whether the INVITE that we sent last carried an offer.
     pub(super) offer_sent: bool,
     /// Requests passed on that wait for an answer of the other side.
@@ -119,9 +146,18 @@ impl Leg {
             state,
             origin: Origin::new(origin_id),
             offered: None,
+            asked: None,
+            updating: None,
+            refreshing: None,
+            early: Some(Box::default()),
+            session: None,
+            takes_update: false,
+            reoffer: None,
+            armed: Instant::NEVER,
             inviting: None,
             awaited_ack: None,
             sent_ack: SentAck::None,
+            asks_reliable: false,
             offer_sent: false,
             infos: VecDeque::new(),
             transactions: 0,
@@ -129,14 +165,27 @@ impl Leg {
         }
     }
 
+    /// Whether a request carries the identifiers of this leg's dialog, or of an early one.
+    pub(super) fn matches(&self, request: &Message) -> bool {
+        let early = self.early.as_ref();
+        let early = early.and_then(|early| early.dialog(request.from_tag()));
+        self.dialog.matches(request) || early.is_some_and(|early| early.dialog.matches(request))
+    }
+
     pub(super) fn next_deadline(&self) -> Instant {
-        self.awaited_ack
-            .as_ref()
-            .map_or(Instant::NEVER, |awaited| awaited.at.min(awaited.give_up_at))
+        let ack = self.awaited_ack.as_ref().map_or(Instant::NEVER, |awaited| awaited.due());
+        let prack = self.early.as_ref().and_then(|early| early.awaited.as_ref());
+        let prack = prack.map_or(Instant::NEVER, |awaited| awaited.sent.due());
+        let running = self.session.filter(|_| self.state == LegState::Established);
+        let session = running.map_or(Instant::NEVER, |session| session.next_deadline());
+        ack.min(prack).min(session)
     }
 
     /// Whether nothing refers to it any more.
     pub(super) fn is_over(&self) -> bool {
-        self.state == LegState::Ending && self.transactions == 0 && self.awaited_ack.is_none()
+        self.state == LegState::Ending
+            && self.transactions == 0
+            && self.awaited_ack.is_none()
+            && self.early.as_ref().is_none_or(|early| early.awaited.is_none())
     }
 }

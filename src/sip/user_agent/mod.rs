@@ -9,19 +9,25 @@
 //! Requests outside a dialog that are no INVITE (REGISTER, OPTIONS, MESSAGE) come
 //! out as [`Event::Request`] and are answered with [`Stack::answer`].
 
+mod change;
 mod client;
 mod command;
 mod description;
 pub mod dialog;
 mod incoming;
+mod invite_response;
 mod leg;
 mod mend;
+mod refresh;
+mod reliable;
 mod server;
+mod session_timer;
 mod stack;
 mod within;
 
 #[cfg(test)]
 mod tests;
 
+pub use incoming::takes_reliable;
 pub use leg::{LegState, NewLeg};
 pub use stack::{Action, Counted, Cx, Event, Settings, Stack, Wake};

@@ -7,7 +7,7 @@ use super::server::ServerTransaction;
 use crate::base::flow::{Outbound, Protocol, Sender};
 use crate::base::id::{Ids, LegWord, NodeId, Shard, Slot};
 use crate::base::leg::{Cause, LegEvent};
-use crate::base::limits::{LEGS_PER_SHARD_MAX, TRANSACTIONS_PER_SHARD_MAX};
+use crate::base::limits::{LEGS_PER_SHARD_MAX, TIMER_T2, TRANSACTIONS_PER_SHARD_MAX};
 use crate::base::outbox::Outbox;
 use crate::base::seal::{Kind, Sealer};
 use crate::base::slab::Slab;
@@ -37,6 +37,10 @@ pub struct Settings {
     pub proxies: Vec<SocketAddr>,
     /// Protocol towards the proxies.
     pub proxy_protocol: Protocol,
+    /// `sip-enable-100rel`.
+    pub reliable: bool,
+    /// `session-refresh-interval`, in seconds; zero asks for no session timer.
+    pub session_seconds: u32,
 }
 
 /// What comes out for the layer above.
@@ -251,12 +255,26 @@ impl Stack {
             return;
         }
         let at = found.next_deadline();
-        if at != Instant::NEVER {
+        // A deadline that moved back is armed anew when the earlier one has come.
+        if at < found.armed
+            && let Some(found) = self.legs.get_mut(leg)
+        {
+            found.armed = at;
             cx.out.push(Action::Arm(Wake::Leg(leg), at));
         }
     }
 
     fn wake_leg(&mut self, slot: Slot, cx: &mut Cx<'_>) {
+        let Some(leg) = self.legs.get_mut(slot) else { return };
+        leg.armed = Instant::NEVER;
+        self.wake_ack(slot, cx);
+        self.wake_prack(slot, cx);
+        self.wake_session(slot, cx);
+        self.settle_leg(slot, cx);
+    }
+
+    /// A 2xx waits for its ACK.
+    fn wake_ack(&mut self, slot: Slot, cx: &mut Cx<'_>) {
         let Some(leg) = self.legs.get_mut(slot) else { return };
         let Some(awaited) = &mut leg.awaited_ack else { return };
         if cx.now >= awaited.give_up_at {
@@ -264,12 +282,11 @@ impl Stack {
             self.hang_up(slot, &Cause::with_q850(408, 102, "No ACK"), cx);
             self.report(slot, LegEvent::Ended(Cause::code(408)), cx);
         } else if cx.now >= awaited.at {
-            awaited.repeat(cx.now);
+            awaited.repeat(cx.now, TIMER_T2);
             let to = crate::base::flow::Destination::Flow(awaited.flow);
             let bytes = awaited.bytes.clone();
             cx.count(Counted::Repeated);
             cx.out.push(Action::Send(Outbound { to, bytes, sender: None }));
         }
-        self.settle_leg(slot, cx);
     }
 }

@@ -1,6 +1,5 @@
 //! Requests inside a dialog (RFC 3261 12.2.2, 14.2, 15.1.2).
 
-use super::dialog::contact_uri;
 use super::incoming::ALLOW;
 use super::leg::LegState;
 use super::server::Answer;
@@ -16,9 +15,9 @@ const INFOS_WAITING_MAX: usize = 16;
 
 impl Stack {
     pub(super) fn on_within(&mut self, packet: Packet, key: TransactionKey, cx: &mut Cx<'_>) {
-        let leg = self.leg_of(&packet.message).filter(|leg| {
-            self.legs.get(*leg).is_some_and(|found| found.dialog.matches(&packet.message))
-        });
+        let leg = self
+            .leg_of(&packet.message)
+            .filter(|leg| self.legs.get(*leg).is_some_and(|found| found.matches(&packet.message)));
         let Some(leg) = leg else {
             self.no_dialog(packet.message, key, packet.flow, cx);
             return;
@@ -30,10 +29,16 @@ impl Stack {
             return;
         }
         let Some(found) = self.legs.get_mut(leg) else { return };
-        let (tag, last) = (found.dialog.local_tag.clone(), found.dialog.remote_cseq);
-        let fresh = last == 0 || packet.message.cseq() > last;
+        let tag = found.dialog.local_tag.clone();
+        let early = found.early.as_mut();
+        let early = early.and_then(|early| early.dialog_mut(packet.message.from_tag()));
+        let last = match early {
+            Some(early) => &mut early.dialog.remote_cseq,
+            None => &mut found.dialog.remote_cseq,
+        };
+        let fresh = *last == 0 || packet.message.cseq() > *last;
         if fresh {
-            found.dialog.remote_cseq = packet.message.cseq();
+            *last = packet.message.cseq();
         }
         let message = packet.message.clone();
         let Some(server) = self.open_server(key, packet.message, packet.flow) else { return };
@@ -47,12 +52,9 @@ impl Stack {
             self.respond(server, &answer, cx);
             return;
         }
-        let require: Vec<String> = message
-            .values(HeaderId::Require)
-            .map(|value| String::from_utf8_lossy(value).into_owned())
-            .collect();
-        if !require.is_empty() {
-            let headers = [(HeaderId::Unsupported, require.join(", "))];
+        let unknown = self.unknown_extensions(&message);
+        if !unknown.is_empty() {
+            let headers = [(HeaderId::Unsupported, unknown)];
             let answer = Answer { status: 420, tag: &tag, headers: &headers, ..Answer::default() };
             self.respond(server, &answer, cx);
             return;
@@ -63,7 +65,9 @@ impl Stack {
     fn dispatch(&mut self, leg: Slot, server: Slot, message: &Message, tag: &str, cx: &mut Cx<'_>) {
         match message.method() {
             Method::Bye => self.on_bye(leg, server, message, tag, cx),
-            Method::Invite | Method::Update => self.on_update(leg, server, message, tag, cx),
+            Method::Invite => self.on_reinvite(leg, server, message, tag, cx),
+            Method::Update => self.on_update(leg, server, message, tag, cx),
+            Method::Prack => self.on_prack(leg, server, message, tag, cx),
             Method::Info => self.on_info(leg, server, InfoKind::Info, message, cx),
             Method::Message => self.on_info(leg, server, InfoKind::Message, message, cx),
             Method::Options => {
@@ -77,7 +81,6 @@ impl Stack {
             Method::Ack
             | Method::Cancel
             | Method::Register
-            | Method::Prack
             | Method::Subscribe
             | Method::Notify
             | Method::Refer
@@ -99,6 +102,7 @@ impl Stack {
             found.awaited_ack = None;
             if found.state == LegState::Established {
                 cx.up(leg, LegEvent::Confirmed { body: message.typed_body() });
+                self.offer_again(leg, cx);
             }
         }
         self.settle_leg(leg, cx);
@@ -108,6 +112,7 @@ impl Stack {
     fn on_bye(&mut self, leg: Slot, server: Slot, message: &Message, tag: &str, cx: &mut Cx<'_>) {
         self.respond(server, &Answer { status: 200, tag, ..Answer::default() }, cx);
         self.refuse_offered(leg, &Cause::code(487), cx);
+        self.refuse_asked(leg, &Cause::code(487), cx);
         let reason =
             message.header(HeaderId::Reason).map(|value| String::from_utf8_lossy(value).into());
         if let Some(found) = self.legs.get_mut(leg) {
@@ -120,62 +125,6 @@ impl Stack {
         self.drop_infos(leg, cx);
         self.report(leg, LegEvent::Ended(Cause { code: 200, text: "".into(), reason }), cx);
         self.settle_leg(leg, cx);
-    }
-
-    fn on_update(
-        &mut self,
-        leg: Slot,
-        server: Slot,
-        message: &Message,
-        tag: &str,
-        cx: &mut Cx<'_>,
-    ) {
-        let contact = self.contact(leg);
-        let Some(found) = self.legs.get_mut(leg) else { return };
-        if found.state == LegState::Incoming && found.offered.is_some() {
-            let headers = [(HeaderId::RetryAfter, cx.ids.below(10).to_string())];
-            self.respond(
-                server,
-                &Answer { status: 500, tag, headers: &headers, ..Answer::default() },
-                cx,
-            );
-            return;
-        }
-        if found.state != LegState::Established {
-            let status = if found.state == LegState::Ending { 481 } else { 491 };
-            self.respond(server, &Answer { status, tag, ..Answer::default() }, cx);
-            return;
-        }
-        if found.offered.is_some() {
-            let headers = [(HeaderId::RetryAfter, cx.ids.below(10).to_string())];
-            self.respond(
-                server,
-                &Answer { status: 500, tag, headers: &headers, ..Answer::default() },
-                cx,
-            );
-            return;
-        }
-        // Our offer in a 2xx waits for the answer in its ACK (RFC 6337 4.3).
-        if found.inviting.is_some()
-            || found.awaited_ack.as_ref().is_some_and(|awaited| awaited.offers)
-        {
-            self.respond(server, &Answer { status: 491, tag, ..Answer::default() }, cx);
-            return;
-        }
-        if let Some(target) = contact_uri(message) {
-            found.dialog.target = target;
-        }
-        let offer = message.typed_body();
-        if message.method() == Method::Update && offer.is_none() {
-            let answer = Answer { status: 200, tag, contact: Some(contact), ..Answer::default() };
-            self.respond(server, &answer, cx);
-            return;
-        }
-        found.offered = Some(server);
-        if message.method() == Method::Invite {
-            self.respond(server, &Answer { status: 100, tag, ..Answer::default() }, cx);
-        }
-        cx.up(leg, LegEvent::Update { offer });
     }
 
     fn on_info(

@@ -10,7 +10,7 @@ use crate::call::two_party::{Call, Party};
 use crate::sip::auth::{Outcome, Password, Request};
 use crate::sip::message::{HeaderId, Message, Uri};
 use crate::sip::packet::Packet;
-use crate::sip::user_agent::NewLeg;
+use crate::sip::user_agent::{NewLeg, takes_reliable};
 use core::net::SocketAddr;
 use std::borrow::Cow;
 
@@ -216,6 +216,7 @@ impl Core {
             to: format!("<{uri}>"),
             uri,
             hop,
+            reliable: offer.is_some() || takes_reliable(message),
             offer,
             hops_left,
             headers: vec![("X-Genesys-CallUUID", uuid)],
@@ -231,7 +232,7 @@ impl Core {
         entry.callee = Some(leg);
         // The proxy of the caller hears at once that this node works on the call.
         let caller = entry.caller;
-        let trying = LegCommand::Progress { code: 100, body: None };
+        let trying = LegCommand::Progress { code: 100, body: None, reliable: false };
         self.with_stack(cx, |stack, cx| stack.command(caller, trying, cx));
         if self.settings.no_answer_timeout > Duration::ZERO {
             cx.out

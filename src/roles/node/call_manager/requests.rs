@@ -25,7 +25,7 @@ impl Core {
                 405,
                 vec![(
                     HeaderId::Allow,
-                    "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE".to_owned(),
+                    "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE, PRACK".to_owned(),
                 )],
             ),
             Method::Other => (501, Vec::new()),
@@ -39,7 +39,7 @@ impl Core {
         if self.ready {
             headers.push((
                 HeaderId::Allow,
-                "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, MESSAGE, UPDATE".to_owned(),
+                "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, MESSAGE, UPDATE, PRACK".to_owned(),
             ));
             (200, headers)
         } else {
