@@ -1,5 +1,6 @@
 //! Where bytes came from and where they go: protocols, addresses, flows.
 
+use super::limits::DATAGRAM_REQUEST_LEN_MAX;
 use core::fmt;
 use core::net::SocketAddr;
 
@@ -115,6 +116,26 @@ impl Destination {
             Self::Flow(flow) => flow.protocol,
             Self::Address { protocol, .. } | Self::Host { protocol, .. } => *protocol,
         }
+    }
+}
+
+impl Destination {
+    /// The same address or host by another protocol; a flow stays what it is.
+    #[must_use]
+    pub fn by(self, protocol: Protocol) -> Self {
+        match self {
+            Self::Flow(flow) => Self::Flow(flow),
+            Self::Address { remote, .. } => Self::Address { protocol, remote },
+            Self::Host { host, port, .. } => Self::Host { protocol, host, port },
+        }
+    }
+
+    /// Whether a request of that length goes by a stream instead (RFC 3261 18.1.1).
+    #[must_use]
+    pub fn needs_stream(&self, len: usize) -> bool {
+        !matches!(self, Self::Flow(_))
+            && self.protocol() == Protocol::Udp
+            && len > DATAGRAM_REQUEST_LEN_MAX
     }
 }
 

@@ -22,6 +22,8 @@ pub const NODE_TRIES_MAX: usize = 3;
 /// When a 100 is sent to an INVITE that nothing has answered (RFC 3261 17.2.1).
 pub const TRYING_DELAY: Duration = Duration::from_millis(200);
 
+/// RFC 3261 18.1.1: bytes of a request from which on it goes by a stream.
+pub const DATAGRAM_REQUEST_LEN_MAX: usize = 1_300;
 /// Bytes of one SIP message, start line to the end of the body.
 pub const MESSAGE_LEN_MAX: usize = 65_535;
 /// Header lines of one message.

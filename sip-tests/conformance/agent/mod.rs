@@ -4,6 +4,7 @@
 mod rfc3261_12;
 mod rfc3261_13;
 mod rfc3261_14;
+mod rfc3261_18;
 mod rfc3261_8;
 mod rfc3261_9;
 mod rfc3262;

@@ -41,6 +41,8 @@ pub(super) fn sdp(version: u32) -> Body {
 pub(super) struct Sent {
     /// When.
     pub(super) at: Instant,
+    /// By which protocol.
+    pub(super) protocol: Protocol,
     /// What.
     pub(super) message: Message,
 }
@@ -123,7 +125,8 @@ impl World {
                     let message =
                         message.unwrap_or_else(|error| panic!("sent no message: {error}"));
                     assert_eq!(message.fault(), None, "sent {message:?}");
-                    self.sent.push(Sent { at: self.now, message });
+                    let protocol = outbound.to.protocol();
+                    self.sent.push(Sent { at: self.now, protocol, message });
                 }
                 Action::Arm(wake, at) => {
                     self.wakes.retain(|(armed, _)| *armed != wake);
@@ -170,7 +173,7 @@ impl World {
         self.call_with(None)
     }
 
-    fn call_with(&mut self, offer: Option<Body>) -> (Slot, Sent) {
+    pub(super) fn call_with(&mut self, offer: Option<Body>) -> (Slot, Sent) {
         let new = NewLeg {
             reliable: true,
             from: "<sip:7001@cluster.example.com>".to_owned(),

@@ -10,5 +10,6 @@ mod rfc3261_16_6;
 mod rfc3261_16_7;
 mod rfc3261_16_8;
 mod rfc3261_17_2;
+mod rfc3261_18;
 mod torture;
 mod world;

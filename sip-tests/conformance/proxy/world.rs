@@ -196,6 +196,12 @@ impl World {
         self.receive(udp(&to.remote()), draft.message());
     }
 
+    /// What was sent last could not be sent.
+    pub(super) fn fail(&mut self) {
+        let sender = self.last_sender.unwrap_or_else(|| panic!("nothing was sent"));
+        self.on(Event::SendFailed(sender));
+    }
+
     /// Time goes by; everything that was to wake up does, in order.
     pub(super) fn pass(&mut self, span: Duration) {
         let end = self.now + span;

@@ -125,8 +125,7 @@ fn look_up_falls_back_to_the_default_of_the_scope() {
     assert_eq!(Options::none(Scope::Trunk).duration_or_default("oos-check").as_secs(), 0);
     let node = Options::none(Scope::Node);
     assert!(
-        node.flag_or_default("find-trunk-by-location")
-            && node.flag_or_default("sip-enable-100rel")
+        node.flag_or_default("find-trunk-by-location") && node.flag_or_default("sip-enable-100rel")
     );
     assert_eq!(node.number_or_default("unknown-gateway-reject-code"), 503);
     assert_eq!(node.text_or_default("default-route-point"), "reject=404");

@@ -3,7 +3,7 @@
 use super::dialog::{Dialog, without_tag};
 use super::leg::LegState;
 use super::stack::{Action, Counted, Cx, Stack, Wake};
-use crate::base::flow::{Destination, Outbound, Sender};
+use crate::base::flow::{Destination, Outbound, Protocol, Sender};
 use crate::base::id::Slot;
 use crate::base::leg::{Cause, LegEvent};
 use crate::base::limits::{NODE_SILENCE, TIMER_C, TRANSACTION_TIMEOUT};
@@ -38,6 +38,7 @@ pub(super) struct Draft {
 #[derive(Debug)]
 struct Attempt {
     proxy: SocketAddr,
+    protocol: Protocol,
     bytes: Bytes,
     cancel: Option<(ClientNonInvite, Bytes)>,
 }
@@ -48,6 +49,8 @@ pub(super) struct ClientTransaction {
     machine: Client,
     draft: Draft,
     proxy: SocketAddr,
+    /// By which it goes to the proxy: a stream when it is long (RFC 3261 18.1.1).
+    protocol: Protocol,
     tried: Vec<SocketAddr>,
     /// Attempts given up.
     given_up: Vec<Attempt>,
@@ -93,13 +96,14 @@ impl Stack {
         cx: &mut Cx<'_>,
     ) -> Option<Slot> {
         let proxy = self.routed_proxy(&draft).or_else(|| self.pick_proxy(&[]))?;
-        let reliable = self.settings.proxy_protocol.is_reliable();
+        let protocol = self.settings.proxy_protocol;
         let slot = self.clients.insert_with(|_| {
-            let machine = Client::new(draft.method, cx.now, reliable);
+            let machine = Client::new(draft.method, cx.now, protocol.is_reliable());
             ClientTransaction {
                 machine,
                 draft,
                 proxy,
+                protocol,
                 tried: Vec::new(),
                 given_up: Vec::new(),
                 bytes: Bytes::new(),
@@ -156,11 +160,11 @@ impl Stack {
 
     /// Starts the transaction anew by a proxy, under a branch of its own.
     fn send_by(&mut self, slot: Slot, proxy: SocketAddr, cx: &mut Cx<'_>) {
-        let protocol = self.settings.proxy_protocol;
         let Some(found) = self.clients.get_mut(slot) else { return };
         if !found.bytes.is_empty() {
             // Under the same number a phone that has seen the first attempt says 482.
-            let attempt = Attempt { proxy: found.proxy, bytes: found.bytes.clone(), cancel: None };
+            let (proxy, protocol, bytes) = (found.proxy, found.protocol, found.bytes.clone());
+            let attempt = Attempt { proxy, protocol, bytes, cancel: None };
             found.given_up.push(attempt);
             found.draft.cseq += 1;
             if let Some(leg) = found.leg.and_then(|leg| self.legs.get_mut(leg)) {
@@ -175,15 +179,25 @@ impl Stack {
         let start_line =
             [found.draft.method.as_str().as_bytes(), b" ", &found.draft.uri, b" SIP/2.0\r\n"]
                 .concat();
-        let via = format!(
-            "Via: SIP/2.0/{} {};branch=z9hG4bK{:02x}{branch};rport\r\nCSeq: {} {}\r\n",
-            protocol.via_name(),
-            self.settings.address,
-            self.settings.shard.0,
-            found.draft.cseq,
-            found.draft.method
-        );
-        found.bytes = Bytes::from([&start_line[..], via.as_bytes(), &found.draft.rest].concat());
+        let whole = |protocol: Protocol| {
+            let via = format!(
+                "Via: SIP/2.0/{} {};branch=z9hG4bK{:02x}{branch};rport\r\nCSeq: {} {}\r\n",
+                protocol.via_name(),
+                self.settings.address,
+                self.settings.shard.0,
+                found.draft.cseq,
+                found.draft.method
+            );
+            Bytes::from([&start_line[..], via.as_bytes(), &found.draft.rest].concat())
+        };
+        let mut protocol = self.settings.proxy_protocol;
+        let mut bytes = whole(protocol);
+        if (Destination::Address { protocol, remote: proxy }).needs_stream(bytes.len()) {
+            protocol = Protocol::Tcp;
+            bytes = whole(protocol);
+        }
+        found.bytes = bytes;
+        found.protocol = protocol;
         found.machine = Client::new(found.draft.method, cx.now, protocol.is_reliable());
         found.proxy = proxy;
         found.tried.push(proxy);
@@ -195,10 +209,7 @@ impl Stack {
     fn transmit(&self, slot: Slot, cx: &mut Cx<'_>) {
         let Some(found) = self.clients.get(slot) else { return };
         cx.out.push(Action::Send(Outbound {
-            to: Destination::Address {
-                protocol: self.settings.proxy_protocol,
-                remote: found.proxy,
-            },
+            to: Destination::Address { protocol: found.protocol, remote: found.proxy },
             bytes: found.bytes.clone(),
             sender: Some(Sender(slot.with_shard(self.settings.shard))),
         }));
@@ -229,7 +240,7 @@ impl Stack {
         if method != Method::Invite || message.cseq_method() != Method::Invite {
             return;
         }
-        let (proxy, bytes) = (given_up.proxy, given_up.bytes.clone());
+        let (proxy, bytes) = ((given_up.proxy, given_up.protocol), given_up.bytes.clone());
         match message.status() {
             100..=199 => {}
             200..=299 => {
@@ -259,11 +270,11 @@ impl Stack {
         sent: &Message,
         method: Method,
         response: Option<&Message>,
-        proxy: SocketAddr,
+        (remote, protocol): (SocketAddr, Protocol),
         cx: &mut Cx<'_>,
     ) {
         let bytes = hop_request(sent, method, response.unwrap_or(sent));
-        let to = Destination::Address { protocol: self.settings.proxy_protocol, remote: proxy };
+        let to = Destination::Address { protocol, remote };
         cx.out.push(Action::Send(Outbound { to, bytes, sender: None }));
     }
 
@@ -333,13 +344,13 @@ impl Stack {
 
     /// Cancels the attempt that was given up last.
     fn cancel_attempt(&mut self, slot: Slot, cx: &mut Cx<'_>) {
-        let protocol = self.settings.proxy_protocol;
         let Some(found) = self.clients.get_mut(slot) else { return };
         let Some(attempt) = found.given_up.last_mut() else { return };
         if found.draft.method == Method::Invite
             && let Ok(sent) = crate::sip::message::scan(attempt.bytes.to_vec())
         {
             let bytes = hop_request(&sent, Method::Cancel, &sent);
+            let protocol = attempt.protocol;
             let (machine, _) = ClientNonInvite::new(cx.now, protocol.is_reliable());
             attempt.cancel = Some((machine, bytes.clone()));
             let to = Destination::Address { protocol, remote: attempt.proxy };
@@ -430,7 +441,8 @@ impl Stack {
     fn send_hop_ack(&mut self, slot: Slot, response: &Message, cx: &mut Cx<'_>) {
         let Some(found) = self.clients.get(slot) else { return };
         let Ok(sent) = crate::sip::message::scan(found.bytes.to_vec()) else { return };
-        self.send_hop(&sent, Method::Ack, Some(response), found.proxy, cx);
+        let by = (found.proxy, found.protocol);
+        self.send_hop(&sent, Method::Ack, Some(response), by, cx);
     }
 
     /// An INVITE of a leg that has ended is not waited for longer than 64·T1.
@@ -458,10 +470,9 @@ impl Stack {
         }
         found.cancelled = true;
         found.give_up_at = cx.now + TRANSACTION_TIMEOUT;
-        let proxy = found.proxy;
+        let (proxy, protocol) = (found.proxy, found.protocol);
         let Ok(sent) = crate::sip::message::scan(found.bytes.to_vec()) else { return };
         let bytes = hop_request(&sent, Method::Cancel, &sent);
-        let protocol = self.settings.proxy_protocol;
         if let Some(found) = self.clients.get_mut(slot) {
             let (machine, _) = ClientNonInvite::new(cx.now, protocol.is_reliable());
             found.cancel = Some((machine, bytes.clone()));
@@ -498,13 +509,11 @@ impl Stack {
         let Some(found) = self.clients.get_mut(slot) else {
             return;
         };
-        let protocol = self.settings.proxy_protocol;
-        let current = found.cancel.as_mut().map(|cancel| (cancel, found.proxy));
-        let late = found
-            .given_up
-            .iter_mut()
-            .filter_map(|attempt| Some((attempt.cancel.as_mut()?, attempt.proxy)));
-        for ((machine, bytes), remote) in current.into_iter().chain(late) {
+        let current = found.cancel.as_mut().map(|cancel| (cancel, found.proxy, found.protocol));
+        let late = found.given_up.iter_mut().filter_map(|attempt| {
+            Some((attempt.cancel.as_mut()?, attempt.proxy, attempt.protocol))
+        });
+        for ((machine, bytes), remote, protocol) in current.into_iter().chain(late) {
             for step in machine.on_time(cx.now) {
                 if step == Step::SendRequest {
                     let to = Destination::Address { protocol, remote };

@@ -39,7 +39,8 @@ impl Core {
         if self.ready {
             headers.push((
                 HeaderId::Allow,
-                "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, MESSAGE, UPDATE, PRACK".to_owned(),
+                "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, MESSAGE, UPDATE, PRACK"
+                    .to_owned(),
             ));
             (200, headers)
         } else {

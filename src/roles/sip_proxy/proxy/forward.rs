@@ -107,33 +107,49 @@ impl Core {
     /// Starts a branch for each target of the next list that waits.
     pub(super) fn start_branches(&mut self, slot: Slot, targets: &[Target], cx: &mut Cx<'_>) {
         for target in targets {
-            let Some(transaction) = self.transactions.get(slot) else { return };
-            let number = transaction.branches.len();
-            if number >= 255 {
-                return;
-            }
-            let branch = self.branch_text(slot, number);
-            let bytes = self.copy(
+            self.start_branch(slot, target, false, cx);
+        }
+    }
+
+    /// Starts one branch; a long request goes by a stream unless that was refused.
+    pub(super) fn start_branch(
+        &mut self,
+        slot: Slot,
+        target: &Target,
+        by_datagram: bool,
+        cx: &mut Cx<'_>,
+    ) {
+        let Some(transaction) = self.transactions.get(slot) else { return };
+        let number = transaction.branches.len();
+        if number >= 255 {
+            return;
+        }
+        let text = self.branch_text(slot, number);
+        let copy = |target: &Target| {
+            self.copy(
                 &transaction.request,
                 &transaction.flow,
                 transaction.from_node,
                 transaction.routes_ours,
                 target,
-                &branch,
-            );
-            let Some(transaction) = self.transactions.get_mut(slot) else { return };
-            if let Some(node) = target.node {
-                transaction.nodes_tried.push(node);
-            }
-            transaction.branches.push(Branch::new(
-                target,
-                bytes.clone(),
-                transaction.method,
-                cx.now,
-            ));
-            let sender = Some(self.sender(slot, number));
-            cx.out.push(Action::Send(Outbound { to: target.to.clone(), bytes, sender }));
+                &text,
+            )
+        };
+        let (mut target, mut bytes) = (target.clone(), copy(target));
+        let mut datagram = None;
+        if !by_datagram && target.to.needs_stream(bytes.len()) {
+            datagram = Some(Box::new(target.clone()));
+            target.to = target.to.by(Protocol::Tcp);
+            bytes = copy(&target);
         }
+        let Some(transaction) = self.transactions.get_mut(slot) else { return };
+        if let Some(node) = target.node.filter(|node| !transaction.nodes_tried.contains(node)) {
+            transaction.nodes_tried.push(node);
+        }
+        let branch = Branch::new(&target, bytes.clone(), transaction.method, cx.now);
+        transaction.branches.push(Branch { datagram, ..branch });
+        let sender = Some(self.sender(slot, number));
+        cx.out.push(Action::Send(Outbound { to: target.to, bytes, sender }));
     }
 
     /// The word by which a transport reports that it could not send.

@@ -291,9 +291,15 @@ impl Core {
         else {
             return;
         };
-        if branch.final_status == 0 && branch.provisional == 0 {
+        if branch.final_status == 0 && branch.provisional == 0 && !branch.abandoned {
             branch.done = true;
-            self.on_branch_gone(slot, number, 503, cx);
+            match branch.datagram.take() {
+                Some(target) if !branch.cancel_wanted => {
+                    branch.abandoned = true;
+                    self.start_branch(slot, &target, true, cx);
+                }
+                Some(_) | None => self.on_branch_gone(slot, number, 503, cx),
+            }
         }
         self.settle(slot, cx);
     }

@@ -29,6 +29,8 @@ pub(super) struct Branch {
     pub(super) bytes: Bytes,
     pub(super) node: Option<NodeId>,
     pub(super) may_fail_over: bool,
+    /// Where it goes by datagram, should the stream that its length asks for be refused.
+    pub(super) datagram: Option<Box<Target>>,
     /// Highest provisional status heard, zero for none.
     pub(super) provisional: u16,
     /// Final status heard or made up, zero for none.
@@ -64,6 +66,7 @@ impl Branch {
             bytes,
             node: target.node,
             may_fail_over: target.may_fail_over,
+            datagram: None,
             provisional: 0,
             final_status: 0,
             cancel: None,
