@@ -128,7 +128,7 @@ pub fn make_nodes(sealer: &Arc<Sealer>, seed: u64) -> Vec<Application<node::Core
                 proxies: proxies(),
                 proxy_protocol: Protocol::Udp,
                 reliable: true,
-                session_seconds: 0,
+                session_seconds: 180,
             };
             let keys = NonceKeys::new(key, None);
             let parts = node::Parts {

@@ -29,10 +29,7 @@ fn applications(view: &View<'_>, findings: &mut Vec<Finding>) {
         }
     }
     for node in view.world.nodes() {
-        let mut left = node.core.lens();
-        if cut_off(view) {
-            (left.0, left.1) = (0, 0);
-        }
+        let left = node.core.lens();
         if left != (0, 0, 0, 0) && view.died(node.address).is_none() {
             let what = format!(
                 "{} keeps {left:?} calls, legs, client and server transactions",
@@ -45,13 +42,6 @@ fn applications(view: &View<'_>, findings: &mut Vec<Finding>) {
             }
         }
     }
-}
-
-/// Requests inside a dialog go to the proxy that its Record-Route names. Where
-/// that one died, no BYE reaches the node, and only a session timer (RFC 4028),
-/// which nobody here asks for, could end the call there.
-fn cut_off(view: &View<'_>) -> bool {
-    view.world.proxies().iter().any(|proxy| view.died(proxy.address).is_some())
 }
 
 fn phones(view: &View<'_>, findings: &mut Vec<Finding>) {
@@ -90,8 +80,7 @@ fn records(view: &View<'_>, findings: &mut Vec<Finding>) {
         }
     }
     for (uuid, (at, call)) in &started {
-        let excused = cut_off(view) && !settled.contains_key(uuid);
-        if settled.get(uuid) != Some(&1) && !excused {
+        if settled.get(uuid) != Some(&1) {
             let what = format!("call {uuid} has {:?} records", settled.get(uuid));
             findings.push(Finding::new("record", *call, *at, what));
         }
