@@ -234,7 +234,13 @@ fn settings(
 fn dn_kind(config: &Config, application: &Application, dn: &Dn) -> Option<DnKind> {
     match dn.object.kind {
         ConfigDnKind::Extension | ConfigDnKind::AcdPosition => Some(DnKind::Extension {
-            password: dn.password.as_ref().map(|password| password.expose().into()),
+            // One that anybody can guess never authenticates.
+            password: dn
+                .password
+                .as_ref()
+                .map(|password| password.expose())
+                .filter(|password| !password.is_empty() && **password != *dn.name)
+                .map(Into::into),
             strict_auth: config.strict_auth(application, dn),
         }),
         ConfigDnKind::RoutingPoint => {

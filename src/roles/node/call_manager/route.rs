@@ -52,19 +52,22 @@ pub fn route(settings: &Settings, dialled: &str, is_down: &dyn Fn(&str) -> bool)
     Route::Refused(Cause::code(482))
 }
 
-/// The trunk with the longest prefix of the number, then the smallest priority,
-/// of the own data centre where `find-trunk-by-location` says so.
+/// The trunk with the longest prefix of the number, then the smallest priority;
+/// those of the own data centre before any other where `find-trunk-by-location` says
+/// so.
 fn by_trunk(settings: &Settings, number: &str, is_down: &dyn Fn(&str) -> bool) -> Option<Route> {
     let fits = |trunk: &Trunk| {
         !trunk.prefix.is_empty()
             && number.len() > trunk.prefix.len()
             && number.starts_with(&*trunk.prefix)
-            && (!settings.find_trunk_by_location || trunk.geo_location == settings.geo_location)
+    };
+    let is_far = |trunk: &Trunk| {
+        settings.find_trunk_by_location && trunk.geo_location != settings.geo_location
     };
     let all = settings.trunks.iter().enumerate().filter(|(_, trunk)| fits(trunk));
     let best =
         all.clone().filter(|(_, trunk)| !is_down(&trunk.name)).min_by_key(|(index, trunk)| {
-            (core::cmp::Reverse(trunk.prefix.len()), trunk.priority, *index)
+            (is_far(trunk), core::cmp::Reverse(trunk.prefix.len()), trunk.priority, *index)
         });
     match best {
         Some((index, trunk)) => {
