@@ -19,6 +19,8 @@ pub mod observe;
 
 pub mod runtime;
 
+pub mod load;
+
 pub mod modules;
 
 pub mod roles;

@@ -21,6 +21,7 @@ fn main() -> ExitCode {
             let _ = writeln!(std::io::stdout(), "{schema:#}");
             ExitCode::SUCCESS
         }
+        Command::Load(asked) => cli::load(asked, cli.json),
         Command::Version | Command::Operate(_) => cli::operate(&cli),
     }
 }

@@ -22,6 +22,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("stats", CONSUMER),
     ("voicemail", CONSUMER),
     ("runtime", &["base", "observe"]),
+    ("load", &["base", "runtime", "sip"]),
     ("modules", BELOW_MODULES),
     ("roles", BELOW_ROLES),
     ("cli", BELOW_CLI),
@@ -72,8 +73,10 @@ const BELOW_ROLES: &[&str] = &[
     "voicemail",
 ];
 
-const BELOW_CLI: &[&str] =
-    &["base", "call", "config", "cti", "mesh", "modules", "observe", "roles", "runtime", "sip"];
+const BELOW_CLI: &[&str] = &[
+    "base", "call", "config", "cti", "load", "mesh", "modules", "observe", "roles", "runtime",
+    "sip",
+];
 
 const BELOW_SIM: &[&str] = &[
     "base",

@@ -8,7 +8,7 @@ use syn::visit::{self, Visit};
 use crate::paths::{named_paths, own_paths};
 use crate::repo::{Finding, Repo, Source};
 
-/// Folders below `src/` that are pure; so is every `core.rs` of a module.
+/// Folders below `src/` that are pure; so is every `core.rs` of a module, and the core of the load generator.
 const PURE: &[&str] = &[
     "base",
     "sip",
@@ -57,8 +57,8 @@ const HARMLESS: &[&str] = &["std::thread::panicking"];
 const CONFIG_MAY: &[&str] = &["std::fs", "std::env"];
 
 fn is_core(source: &Source) -> bool {
-    let in_module =
-        source.path.starts_with("src/modules/") || source.path.starts_with("src/roles/");
+    let owners = ["src/load/", "src/modules/", "src/roles/"];
+    let in_module = owners.iter().any(|owner| source.path.starts_with(owner));
     in_module && (source.path.ends_with("/core.rs") || source.path.contains("/core/"))
 }
 

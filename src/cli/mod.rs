@@ -1,11 +1,12 @@
 //! The command line.
 //!
 //! [`parse`] reads it; `run`, `check` and `schema` are carried out by `main`, everything else by [`operate()`], which
-//! asks a running process over HTTP and prints a table, or the process's own JSON with `--json`.
+//! asks a running process over HTTP and prints a table, or the process's own JSON with `--json`. [`load()`] plays phones.
 //!
 //! Exit codes: 0 good, 1 refused or failed, 2 wrong usage. An error is one line that says what to do.
 
 mod http;
+mod load;
 mod operate;
 mod table;
 
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use load::{Load, load};
 pub use operate::operate;
 
 /// The configuration that `run` takes when none is named.
@@ -49,6 +51,8 @@ pub enum Command {
     Check(Check),
     /// Print the JSON Schema of the configuration
     Schema,
+    /// Generate SIP load: register phones, call, answer, ask; and say what it cost
+    Load(Box<Load>),
     /// Print the version of this program
     Version,
     /// Ask a running process.

@@ -9,11 +9,11 @@ use super::http::{self, Answer, HttpError};
 use super::table::{Table, cell};
 use super::{Cli, Command, Operate};
 
-const REFUSED: u8 = 1;
-const USAGE: u8 = 2;
+pub(super) const REFUSED: u8 = 1;
+pub(super) const USAGE: u8 = 2;
 
 /// Carries out `status`, `nodes`, `calls`, `dns`, `drain` and `version`, and gives the exit code of the process.
-/// `run`, `check` and `schema` are not carried out here and give 2.
+/// `run`, `check`, `schema` and `load` are not carried out here and give 2.
 #[must_use]
 pub fn operate(cli: &Cli) -> ExitCode {
     match &cli.command {
@@ -22,7 +22,9 @@ pub fn operate(cli: &Cli) -> ExitCode {
             finish(shown(command, http::ask(&at, method, &path), cli.json))
         }
         Command::Version => finish(Ok(version(cli.json))),
-        Command::Run(_) | Command::Check(_) | Command::Schema => ExitCode::from(USAGE),
+        Command::Run(_) | Command::Check(_) | Command::Schema | Command::Load(_) => {
+            ExitCode::from(USAGE)
+        }
     }
 }
 
@@ -182,7 +184,7 @@ fn version(json: bool) -> String {
 }
 
 /// Prints, and gives the exit code. A reader that has gone, such as `head`, is no failure.
-fn finish(outcome: Result<String, Failure>) -> ExitCode {
+pub(super) fn finish(outcome: Result<String, Failure>) -> ExitCode {
     match outcome {
         Ok(text) => match io::stdout().lock().write_all(text.as_bytes()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::from(REFUSED),

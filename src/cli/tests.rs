@@ -1,5 +1,6 @@
 //! Reading the command line, reading answers, and what people see. Not tested here: sockets.
 
+use core::time::Duration;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use super::http::{self, Answer, HttpError, exchange, read_answer, segment};
 use super::operate::{duration, request, shown};
 use super::table::{Table, cell};
 use super::{At, Check, Cli, Command, Drain, Operate, Run};
+use crate::load::plan::{Called, Pace, Scenario, Side};
 
 fn cli(line: &str) -> Result<Cli, clap::Error> {
     Cli::try_parse_from(line.split_whitespace())
@@ -70,10 +72,41 @@ fn wrong_usage_ends_with_2() {
         "sipcluster status extra",
         "sipcluster run --at 127.0.0.1:1",
         "sipcluster run a.yaml b.yaml",
+        "sipcluster load",
+        "sipcluster load talk",
+        "sipcluster load register --rate 5 --in-flight 5",
+        "sipcluster load register --rate 0",
+        "sipcluster load register --numbers 9-7",
+        "sipcluster load call --trunk",
+        "sipcluster load call --password {dm}",
+        "sipcluster load answer",
     ] {
         assert_eq!(cli(line).expect_err(line).exit_code(), 2, "{line}");
     }
     assert_eq!(cli("sipcluster --help").expect_err("help").exit_code(), 0);
+}
+
+#[test]
+fn load_becomes_a_plan() {
+    let plan = |line: &str| {
+        let Command::Load(load) = cli(line).expect(line).command else { panic!("{line}") };
+        load.plan()
+    };
+    let read = plan("sipcluster load register --to 127.0.0.1:5060,127.0.0.2:5060 --for 9");
+    assert_eq!((read.scenario, read.targets.len()), (Scenario::Register, 2));
+    assert_eq!((read.pace, read.count), (Pace::Rate(10), None));
+    assert_eq!(read.time, Some(Duration::from_secs(9)));
+    let read = plan("sipcluster load register --password secret-{dn} --auth none --in-flight 64");
+    assert_eq!((read.password, read.pace), (None, Pace::InFlight(64)));
+    assert_eq!(read.count, Some(99), "each number once");
+    let read = plan("sipcluster load call --uas 127.0.0.1:1 --trunk --standing 5 --bye callee");
+    assert_eq!((read.called, read.standing), (Called::Trunk, Some(5)));
+    assert_eq!(read.hang_up, Side::Caller, "standing calls end from this side");
+    let read = plan("sipcluster load answer --bind 127.0.0.1:5080 --bye callee --count 3");
+    assert_eq!(
+        (read.scenario, read.hang_up, read.count),
+        (Scenario::Answer, Side::Callee, Some(3))
+    );
 }
 
 #[test]
