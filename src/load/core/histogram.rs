@@ -9,11 +9,17 @@ const STEPS: u64 = 1 << STEPS_BITS;
 const POWERS: u64 = 35;
 
 /// Counts of durations.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Histogram {
     counts: Vec<u64>,
     count: u64,
     max: u64,
+}
+
+impl core::fmt::Debug for Histogram {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Histogram({} up to {:?})", self.count, self.max())
+    }
 }
 
 impl Default for Histogram {

@@ -201,6 +201,13 @@ impl Core {
         self.standing.len()
     }
 
+    /// Whether no machine is left, not even for what may come again.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let tables = [self.requests.slab.len(), self.callers.slab.len(), self.callees.slab.len()];
+        tables == [0; 3] && self.invites.is_empty()
+    }
+
     /// Starts one unit of the scenario.
     pub fn start(&mut self, now: Instant, out: &mut Out) {
         let index = self.started.0;

@@ -487,3 +487,58 @@ fn a_folded_message_is_understood() {
     bench.hear(End::Calling, &answer(&first, "200 OK", "").replace(";rport", "\r\n ;rport"));
     assert_eq!(bench.succeeded(), 1);
 }
+
+/// Two generators with a network between them that loses what `loses` says.
+fn converse(hang_up: Side, calls: usize, mut loses: impl FnMut() -> bool) -> [Bench; 2] {
+    let caller = Bench::new(Plan { hang_up, ..plan(Scenario::Call) });
+    let callee = answering(0, hang_up);
+    let mut both = [caller, callee];
+    for _ in 0..calls {
+        let caller = &mut both[0];
+        caller.core.start(caller.now, &mut caller.out);
+    }
+    // Each turn takes ten milliseconds, also for what is under way.
+    for _ in 0..12_000 {
+        for at in 0..2 {
+            both[at].collect();
+            both[at].pass(Duration::from_millis(10));
+            let sent: Vec<_> = both[at].sent.drain(..).collect();
+            let other = &mut both[1 - at];
+            for (_, _, text) in sent {
+                if !loses() {
+                    let bytes = text.as_bytes();
+                    other.core.on_message(
+                        End::Calling,
+                        address(5060),
+                        bytes,
+                        other.now,
+                        &mut other.out,
+                    );
+                }
+            }
+        }
+    }
+    both
+}
+
+#[test]
+fn calls_come_through_a_network_that_loses_a_tenth() {
+    for hang_up in [Side::Caller, Side::Callee] {
+        let mut state = 7_u64;
+        let loses = || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33).is_multiple_of(10)
+        };
+        let [mut caller, mut callee] = converse(hang_up, 200, loses);
+        let (calls, answers) = (caller.core.take_tally(), callee.core.take_tally());
+        assert_eq!((calls.units.succeeded, calls.units.attempted), (200, 200), "{:?}", calls.units);
+        assert_eq!((answers.answered.succeeded, answers.answered.attempted), (200, 200));
+        assert!(calls.repeated > 10 && answers.repeated > 10);
+        assert!(calls.seen_again + answers.seen_again > 10);
+        for core in [&caller.core, &callee.core] {
+            assert!(core.is_empty(), "what has ended is forgotten");
+        }
+    }
+}
