@@ -10,7 +10,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::operate::{Failure, REFUSED, USAGE, finish};
 use crate::base::flow::Protocol;
 use crate::load::Plan;
-use crate::load::plan::{Called, Numbers, Pace, Scenario, Side, Template};
+use crate::load::plan::{Called, HeaderLine, Numbers, Pace, Scenario, Side, Template};
 
 const EXAMPLES: &str = "\
 Against config/quickstart.yaml:
@@ -44,7 +44,7 @@ pub enum What {
     /// Remove all registrations of each number (Contact *, Expires 0)
     Unregister(Common),
     /// Call: INVITE, 180, 200, ACK, hold, BYE. With --uas the called phones are here as well
-    Call(Call),
+    Call(Box<Call>),
     /// Send OPTIONS
     Options(Common),
     /// Only answer calls, until --count calls, --for seconds or an interrupt
@@ -75,6 +75,9 @@ pub struct Common {
     /// Another request URI; {dn}, {domain} and {to} are replaced
     #[arg(long, value_name = "URI")]
     pub request_uri: Option<Template>,
+    /// Header line added to REGISTER, OPTIONS and INVITE; may be given several times
+    #[arg(long, value_name = "LINE")]
+    pub header: Vec<HeaderLine>,
     /// Seconds asked for in REGISTER
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     pub expires: u32,
@@ -118,6 +121,12 @@ pub struct Call {
     /// Numbers that call, used in turn
     #[arg(long, value_name = "LIST", default_value = "0012345678")]
     pub caller: Numbers,
+    /// Send ACK and BYE of the caller to --to as well, whatever Contact and Record-Route say
+    #[arg(long)]
+    pub outbound: bool,
+    /// Header line added to ACK and BYE of the caller; may be given several times
+    #[arg(long, value_name = "LINE")]
+    pub dialog_header: Vec<HeaderLine>,
     /// The called phones are here, at this address: they register before the first call
     #[arg(long, value_name = "HOST:PORT")]
     pub uas: Option<SocketAddr>,
@@ -224,6 +233,8 @@ impl Load {
                 ring: Duration::from_millis(call.ring),
                 // Standing calls end from the side that counts them.
                 hang_up: if call.standing.is_some() { Side::Caller } else { side(call.bye) },
+                outbound: call.outbound,
+                dialog_headers: call.dialog_header.clone(),
                 standing: call.standing,
                 leave: call.leave,
                 ..plan(&call.common, Scenario::Call)
@@ -260,6 +271,7 @@ fn plan(common: &Common, scenario: Scenario) -> Plan {
         numbers: common.numbers.clone(),
         domain: common.domain.clone(),
         request_uri: common.request_uri.clone(),
+        headers: common.header.clone(),
         password: common.password.clone().filter(|_| common.auth == Auth::Digest),
         expires: common.expires,
         pace,

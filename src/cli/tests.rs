@@ -80,6 +80,7 @@ fn wrong_usage_ends_with_2() {
         "sipcluster load call --trunk",
         "sipcluster load call --password {dm}",
         "sipcluster load answer",
+        "sipcluster load options --header X",
     ] {
         assert_eq!(cli(line).expect_err(line).exit_code(), 2, "{line}");
     }

@@ -5,6 +5,7 @@ use core::str::FromStr;
 use core::time::Duration;
 
 use crate::base::flow::Protocol;
+use crate::sip::message::text::is_token;
 
 /// Numbers of one list, and of one range.
 const NUMBERS_MAX: u64 = 100_000_000;
@@ -74,6 +75,12 @@ pub struct Plan {
     pub domain: Option<String>,
     /// Request-URI instead of the usual one.
     pub request_uri: Option<Template>,
+    /// The caller's requests inside a dialog go to its target, whatever Contact and Record-Route say.
+    pub outbound: bool,
+    /// Header lines added to requests that begin something.
+    pub headers: Vec<HeaderLine>,
+    /// Header lines added to the caller's requests inside a dialog.
+    pub dialog_headers: Vec<HeaderLine>,
     /// Password; without one a challenge is a failure.
     pub password: Option<Template>,
     /// Seconds that a binding is asked for.
@@ -114,6 +121,9 @@ impl Default for Plan {
             callers: Numbers::one("0012345678"),
             domain: None,
             request_uri: None,
+            outbound: false,
+            headers: Vec::new(),
+            dialog_headers: Vec::new(),
             password: None,
             expires: 3600,
             ring: Duration::ZERO,
@@ -142,6 +152,9 @@ pub enum PlanError {
     /// A brace without its pair.
     #[error("a brace has no pair")]
     Brace,
+    /// No header line.
+    #[error("`{0}` is no header line: write `Name: value`")]
+    Header(String),
 }
 
 /// A list of numbers: `7001`, `7001-7099`, `001-100,7001`. Leading zeros are kept.
@@ -302,6 +315,32 @@ impl FromStr for Template {
     }
 }
 
+/// A header line, without its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderLine(String);
+
+impl HeaderLine {
+    /// The line.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for HeaderLine {
+    type Err = PlanError;
+
+    fn from_str(text: &str) -> Result<Self, PlanError> {
+        let is_name = |name: &str| is_token(name.trim_end().as_bytes());
+        let good = text.split_once(':').is_some_and(|(name, _)| is_name(name));
+        if good && !text.contains(['\r', '\n', '\0']) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(PlanError::Header(text.to_owned()))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -319,6 +358,16 @@ mod tests {
     fn what_is_no_list_of_numbers() {
         for text in ["", "a", "7-", "-7", "9-7", "7,", "+7", "1-99999999999", "7-8-9"] {
             assert!(text.parse::<Numbers>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_header_line_stays_one() {
+        for text in ["X-A: b", "X-A:", "X-A : b:c"] {
+            assert_eq!(text.parse::<HeaderLine>().expect(text).as_str(), text);
+        }
+        for text in ["", ":", "X A: b", "X-A b", "X-A: b\r\nX-B: c", "X-A: b\n"] {
+            assert!(text.parse::<HeaderLine>().is_err(), "{text}");
         }
     }
 

@@ -139,6 +139,7 @@ impl Caller {
             setup.call_id(cx.id, self.cseq, Method::Invite, out);
             setup.contact(End::Calling, &setup.plan.callers, self.calling, out);
             out.extend_from_slice(b"\r\nAllow: INVITE, ACK, CANCEL, BYE, OPTIONS\r\n");
+            out.extend_from_slice(&setup.headers);
             if let Some(credentials) = &self.credentials {
                 credentials.write(out);
             }
@@ -190,7 +191,10 @@ impl Caller {
                 let (mut from, mut target) = (Vec::with_capacity(96), Vec::with_capacity(64));
                 self.caller_line(cx, &mut from);
                 self.uri(cx.setup, &mut target);
-                let dialog = Dialog::of_caller(read, &from, self.target, &target);
+                let mut dialog = Dialog::of_caller(read, &from, self.target, &target);
+                if cx.setup.plan.outbound {
+                    dialog.hop = self.target;
+                }
                 self.dialog = Some(Box::new(dialog));
                 self.send_in_dialog(Method::Ack, self.invite_step | ACK_STEP, self.cseq, cx);
                 self.state = State::Up { until: cx.now + hold(cx.setup) };

@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 
-use super::out::{End, Id};
+use super::out::{End, Id, Kind};
 use super::read::{Read, lines};
 use super::setup::{Credentials, NO_BODY, Setup, put, sequence};
 use crate::sip::message::text::{Values, trim};
@@ -77,6 +77,9 @@ impl Dialog {
         setup.via(end, id, step, out);
         out.extend_from_slice(self.text.get(self.target_len..).unwrap_or_default());
         sequence(cseq, method, out);
+        if id.kind == Kind::Caller {
+            out.extend_from_slice(&setup.dialog_headers);
+        }
         if let Some(credentials) = credentials {
             credentials.write(out);
         }

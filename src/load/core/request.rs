@@ -113,6 +113,7 @@ impl Request {
                 Wish::Unbind => out.extend_from_slice(b"Contact: *\r\nExpires: 0\r\n"),
                 Wish::Ask => out.extend_from_slice(b"Accept: application/sdp\r\n"),
             }
+            out.extend_from_slice(&setup.headers);
             if let Some(credentials) = &self.credentials {
                 credentials.write(out);
             }

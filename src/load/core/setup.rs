@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 
-use super::super::plan::{Filling, Numbers, Plan, decimal};
+use super::super::plan::{Filling, HeaderLine, Numbers, Plan, decimal};
 use super::out::{End, Id};
 use super::read::{Line, Read, lines, param};
 use crate::base::limits::MAX_FORWARDS_INITIAL;
@@ -21,7 +21,10 @@ pub struct Setup {
     pub domain: String,
     calling: Place,
     answering: Option<Place>,
-    /// What comes behind the user of a Call-ID.
+    /// Header lines that the plan adds, with their ends.
+    pub headers: Vec<u8>,
+    /// The same inside the caller's dialogs.
+    pub dialog_headers: Vec<u8>,
     sdp: Vec<u8>,
 }
 
@@ -80,9 +83,14 @@ impl Setup {
             "v=0\r\no=- 0 0 IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\n\
              m=audio 6000 RTP/AVP 8 0\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\n"
         );
+        let joined = |lines: &[HeaderLine]| {
+            lines.iter().flat_map(|line| [line.as_str(), "\r\n"]).collect::<String>().into_bytes()
+        };
         Self {
             run,
             domain,
+            headers: joined(&plan.headers),
+            dialog_headers: joined(&plan.dialog_headers),
             calling: Place::new(&plan, calling),
             answering: answering.map(|at| Place::new(&plan, at)),
             sdp: sdp.into_bytes(),

@@ -253,6 +253,19 @@ fn first_route() -> SocketAddr {
 }
 
 #[test]
+fn header_lines_and_an_outbound_address_are_the_plans() {
+    let lines = |text: &str| vec![text.parse().expect("good")];
+    let (headers, dialog_headers) = (lines("X-A: 1"), lines("X-B: 2"));
+    let plan = Plan { outbound: true, headers, dialog_headers, ..plan(Scenario::Call) };
+    let mut bench = Bench::new(plan);
+    let (invite, _, ack) = answered(&mut bench);
+    assert!(invite.contains("\r\nX-A: 1\r\n") && !invite.contains("X-B"), "{invite}");
+    assert!(ack.contains("\r\nX-B: 2\r\n") && !ack.contains("X-A"), "{ack}");
+    bench.pass(Duration::from_millis(100));
+    assert_eq!(bench.sent[0].1, address(5060), "outbound: where the INVITE went");
+}
+
+#[test]
 fn an_invite_stops_repeating_when_something_comes() {
     let mut bench = Bench::new(plan(Scenario::Call));
     let invite = bench.start();
