@@ -193,7 +193,7 @@ impl<'a> Run<'a> {
             self.receive();
             let now = self.clock.now();
             self.expire(now);
-            if self.interrupts > 0 {
+            if self.interrupts > 0 && step != Step::EndStanding {
                 pacer.stop();
             }
             for _ in 0..pacer.due(now, self.open(step)) {
