@@ -19,7 +19,7 @@ Against config/quickstart.yaml:
   sipcluster load call --caller 7050-7099 --numbers 7001-7049 --uas 127.0.0.12:5062 --password 'secret-{dn}'
 
 As fast as it goes, with the cost for a server:
-  sipcluster load register --in-flight 64 --count 100000 --numbers 100000-199999 --pid $(pidof kamailio)
+  sipcluster load register --in-flight 64 --count 100000 --numbers 100000-199999 --pid $(pgrep -o kamailio)
 
 10,000 calls that stand together, for a measure of memory:
   sipcluster load call --uas 127.0.0.12:5062 --trunk --standing 10000 --rate 500 --pid 1234
