@@ -92,18 +92,21 @@ fn read_cseq(message: &Message) -> Option<(u32, Method, Span)> {
 }
 
 fn find_fault(message: &Message, cseq_is_good: bool) -> Result<(), Fault> {
+    let (mut seen, mut twice) = (0_u64, None);
+    for line in &message.lines {
+        let bit = 1_u64 << (line.id as u8);
+        if seen & bit != 0 && line.id.is_single() {
+            twice = twice.or(Some(line.id));
+        }
+        seen |= bit;
+    }
     for id in [HeaderId::Via, HeaderId::From, HeaderId::To, HeaderId::CallId, HeaderId::CSeq] {
-        if message.header(id).is_none() {
+        if seen & 1 << (id as u8) == 0 {
             return Err(Fault::Missing(id));
         }
     }
-    let mut seen = 0_u64;
-    for line in message.lines.iter().filter(|line| line.id.is_single()) {
-        let bit = 1_u64 << (line.id as u8);
-        if seen & bit != 0 {
-            return Err(Fault::Multiple(line.id));
-        }
-        seen |= bit;
+    if let Some(id) = twice {
+        return Err(Fault::Multiple(id));
     }
     if !cseq_is_good {
         return Err(Fault::Value(HeaderId::CSeq));

@@ -76,7 +76,15 @@ fn to_u16(offset: usize) -> u16 {
 
 /// The position of the CRLF that ends the line which starts at `from`.
 fn line_end(buffer: &[u8], from: usize) -> Option<usize> {
-    memchr::memmem::find(buffer.get(from..)?, b"\r\n").map(|position| from + position)
+    // Lines are short: looking for one byte beats the set-up of a search for two.
+    let mut at = from;
+    loop {
+        let feed = at + memchr::memchr(b'\n', buffer.get(at..)?)?;
+        if feed > from && buffer[feed - 1] == b'\r' {
+            return Some(feed - 1);
+        }
+        at = feed + 1;
+    }
 }
 
 fn read_start(line: &[u8], fault: &mut Option<Fault>) -> Result<Start, ScanError> {

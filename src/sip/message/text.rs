@@ -4,9 +4,21 @@
 /// Whether a byte may stand in a token.
 #[must_use]
 pub const fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
+    TOKEN_BYTES[byte as usize]
 }
+
+const TOKEN_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < table.len() {
+        let byte = at as u8;
+        let other =
+            matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~');
+        table[at] = byte.is_ascii_alphanumeric() || other;
+        at += 1;
+    }
+    table
+};
 
 /// Whether all of a non-empty text is a token.
 #[must_use]
