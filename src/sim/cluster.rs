@@ -127,6 +127,7 @@ pub fn make_nodes(sealer: &Arc<Sealer>, seed: u64) -> Vec<Application<node::Core
                 origin_host: address.ip().to_string(),
                 proxies: proxies(),
                 proxy_protocol: Protocol::Udp,
+                direct: false,
                 reliable: true,
                 session_seconds: 180,
             };
@@ -151,6 +152,7 @@ fn node_settings(id: NodeId, index: usize) -> NodeSettings {
             let kind = DnKind::Extension {
                 password: Some(format!("secret-{dn}").into()),
                 strict_auth: true,
+                contact: None,
             };
             (dn.to_string().into(), kind)
         })
@@ -172,6 +174,7 @@ fn node_settings(id: NodeId, index: usize) -> NodeSettings {
         name: format!("SIPS_dc1_{}", index + 1),
         node: id,
         geo_location: "dc1".into(),
+        direct: false,
         realm: REALM.to_owned(),
         access: proxies().first().map(ToString::to_string).unwrap_or_default(),
         dns,

@@ -1,6 +1,6 @@
 //! RFC 3261 12 and 15: requests inside a dialog.
 
-use super::world::{World, within, within_ours};
+use super::world::{World, sdp, within, within_ours};
 use crate::draft::Draft;
 use sipcluster::base::leg::{Cause, LegCommand, LegEvent};
 use sipcluster::base::time::Duration;
@@ -166,5 +166,22 @@ fn the_far_end_of_our_call_can_hang_up() {
     world.receive(&within_ours(&invite, "wrong", "BYE", 1, "x"));
     assert_eq!(world.take_words(), ["481"]);
     world.receive(&within_ours(&invite, "there", "BYE", 1, "y"));
+    assert_eq!(world.take_words(), ["200"]);
+}
+
+/// 12.2.2: Call-ID and tags name the dialog, whatever the Request-URI says.
+#[test]
+fn a_client_that_keeps_the_dialled_number_is_understood() {
+    let mut world = World::new();
+    let leg = world.incoming(&Draft::invite("a"));
+    world.command(leg, LegCommand::Answer { body: Some(sdp(1)) });
+    let ok = world.only();
+    let dialled = "sip:7002@cluster.example.com";
+    world.receive(&within(&ok, "ACK", 1, "a").uri(dialled));
+    world.pass(Duration::from_secs(2));
+    assert_eq!(world.take_words(), Vec::<String>::new(), "the 200 has its ACK");
+    world.receive(&within(&ok, "BYE", 2, "a").uri(dialled).set("From", "<sip:x@y>;tag=other"));
+    assert_eq!(world.take_words(), ["481"], "both tags count");
+    world.receive(&within(&ok, "BYE", 3, "a").uri(dialled));
     assert_eq!(world.take_words(), ["200"]);
 }

@@ -99,6 +99,7 @@ impl World {
             origin_host: "127.0.0.11".to_owned(),
             proxies: vec![address("127.0.0.1:5060")],
             proxy_protocol: Protocol::Udp,
+            direct: false,
             reliable: true,
             session_seconds,
         };

@@ -94,7 +94,7 @@ options! {
         "Feature Server of this data centre that answers dial-plan requests.", "Configuring dial-plan DNs";
     "url-N", &[FeatureServerDn], HttpAddress, "", NextCall, Later,
         "Further Feature Servers of this data centre: url-1, url-2 and so on.", "Configuring dial-plan DNs";
-    "use-register-for-service-state", &[Extension], Flag, "true", NextRegistration, Works,
+    "use-register-for-service-state", &[Extension], Flag, "true", NextRegistration, Later,
         "Whether the DN is in service exactly while its phone is registered.", "Configuring Extension DNs";
     "use-contact-as-dn", &[Extension], Flag, "false", NextCall, Later,
         "Whether a call from the registered contact belongs to this DN whatever its From says.",

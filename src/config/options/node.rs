@@ -32,8 +32,9 @@ options! {
     "sip-outbound-proxy", SERVERS, Flag, "true", NextCall, Works,
         "Whether the node sends what leaves the cluster through a SIP Proxy; false sends it straight to the trunk or \
          phone.", "Configuring SIP Servers";
-    "sip-enable-x-genesys-route", SERVERS, Flag, "true", NextCall, Works,
-        "Whether the node tells the SIP Proxy the next hop in a sealed X-Genesys-Route.", "Configuring SIP Servers";
+    "sip-enable-x-genesys-route", SERVERS, Flag, "true", NextCall, IgnoredInCluster,
+        "Whether the node tells the SIP Proxy the next hop in a sealed X-Genesys-Route: in a cluster always.",
+        "Configuring SIP Servers";
     "find-trunk-by-location", SERVERS, Flag, "true", NextCall, Works,
         "Whether trunks and softswitches of the own geo-location are tried before any other.",
         "Configuring SIP Servers";

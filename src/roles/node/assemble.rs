@@ -99,7 +99,12 @@ pub fn configured(
         .into_iter()
         .map(|(_, at)| at)
         .collect();
-    let access = shared.access(switch, proxies.first().copied().unwrap_or(address));
+    let direct = !application.options.flag_or_default("sip-outbound-proxy");
+    let access = if direct {
+        address.to_string()
+    } else {
+        shared.access(switch, proxies.first().copied().unwrap_or(address))
+    };
     let settings = settings(shared, application, switch, &access)?;
     let targets = targets(switch, &settings, &proxies, address);
     let stack = StackSettings {
@@ -108,8 +113,9 @@ pub fn configured(
         address,
         access,
         origin_host: address.ip().to_string(),
-        proxies,
+        proxies: if direct { Vec::new() } else { proxies },
         proxy_protocol: Protocol::Udp,
+        direct,
         reliable: application.options.flag_or_default("sip-enable-100rel"),
         session_seconds: session_seconds(application),
     };
@@ -215,6 +221,7 @@ fn settings(
         name: application.name.to_string(),
         node: application.node_id,
         geo_location: application.geo_location.clone(),
+        direct: !options.flag_or_default("sip-outbound-proxy"),
         realm: switch.realm.to_string(),
         access: access.to_owned(),
         dns,
@@ -242,6 +249,12 @@ fn dn_kind(config: &Config, application: &Application, dn: &Dn) -> Option<DnKind
                 .filter(|password| !password.is_empty() && **password != *dn.name)
                 .map(Into::into),
             strict_auth: config.strict_auth(application, dn),
+            contact: dn
+                .object
+                .options
+                .text("contact")
+                .filter(|contact| *contact != "*")
+                .map(uri_of),
         }),
         ConfigDnKind::RoutingPoint => {
             let own = dn.object.options.text("default-dn");
@@ -258,11 +271,15 @@ fn dn_kind(config: &Config, application: &Application, dn: &Dn) -> Option<DnKind
     }
 }
 
+/// A `contact` as a URI.
+fn uri_of(contact: &str) -> Box<str> {
+    if contact.starts_with("sip:") { contact.into() } else { format!("sip:{contact}").into() }
+}
+
 fn trunk(dn: &Dn) -> Option<Trunk> {
     let options = &dn.object.options;
     let contact = options.text("contact")?;
-    let uri =
-        if contact.starts_with("sip:") { contact.to_owned() } else { format!("sip:{contact}") };
+    let uri = uri_of(contact);
     let parsed = Uri::parse(uri.as_bytes()).ok()?;
     let priority =
         options.number("priority").and_then(|priority| u32::try_from(priority).ok()).unwrap_or(0);
@@ -280,7 +297,7 @@ fn trunk(dn: &Dn) -> Option<Trunk> {
             .iter()
             .filter_map(|pair| Some((pair.0.parse().ok()?, pair.1.parse().ok()?)))
             .collect(),
-        uri: uri.clone().into(),
+        uri,
     })
 }
 
@@ -292,7 +309,7 @@ fn targets(
     address: SocketAddr,
 ) -> Vec<Target> {
     let mut targets = Vec::new();
-    if let Some(dn) = switch.outbound_proxy_dn() {
+    if let Some(dn) = switch.outbound_proxy_dn().filter(|_| !settings.direct) {
         let options = &dn.object.options;
         for remote in proxies {
             targets.push(Target {
@@ -321,9 +338,13 @@ fn targets(
             options.number("oos-options-max-forwards").and_then(|hops| u8::try_from(hops).ok());
         targets.push(Target {
             name: found.name.clone(),
-            to: Destination::Address { protocol: Protocol::Udp, remote: address },
+            to: if settings.direct {
+                straight_to(found)
+            } else {
+                Destination::Address { protocol: Protocol::Udp, remote: address }
+            },
             uri: format!("sip:{}", found.host_port),
-            hop: Some(found.uri.to_string()),
+            hop: (!settings.direct).then(|| found.uri.to_string()),
             check,
             force: options.duration_or_default("oos-force"),
             error_check: options.flag_or_default("oos-error-check"),
@@ -334,6 +355,18 @@ fn targets(
         });
     }
     targets
+}
+
+/// A trunk without a proxy before it.
+fn straight_to(trunk: &Trunk) -> Destination {
+    let protocol = Protocol::Udp;
+    match trunk.ip {
+        Some(ip) => Destination::Address { protocol, remote: SocketAddr::new(ip, trunk.port) },
+        None => {
+            let host = trunk.host_port.rsplit_once(':').map_or(&*trunk.host_port, |(host, _)| host);
+            Destination::Host { protocol, host: host.into(), port: trunk.port }
+        }
+    }
 }
 
 fn checker(

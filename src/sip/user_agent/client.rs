@@ -95,7 +95,11 @@ impl Stack {
         draft: Draft,
         cx: &mut Cx<'_>,
     ) -> Option<Slot> {
-        let proxy = self.routed_proxy(&draft).or_else(|| self.pick_proxy(&[]))?;
+        let proxy = if self.settings.direct {
+            address_of(draft.route.as_deref().unwrap_or(&draft.uri))?
+        } else {
+            self.routed_proxy(&draft).or_else(|| self.pick_proxy(&[]))?
+        };
         let protocol = self.settings.proxy_protocol;
         let slot = self.clients.insert_with(|_| {
             let machine = Client::new(draft.method, cx.now, protocol.is_reliable());
@@ -132,8 +136,7 @@ impl Stack {
 
     /// The proxy that a Route value names, if it is in service.
     pub(super) fn proxy_in_service(&self, route: &[u8]) -> Option<SocketAddr> {
-        let uri = NameAddr::parse(route).ok()?.parsed_uri().ok()?;
-        let address = SocketAddr::new(uri.host_ip()?, uri.port_or_default());
+        let address = address_of(route)?;
         let usable =
             self.settings.proxies.contains(&address) && !self.proxies_down.contains(&address);
         usable.then_some(address)
@@ -202,7 +205,8 @@ impl Stack {
         found.proxy = proxy;
         found.tried.push(proxy);
         found.heard = false;
-        found.patience = cx.now + NODE_SILENCE;
+        // What lies behind no proxy may take its time.
+        found.patience = if self.settings.direct { Instant::NEVER } else { cx.now + NODE_SILENCE };
         self.transmit(slot, cx);
     }
 
@@ -606,6 +610,12 @@ impl Stack {
             cx.out.push(Action::Arm(Wake::Client(slot), at));
         }
     }
+}
+
+/// The address in a Route value or URI; a name is none.
+pub(super) fn address_of(value: &[u8]) -> Option<SocketAddr> {
+    let uri = NameAddr::parse(value).ok()?.parsed_uri().ok()?;
+    Some(SocketAddr::new(uri.host_ip()?, uri.port_or_default()))
 }
 
 fn steps_deliver(steps: Actions) -> bool {

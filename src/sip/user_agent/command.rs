@@ -1,6 +1,6 @@
 //! What a call tells its legs.
 
-use super::client::Draft;
+use super::client::{Draft, address_of};
 use super::dialog::Dialog;
 use super::leg::{AwaitedAck, Leg, LegState, NewLeg, SentAck};
 use super::server::Answer;
@@ -40,8 +40,10 @@ impl Stack {
         found.offer_sent = body.is_some();
         found.asks_reliable = new.reliable && self.settings.reliable;
         let mut headers: Vec<(HeaderId, String)> = Vec::new();
-        let route = self.sealer.seal_hop(self.settings.node, &new.hop);
-        headers.push((HeaderId::XGenesysRoute, route));
+        if !self.settings.direct {
+            let route = self.sealer.seal_hop(self.settings.node, &new.hop);
+            headers.push((HeaderId::XGenesysRoute, route));
+        }
         let draft =
             self.draft(leg, Method::Invite, new.hops_left, &headers, &new.headers, body.as_ref())?;
         let client = self.request(Some(leg), draft, cx);
@@ -95,7 +97,8 @@ impl Stack {
         let contact = self.contact(leg);
         // A new call names its next hop itself.
         let named_hop = headers.iter().any(|(id, _)| *id == HeaderId::XGenesysRoute);
-        let in_dialog = (!named_hop).then(|| self.sealer.seal_hop(self.settings.node, "dialog"));
+        let in_dialog = (!named_hop && !self.settings.direct)
+            .then(|| self.sealer.seal_hop(self.settings.node, "dialog"));
         let changes = matches!(method, Method::Invite | Method::Update);
         let session = self
             .legs
@@ -239,7 +242,8 @@ impl Stack {
         body: Option<&Body>,
         cx: &mut Cx<'_>,
     ) -> Bytes {
-        let in_dialog = self.sealer.seal_hop(self.settings.node, "dialog");
+        let in_dialog =
+            (!self.settings.direct).then(|| self.sealer.seal_hop(self.settings.node, "dialog"));
         let Some(found) = self.legs.get(leg) else { return Bytes::new() };
         let dialog = &found.dialog;
         let mut writer = Writer::request(b"ACK", &dialog.target);
@@ -262,7 +266,9 @@ impl Stack {
         writer.header(HeaderId::To, [&*dialog.remote, b";tag=", &dialog.remote_tag].concat());
         writer.header(HeaderId::CallId, dialog.call_id.as_bytes());
         writer.header(HeaderId::CSeq, format!("{cseq} ACK"));
-        writer.header(HeaderId::XGenesysRoute, in_dialog);
+        if let Some(hop) = in_dialog {
+            writer.header(HeaderId::XGenesysRoute, hop);
+        }
         let bytes = writer.body(body);
         self.send_in_dialog_ack(leg, bytes.clone(), cx);
         bytes
@@ -270,9 +276,14 @@ impl Stack {
 
     /// An ACK goes to the proxy that its first Route names.
     pub(super) fn send_in_dialog_ack(&mut self, leg: Slot, bytes: Bytes, cx: &mut Cx<'_>) {
-        let route = self.legs.get(leg).and_then(|found| found.dialog.routes.first());
-        let routed = route.and_then(|route| self.proxy_in_service(route));
-        let Some(remote) = routed.or_else(|| self.any_proxy()) else { return };
+        let dialog = self.legs.get(leg).map(|found| &found.dialog);
+        let route = dialog.and_then(|dialog| dialog.routes.first());
+        let remote = if self.settings.direct {
+            route.or(dialog.map(|dialog| &dialog.target)).and_then(|hop| address_of(hop))
+        } else {
+            route.and_then(|route| self.proxy_in_service(route)).or_else(|| self.any_proxy())
+        };
+        let Some(remote) = remote else { return };
         let to = Destination::Address { protocol: self.settings.proxy_protocol, remote };
         cx.out.push(Action::Send(Outbound { to, bytes, sender: None }));
     }

@@ -37,6 +37,9 @@ pub struct Settings {
     pub proxies: Vec<SocketAddr>,
     /// Protocol towards the proxies.
     pub proxy_protocol: Protocol,
+    /// `sip-outbound-proxy: false`: requests go straight to trunk or phone, by their
+    /// route set or target; `proxies` is empty then.
+    pub direct: bool,
     /// `sip-enable-100rel`.
     pub reliable: bool,
     /// `session-refresh-interval`, in seconds; zero asks for no session timer.
@@ -223,10 +226,14 @@ impl Stack {
         LegWord { node: self.settings.node, shard: self.settings.shard, slot: leg }.word()
     }
 
-    /// The leg that a request inside a dialog is for.
+    /// The leg that a request inside a dialog is for: its Request-URI is our Contact.
+    /// Where a simple client goes on with the number that it dialled, our tag names the
+    /// leg all the same.
     pub(super) fn leg_of(&self, request: &Message) -> Option<Slot> {
-        let uri = crate::sip::message::Uri::parse(request.request_uri()).ok()?;
-        let leg = LegWord::open(self.sealer.open(Kind::Leg, uri.user.get(2..)?)?)?;
+        let uri = crate::sip::message::Uri::parse(request.request_uri()).ok();
+        let by_contact = uri.and_then(|uri| self.sealer.open(Kind::Leg, uri.user.get(2..)?));
+        let word = by_contact.or_else(|| self.sealer.open(Kind::Tag, request.to_tag()))?;
+        let leg = LegWord::open(word)?;
         let ours = leg.node == self.settings.node && leg.shard == self.settings.shard;
         ours.then_some(leg.slot)
     }

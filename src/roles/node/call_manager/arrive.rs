@@ -146,7 +146,9 @@ impl Core {
         match found {
             Route::Refused(cause) => self.refuse_call(slot, cause, cx),
             Route::Extension { dn } => {
-                let uri = format!("sip:{dn}@{}", self.settings.access);
+                let Some(uri) = self.extension_uri(&dn) else {
+                    return self.refuse_call(slot, Cause::code(480), cx);
+                };
                 self.call_out(
                     slot,
                     message,
@@ -160,6 +162,17 @@ impl Core {
             Route::Trunk { index, number } => {
                 self.call_trunk(slot, message, caller, index, &number, hops, cx)
             }
+        }
+    }
+
+    /// The name of a DN for the proxy that looks it up; without a proxy the phone itself.
+    fn extension_uri(&self, dn: &str) -> Option<String> {
+        if !self.settings.direct {
+            return Some(format!("sip:{dn}@{}", self.settings.access));
+        }
+        match self.settings.dns.get(dn)? {
+            DnKind::Extension { contact, .. } => contact.as_deref().map(str::to_owned),
+            DnKind::RoutingPoint { .. } => None,
         }
     }
 

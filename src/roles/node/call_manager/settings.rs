@@ -14,6 +14,8 @@ pub enum DnKind {
         password: Option<Box<str>>,
         /// Whether REGISTER and INVITE are challenged.
         strict_auth: bool,
+        /// `contact` of a phone that does not register, as a URI.
+        contact: Option<Box<str>>,
     },
     /// A routing point: calls wait here for a router.
     RoutingPoint {
@@ -56,6 +58,8 @@ pub struct Settings {
     pub node: NodeId,
     /// Own data centre.
     pub geo_location: Box<str>,
+    /// `sip-outbound-proxy: false`: no proxy looks phones up.
+    pub direct: bool,
     /// Realm of challenges: the switch.
     pub realm: String,
     /// Host and port by which URIs name the cluster.

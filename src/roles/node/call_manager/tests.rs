@@ -46,14 +46,14 @@ fn trunk(name: &str, prefix: &str, priority: u32, geo_location: &str) -> Trunk {
 }
 
 fn extension(strict_auth: bool) -> DnKind {
-    DnKind::Extension { password: Some("secret".into()), strict_auth }
+    DnKind::Extension { password: Some("secret".into()), strict_auth, contact: None }
 }
 
 fn settings() -> Settings {
     let dns = [
         ("7001", extension(true)),
         ("7002", extension(false)),
-        ("7003", DnKind::Extension { password: None, strict_auth: true }),
+        ("7003", DnKind::Extension { password: None, strict_auth: true, contact: None }),
         ("5000", DnKind::RoutingPoint { default_dn: Some("7002".into()) }),
         ("5001", DnKind::RoutingPoint { default_dn: None }),
         ("5002", DnKind::RoutingPoint { default_dn: Some("5003".into()) }),
@@ -63,6 +63,7 @@ fn settings() -> Settings {
         name: "SIPS_1".to_owned(),
         node: node(),
         geo_location: "dc1".into(),
+        direct: false,
         realm: "SIP_Cluster".to_owned(),
         access: PROXY.to_owned(),
         dns: dns.into_iter().map(|(name, kind)| (name.into(), kind)).collect(),
@@ -146,6 +147,7 @@ impl Shard1 {
                 origin_host: "127.0.0.11".to_owned(),
                 proxies: vec![address(PROXY)],
                 proxy_protocol: Protocol::Udp,
+                direct: false,
                 reliable: true,
                 session_seconds: 1800,
             }),

@@ -105,7 +105,7 @@ impl Core {
             return self.to_node(node);
         }
         if !message.to_tag().is_empty() {
-            return match routes.node {
+            return match routes.node.or_else(|| self.tag_node(message.to_tag())) {
                 Some(node) => self.to_node(node),
                 None => {
                     cx.count(Counted::BadToken);
@@ -171,6 +171,11 @@ impl Core {
             return self.look_up(&uri.user_name(), cx.now);
         }
         direct(message.request_uri(), message.request_uri())
+    }
+
+    /// The node that a leg's tag names: simple clients keep neither route set nor target.
+    fn tag_node(&self, tag: &[u8]) -> Option<NodeId> {
+        LegWord::open(self.sealer.open(Kind::Tag, tag)?).map(|leg| leg.node)
     }
 
     /// The node that a Contact of a node's leg names.
