@@ -4,6 +4,7 @@
 pub mod auth;
 pub mod framing;
 pub mod message;
+pub mod named_dialog;
 pub mod packet;
 pub mod registrar;
 pub mod transaction;

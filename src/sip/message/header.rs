@@ -100,6 +100,8 @@ header_names! {
     RetryAfter = "Retry-After";
     /// RFC 3891.
     Replaces = "Replaces";
+    /// RFC 3911.
+    Join = "Join";
     /// RFC 3515.
     ReferTo = "Refer-To", b'r';
     /// RFC 3892.
@@ -175,6 +177,7 @@ impl HeaderId {
                 | Self::MinExpires
                 | Self::Event
                 | Self::Replaces
+                | Self::Join
                 | Self::ReferTo
                 | Self::RSeq
                 | Self::RAck
