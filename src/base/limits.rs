@@ -19,6 +19,23 @@ pub const NODE_SILENCE: Duration = Duration::from_secs(1);
 pub const LAST_NODE_SILENCE: Duration = Duration::from_secs(4);
 /// Nodes that one request is tried on.
 pub const NODE_TRIES_MAX: usize = 3;
+/// Longest time for which a node that said 503 with Retry-After is not asked
+/// again for new requests.
+pub const NODE_REST_MAX: Duration = Duration::from_secs(60);
+/// How long the other member of a pair may take to become primary: until then a
+/// request of a dialog hears 503, from then on 481.
+pub const SWITCHOVER_TIME: Duration = Duration::from_secs(10);
+/// How far the time in an `X-Genesys-Route` may lie from the clock of who reads
+/// it, either way: clocks of hosts differ, and a copied value wears off.
+pub const HOP_AGE_MAX: Duration = Duration::from_secs(60);
+/// DNs whose call's node a proxy shard remembers, 16 bytes each; the oldest of a
+/// set of [`HINT_WAYS`] gives way.
+pub const HINTS_MAX: usize = 1 << 18;
+/// Places that one DN's hint may take.
+pub const HINT_WAYS: usize = 16;
+/// How long a hint counts after the last sight of the DN's call: longer than the
+/// usual interval of session timers (RFC 4028).
+pub const HINT_LIFETIME: Duration = Duration::from_secs(3600);
 /// When a 100 is sent to an INVITE that nothing has answered (RFC 3261 17.2.1).
 pub const TRYING_DELAY: Duration = Duration::from_millis(200);
 
@@ -107,5 +124,6 @@ pub const REFRESH_RETRY: Duration = Duration::from_secs(4);
 pub const NONCE_LIFETIME: Duration = Duration::from_secs(300);
 
 const _: () = assert!(TRANSACTION_TIMEOUT.as_millis() == 64 * TIMER_T1.as_millis());
+const _: () = assert!(HINTS_MAX.is_power_of_two() && HINT_WAYS.is_power_of_two());
 const _: () = assert!(TIMER_C.as_secs() > 180);
 const _: () = assert!(OUTBOX_LEN_MAX >= 8 * MOVED_PER_STEP_MAX);

@@ -10,6 +10,8 @@
 //! of 128 bits instead.
 
 use super::id::NodeId;
+use super::limits::HOP_AGE_MAX;
+use super::time::WallTime;
 use aes::Aes128;
 use aes::cipher::{Array, BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
 use core::fmt;
@@ -58,6 +60,39 @@ impl fmt::Display for Token {
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// What an `X-Genesys-Route` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hop<'v> {
+    /// The node that sealed it.
+    pub node: NodeId,
+    /// When, in seconds since 1970-01-01 UTC; `None` where no time was sealed.
+    pub at_s: Option<u64>,
+    /// The next hop.
+    pub hop: &'v [u8],
+}
+
+impl<'v> Hop<'v> {
+    fn read(text: &'v [u8]) -> Option<Self> {
+        // The hop comes last: a URI may hold anything.
+        let start = memchr::memmem::find(text, b";hop=")?;
+        let mut fields = text[..start].split(|&byte| byte == b';');
+        let number = |field: &[u8]| core::str::from_utf8(field).ok()?.parse::<u64>().ok();
+        let node = number(fields.next()?.strip_prefix(b"node=")?)?;
+        let at_s = match fields.next() {
+            Some(field) => Some(number(field.strip_prefix(b"time=")?)?),
+            None => None,
+        };
+        let node = NodeId::new(u16::try_from(node).ok()?)?;
+        Some(Self { node, at_s, hop: &text[start + 5..] })
+    }
+
+    /// Whether it was sealed not too far from `now`, clocks of hosts differing.
+    #[must_use]
+    pub fn is_fresh(&self, now: WallTime) -> bool {
+        self.at_s.is_none_or(|at_s| at_s.abs_diff(now.as_secs()) <= HOP_AGE_MAX.as_secs())
     }
 }
 
@@ -173,25 +208,31 @@ impl Sealer {
         self.keys.first().map(|keys| mac_hex(keys, text)).unwrap_or_default()
     }
 
-    /// Value of `X-Genesys-Route`: the sending node and the next hop, sealed
-    /// (`decisions.md` 5).
+    /// Value of `X-Genesys-Route` without a time, for who has no wall clock.
     #[must_use]
     pub fn seal_hop(&self, node: NodeId, hop: &str) -> String {
-        let text = format!("node={node};hop={hop}");
-        let seal = self.seal_text(text.as_bytes());
-        format!("{text};seal={seal}")
+        self.sealed(format!("node={node};hop={hop}"))
     }
 
-    /// The next hop of an `X-Genesys-Route` that this cluster sealed.
+    /// Value of `X-Genesys-Route`: the sending node, the time and the next hop,
+    /// sealed (`decisions.md` 5).
     #[must_use]
-    pub fn open_hop<'v>(&self, value: &'v [u8]) -> Option<&'v [u8]> {
+    pub fn seal_hop_at(&self, node: NodeId, hop: &str, at: WallTime) -> String {
+        self.sealed(format!("node={node};time={};hop={hop}", at.as_secs()))
+    }
+
+    fn sealed(&self, text: String) -> String {
+        let seal = self.seal_text(text.as_bytes());
+        text + ";seal=" + &seal
+    }
+
+    /// What an `X-Genesys-Route` says, if this cluster sealed it. Whoever trusts it
+    /// asks [`Hop::is_fresh`] as well.
+    #[must_use]
+    pub fn open_hop<'v>(&self, value: &'v [u8]) -> Option<Hop<'v>> {
         let separator = memchr::memrchr(b';', value)?;
         let (text, seal) = (&value[..separator], value[separator + 1..].strip_prefix(b"seal=")?);
-        if !self.opens_text(text, seal) {
-            return None;
-        }
-        let start = memchr::memmem::find(text, b"hop=")? + 4;
-        Some(&text[start..])
+        if self.opens_text(text, seal) { Hop::read(text) } else { None }
     }
 
     /// A To tag that is the same whenever the same request is answered
@@ -313,5 +354,40 @@ mod tests {
         assert!(sealer.opens_text(b"node=1", seal.as_bytes()));
         assert!(!sealer.opens_text(b"node=2", seal.as_bytes()));
         assert!(!sealer.opens_text(b"node=1", &seal.as_bytes()[..31]));
+    }
+
+    #[test]
+    fn a_hop_says_who_when_and_where() {
+        let sealer = sealer(&[b"one"]);
+        let node = NodeId::new(7).expect("good");
+        let now = WallTime(1_795_209_494_000);
+        let uri = "sip:9@h;transport=tcp;hop=x;time=1";
+        let value = sealer.seal_hop_at(node, uri, now);
+        let hop = sealer.open_hop(value.as_bytes()).expect("ours");
+        assert_eq!(hop, Hop { node, at_s: Some(1_795_209_494), hop: uri.as_bytes() });
+        let value = sealer.seal_hop(node, "registrar");
+        let hop = sealer.open_hop(value.as_bytes()).expect("ours");
+        assert_eq!(hop, Hop { node, at_s: None, hop: b"registrar" });
+        let changed = value.replace("node=7", "node=8");
+        assert_eq!(sealer.open_hop(changed.as_bytes()), None);
+        for text in ["", ";", "seal=", "hop=x", "node=0;hop=x", "node=1;time=x;hop=y"] {
+            let value = format!("{text};seal={}", sealer.seal_text(text.as_bytes()));
+            assert_eq!(sealer.open_hop(value.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_hop_wears_off_and_clocks_may_differ() {
+        let sealer = sealer(&[b"one"]);
+        let node = NodeId::new(7).expect("good");
+        let at = WallTime(1_795_209_494_000);
+        let value = sealer.seal_hop_at(node, "dialog", at);
+        let hop = sealer.open_hop(value.as_bytes()).expect("ours");
+        for (offset_s, fresh) in
+            [(-61_i64, false), (-60, true), (-5, true), (0, true), (60, true), (61, false)]
+        {
+            let now = WallTime(at.0.saturating_add_signed(offset_s * 1000));
+            assert_eq!(hop.is_fresh(now), fresh, "{offset_s} s");
+        }
     }
 }

@@ -19,13 +19,30 @@ fn calling() -> (World, Sent) {
     (world, sent)
 }
 
+/// A CANCEL without an INVITE here goes on: its INVITE may have gone by another proxy.
+fn passed_on(world: &mut World, cancel: &Draft) {
+    world.request(PHONE, cancel);
+    let sent = world.only();
+    assert_eq!(sent.what(), "CANCEL");
+    assert!(NODES.contains(&sent.remote().as_str()));
+    assert_eq!(sent.values(HeaderId::Via).len(), 2);
+    world.answer(&sent, 481, "node");
+    assert_eq!(world.take_words(), [format!("481 {PHONE}")]);
+}
+
 #[test]
-fn without_transaction_it_is_481() {
+fn without_transaction_it_goes_on() {
     let mut world = World::new();
-    assert_eq!(world.answered(PHONE, &cancel("a")).what(), "481");
+    passed_on(&mut world, &cancel("a"));
     world.request(PHONE, &Draft::invite("b"));
     world.take();
-    assert_eq!(world.answered(PHONE, &cancel("a")).what(), "481");
+    passed_on(&mut world, &cancel("c"));
+}
+
+#[test]
+fn without_transaction_a_node_hears_481() {
+    let mut world = World::new();
+    assert_eq!(world.answered(NODES[0], &cancel("a")).what(), "481");
 }
 
 /// 9.1: a CANCEL is sent when a provisional response has come, on the branch of the INVITE.
@@ -124,8 +141,7 @@ fn another_request_cannot_be_cancelled() {
     world.request(PHONE, &Draft::request("MESSAGE", "sip:7002@cluster.example.com", "a"));
     world.take();
     let draft = cancel("a").set("Via", "SIP/2.0/UDP 127.0.0.50:5061;branch=z9hG4bKaMESSAGE;rport");
-    let sent = world.answered(PHONE, &draft);
-    assert_eq!(sent.what(), "481");
+    passed_on(&mut world, &draft);
 }
 
 /// All branches of a forked request are cancelled.

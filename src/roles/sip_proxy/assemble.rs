@@ -272,7 +272,7 @@ fn listeners(shared: &Shared<'_>, checker: ServiceChecker, cells: Cells) -> List
     });
     let board = shared.board.clone();
     let publish = Box::new(move |core: &Core, now| board.publish(view(core, now)));
-    Listeners { suspect, count, publish }
+    Listeners { suspect, count, publish, clock: shared.clock }
 }
 
 fn view(core: &Core, now: crate::base::time::Instant) -> AppState {

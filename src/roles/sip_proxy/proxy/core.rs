@@ -1,5 +1,6 @@
 //! The shard's machine: events in, actions out.
 
+use super::hints::Hints;
 use super::nodes::Nodes;
 use super::settings::Settings;
 use super::transaction::Transaction;
@@ -9,7 +10,7 @@ use crate::base::limits::TRANSACTIONS_PER_SHARD_MAX;
 use crate::base::outbox::Outbox;
 use crate::base::seal::Sealer;
 use crate::base::slab::Slab;
-use crate::base::time::Instant;
+use crate::base::time::{Instant, WallTime};
 use crate::sip::packet::Packet;
 use crate::sip::registrar::{Entry, Registrar};
 use crate::sip::transaction::TransactionKey;
@@ -32,6 +33,9 @@ pub enum Event {
     Binding(Entry),
     /// Bindings may have expired.
     Expire,
+    /// What the wall clock shows: told at the start and every second, and counted
+    /// on from there.
+    Wall(WallTime),
     /// The configuration was changed; own id, shard and address must be the same.
     Settings(Arc<Settings>),
 }
@@ -56,7 +60,7 @@ pub enum Action {
 pub enum Counted {
     /// A request came again and was answered from memory or absorbed.
     Retransmission,
-    /// An `X-Genesys-Route` that did not open or came from no node.
+    /// An `X-Genesys-Route` that did not open, was too old, or came from no node.
     ForeignRoute,
     /// A token of a dialog that did not open.
     BadToken,
@@ -94,6 +98,9 @@ pub struct Core {
     pub(super) sealer: Arc<Sealer>,
     pub(super) nodes: Nodes,
     pub(super) registrar: Registrar,
+    pub(super) hints: Hints,
+    /// The wall clock as it was last told, and when.
+    pub(super) wall: Option<(Instant, WallTime)>,
     pub(super) transactions: Slab<Transaction>,
     pub(super) by_key: HashMap<TransactionKey, Slot>,
     pub(super) seed: u64,
@@ -110,6 +117,8 @@ impl Core {
             settings,
             sealer,
             registrar: Registrar::new(),
+            hints: Hints::default(),
+            wall: None,
             transactions: Slab::new(TRANSACTIONS_PER_SHARD_MAX),
             by_key: HashMap::new(),
             seed,
@@ -123,10 +132,11 @@ impl Core {
         match event {
             Event::Packet(packet) if packet.message.is_request() => self.on_request(packet, cx),
             Event::Packet(packet) => self.on_response(&packet, cx),
+            Event::Wall(wall) => self.wall = Some((cx.now, wall)),
             Event::SendFailed(sender) => self.on_send_failed(sender, cx),
             Event::Wake(slot) => self.on_wake(slot, cx),
             Event::Node(id, primary) => {
-                self.nodes.set(id, primary);
+                self.nodes.set(id, primary, cx.now);
                 if primary.is_none() {
                     self.on_node_lost(id, cx);
                 }

@@ -1,6 +1,7 @@
 //! Copies of a request on their way (RFC 3261 16.6).
 
 use super::core::{Action, Core, Cx};
+use super::loops::loop_digest;
 use super::transaction::{Branch, Target};
 use crate::base::flow::{Flow, Outbound, Protocol, Sender};
 use crate::base::id::{NodeId, Slot};
@@ -21,14 +22,16 @@ pub(super) fn slot_and_branch(word: u64) -> (Slot, usize) {
 }
 
 impl Core {
-    fn branch_text(&self, slot: Slot, number: usize) -> String {
+    /// The branch of a Via of ours: shard, sealed place of the branch, and a digest
+    /// by which a loop is noticed.
+    pub(super) fn branch_text(&self, slot: Slot, number: usize, request: &Message) -> String {
         let shard = self.settings.shard;
         let index = slot.index | u32::try_from(number).unwrap_or(0xff) << BRANCH_SHIFT;
         let token = self.sealer.seal(Kind::Branch, Slot { index, ..slot }.with_shard(shard));
-        format!("z9hG4bK{:02x}{token}", shard.0)
+        format!("z9hG4bK{:02x}{token}{:08x}", shard.0, loop_digest(request))
     }
 
-    fn own_via(&self, protocol: Protocol, branch: &str) -> String {
+    pub(super) fn own_via(&self, protocol: Protocol, branch: &str) -> String {
         format!("SIP/2.0/{} {};branch={branch};rport", protocol.via_name(), self.settings.address)
     }
 
@@ -124,7 +127,7 @@ impl Core {
         if number >= 255 {
             return;
         }
-        let text = self.branch_text(slot, number);
+        let text = self.branch_text(slot, number, &transaction.request);
         let copy = |target: &Target| {
             self.copy(
                 &transaction.request,
@@ -148,6 +151,9 @@ impl Core {
         }
         let branch = Branch::new(&target, bytes.clone(), transaction.method, cx.now);
         transaction.branches.push(Branch { datagram, ..branch });
+        if let Some(node) = target.node {
+            self.note_branch(slot, node, cx);
+        }
         let sender = Some(self.sender(slot, number));
         cx.out.push(Action::Send(Outbound { to: target.to, bytes, sender }));
     }

@@ -10,13 +10,18 @@
 //! `core.rs` is the table of contents; each file beside it holds one step.
 
 pub mod core;
+mod farewell;
 mod forward;
 pub mod handle;
+pub mod hints;
 pub mod inbox;
+mod loops;
 mod mend;
 pub mod module;
 pub mod nodes;
+mod redirect;
 mod register;
+mod related;
 mod request;
 mod response;
 mod route;

@@ -10,6 +10,7 @@ use crate::base::time::{Duration, Instant};
 use crate::modules::cluster_link::handle::ClusterLink;
 use crate::modules::transport::core::Event as TransportEvent;
 use crate::modules::transport::handle::Transport;
+use crate::runtime::clock::Clock;
 use crate::runtime::guard::{Panics, caught};
 use crate::runtime::mailbox::Inbox as Mailbox;
 use crate::runtime::module::Module;
@@ -25,7 +26,7 @@ const PUBLISH_INTERVAL: Duration = Duration::from_millis(250);
 /// Shows the shard's state.
 pub type Publish = Box<dyn FnMut(&Core, Instant) + Send>;
 
-/// What the shard's surroundings hear from it.
+/// What the shard's surroundings hear from it, and tell it.
 pub struct Listeners {
     /// A node stayed silent, by the address of its primary or backup.
     pub suspect: Box<dyn FnMut(SocketAddr) + Send>,
@@ -33,6 +34,8 @@ pub struct Listeners {
     pub count: Box<dyn FnMut(Counted) + Send>,
     /// The state to be shown, now and then.
     pub publish: Publish,
+    /// What the wall clock shows.
+    pub clock: Clock,
 }
 
 /// One proxy shard.
@@ -120,6 +123,11 @@ impl Module for ProxyModule {
         if self.pause.lets_expire(now, self.wheel.next()) {
             self.wheel.expire(now, &mut due);
         }
+        if now >= self.next_expiry {
+            self.next_expiry = now + Duration::from_secs(1);
+            self.on(Event::Wall(self.listeners.clock.wall()), now, &mut sends);
+            self.on(Event::Expire, now, &mut sends);
+        }
         let mut batch = Vec::new();
         let work = due.len() + self.inbox.take(&mut batch, TURN_BATCH_LEN);
         for message in batch {
@@ -136,10 +144,6 @@ impl Module for ProxyModule {
         }
         for slot in due {
             self.on(Event::Wake(slot), now, &mut sends);
-        }
-        if now >= self.next_expiry {
-            self.next_expiry = now + Duration::from_secs(1);
-            self.on(Event::Expire, now, &mut sends);
         }
         self.transport.send(&mut sends);
         if now >= self.next_publish {

@@ -2,12 +2,17 @@
 //! stores (`decisions.md` 8).
 
 use super::core::{Action, Core, Counted, Cx};
-use crate::base::id::{NodeId, Slot};
+use super::request::unsupported;
+use crate::base::id::Slot;
 use crate::base::time::Duration;
-use crate::sip::auth::{issuing_node, parse_credentials};
 use crate::sip::message::text::{Params, decimal};
+use crate::sip::message::uri::Scheme;
 use crate::sip::message::{Edits, HeaderId, Message, NameAddr};
 use crate::sip::registrar::{Change, Contact, Listed, Refusal, Update};
+
+/// Lifetime that a malformed `expires` stands for (RFC 3261 10.2.1.1, 20.10), and
+/// the one that is never too brief (10.3 step 7).
+const EXPIRES_OF_MALFORMED: Duration = Duration::from_secs(3600);
 
 /// Why a REGISTER goes no further.
 struct Refused {
@@ -31,11 +36,14 @@ impl Core {
         if let Err(refusal) = self.registrar.check(&update, cx.now) {
             return self.refuse(slot, refused_by(&refusal), cx);
         }
-        let preferred = self.preferred_node(slot, &update, cx);
-        if let Some(transaction) = self.transactions.get_mut(slot) {
-            transaction.registration = Some(update);
+        if let Some(found) = self.transactions.get(slot) {
+            let wanted = self.wanted_registrars(&found.request, &update.aor, cx.now);
+            self.want(slot, wanted);
         }
-        self.try_node(slot, preferred, cx);
+        if let Some(found) = self.transactions.get_mut(slot) {
+            found.registration = Some(update);
+        }
+        self.try_node(slot, cx);
     }
 
     fn refuse(&mut self, slot: Slot, refused: Refused, cx: &mut Cx<'_>) {
@@ -43,28 +51,22 @@ impl Core {
         self.answer(slot, refused.status, refused.reason.as_bytes(), &headers, cx);
     }
 
-    /// The node whose nonce the phone uses, else the one that took the DN's last
-    /// REGISTER.
-    fn preferred_node(&self, slot: Slot, update: &Update, cx: &Cx<'_>) -> Option<NodeId> {
-        let request = &self.transactions.get(slot)?.request;
-        nonce_issuer(request).or_else(|| {
-            self.registrar.lookup(&update.aor, cx.now).next().map(|binding| binding.node)
-        })
-    }
-
     fn read_register(&self, slot: Slot) -> Result<Update, Refused> {
         let transaction = self.transactions.get(slot).ok_or(Refused::new(500, ""))?;
         let request = &transaction.request;
+        let unknown = unsupported(request, HeaderId::Require);
+        if !unknown.is_empty() {
+            let header = Some((HeaderId::Unsupported, unknown));
+            return Err(Refused { header, ..Refused::new(420, "") });
+        }
         let to = request.to().ok_or(Refused::new(400, "Bad To"))?;
         let uri = to.parsed_uri().map_err(|_| Refused::new(400, "Bad To"))?;
         let aor = uri.user_name();
-        if aor.is_empty()
-            || !matches!(
-                uri.scheme,
-                crate::sip::message::uri::Scheme::Sip | crate::sip::message::uri::Scheme::Sips
-            )
-        {
+        if aor.is_empty() || !matches!(uri.scheme, Scheme::Sip | Scheme::Sips) {
             return Err(Refused::new(404, ""));
+        }
+        if !self.settings.is_cluster(uri.host_str(), uri.port_or_default()) {
+            return Err(Refused::new(404, "No Such Domain"));
         }
         let change = self.read_contacts(request)?;
         Ok(Update {
@@ -112,7 +114,7 @@ impl Core {
         for (name, text) in Params::new(parsed.params) {
             let text = text.unwrap_or_default();
             if name.eq_ignore_ascii_case(b"expires") {
-                expires = decimal(text).map_or(self.settings.expires_default, Duration::from_secs);
+                expires = decimal(text).map_or(EXPIRES_OF_MALFORMED, Duration::from_secs);
             } else if name.eq_ignore_ascii_case(b"q") {
                 q = read_q(text).ok_or(Refused::new(400, "Bad q In Contact"))?;
             } else {
@@ -124,12 +126,22 @@ impl Core {
                 }
             }
         }
-        if !expires.is_zero() && expires < self.settings.expires_min {
+        // One that asks for nothing less than an hour may not be refused (10.3 step 7).
+        let least = self.settings.expires_min.min(EXPIRES_OF_MALFORMED);
+        if !expires.is_zero() && expires < least {
             let least = self.settings.expires_min.as_secs().to_string();
             return Err(Refused {
                 header: Some((HeaderId::MinExpires, least)),
                 ..Refused::new(423, "")
             });
+        }
+        let names_us = parsed.parsed_uri().is_ok_and(|uri| {
+            matches!(uri.scheme, Scheme::Sip | Scheme::Sips)
+                && self.settings.is_cluster(uri.host_str(), uri.port_or_default())
+        });
+        if names_us && !expires.is_zero() {
+            // Every call to it would come back and be sent to it again.
+            return Err(Refused::new(403, "Contact Names This Cluster"));
         }
         Ok(Contact {
             uri: String::from_utf8_lossy(parsed.uri).into(),
@@ -140,14 +152,15 @@ impl Core {
     }
 
     /// A node has accepted: store, tell the other proxies, list all bindings.
-    pub(super) fn on_registered(&mut self, slot: Slot, message: &Message, cx: &mut Cx<'_>) {
+    pub(super) fn on_registered(
+        &mut self,
+        slot: Slot,
+        number: usize,
+        message: &Message,
+        cx: &mut Cx<'_>,
+    ) {
         let Some(transaction) = self.transactions.get_mut(slot) else { return };
-        let node = transaction
-            .branches
-            .iter()
-            .rev()
-            .find(|branch| branch.final_status != 0)
-            .and_then(|branch| branch.node);
+        let node = transaction.branches.get(number).and_then(|branch| branch.node);
         let Some(mut update) = transaction.registration.take() else { return };
         update.node = node.unwrap_or(update.node);
         if let Some(seconds) = message.number(HeaderId::Expires) {
@@ -213,12 +226,4 @@ fn read_q(text: &[u8]) -> Option<u16> {
         b"1" if thousandths == 0 => Some(1000),
         _ => None,
     }
-}
-
-/// The first node named by a nonce in a request's credentials.
-fn nonce_issuer(request: &Message) -> Option<NodeId> {
-    request
-        .header_lines(HeaderId::Authorization)
-        .filter_map(|value| parse_credentials(value).ok())
-        .find_map(|credentials| issuing_node(&credentials.nonce))
 }

@@ -2,16 +2,17 @@
 
 use super::core::{Action, Core, Counted, Cx};
 use super::route::{Route, TopRoutes};
-use super::transaction::{Target, Transaction};
+use super::transaction::{Target, Transaction, Wanted};
 use crate::base::flow::{Destination, Flow, Outbound};
 use crate::base::id::{NodeId, Slot};
-use crate::base::limits::TRYING_DELAY;
+use crate::base::limits::{NODE_TRIES_MAX, TRYING_DELAY};
 use crate::base::seal::Kind;
 use crate::base::time::Instant;
 use crate::sip::message::via::amended_via;
 use crate::sip::message::{Edits, HeaderId, Message, Method, NameAddr, Uri, Writer, response_to};
 use crate::sip::packet::Packet;
 use crate::sip::transaction::{Action as Step, Server, TransactionKey};
+use core::net::SocketAddr;
 use std::collections::VecDeque;
 
 /// Methods that the cluster understands, as in Allow.
@@ -39,14 +40,16 @@ impl Core {
             self.on_known(slot, method, cx);
             return;
         }
-        if method == Method::Cancel {
-            self.on_cancel(&message, &flow, cx);
+        if method == Method::Cancel && self.on_cancel(&message, &flow, cx) {
             return;
         }
-        let from_node = self.sending_node(&message, &flow);
+        let from_node = self.sending_node(&message, &flow, cx.now);
         let routes = self.top_routes(&message);
+        let is_loop = self.is_loop(&message);
         if method == Method::Ack {
-            self.on_ack(&message, &flow, from_node, routes, cx);
+            if !is_loop {
+                self.on_ack(&message, &flow, from_node, routes, cx);
+            }
             return;
         }
         let unknown = unsupported(&message, HeaderId::ProxyRequire);
@@ -57,7 +60,8 @@ impl Core {
             send_back(&flow, writer, cx);
             return;
         }
-        let route = self.route(&message, from_node, routes, cx);
+        let route =
+            if is_loop { Route::Answer(482) } else { self.route(&message, from_node, routes, cx) };
         self.start(key, message, flow, from_node, routes.ours, route, cx);
     }
 
@@ -103,27 +107,40 @@ impl Core {
         routes: TopRoutes,
         cx: &mut Cx<'_>,
     ) {
-        if let Route::Targets(lists) = self.route(message, from_node, routes, cx)
-            && let Some(target) = lists.first().and_then(|list| list.first())
-        {
-            self.forward_ack(message, flow, from_node, routes.ours, target, cx);
+        let target = match self.route(message, from_node, routes, cx) {
+            Route::Targets(lists) => lists.into_iter().flatten().next(),
+            Route::NewAtNode => self
+                .nodes
+                .choose(message.call_id(), &[], cx.now)
+                .map(|(id, remote)| self.node_target(id, remote)),
+            Route::Answer(_) | Route::Register => None,
+        };
+        if let Some(target) = target {
+            self.forward_ack(message, flow, from_node, routes.ours, &target, cx);
         }
     }
 
-    fn on_cancel(&mut self, message: &Message, flow: &Flow, cx: &mut Cx<'_>) {
+    /// Ends the INVITE that a CANCEL names. One without an INVITE here goes on like
+    /// any request, if it is not from a node: its INVITE may have come by a proxy
+    /// that died (RFC 3261 16.10). Tells whether it is dealt with.
+    fn on_cancel(&mut self, message: &Message, flow: &Flow, cx: &mut Cx<'_>) -> bool {
         let slot = TransactionKey::of(message, Method::Invite, self.seed)
             .and_then(|key| self.by_key.get(&key).copied());
         let open = slot
             .and_then(|slot| self.transactions.get(slot))
             .is_some_and(|found| found.method == Method::Invite);
         let Some(slot) = slot.filter(|_| open) else {
-            self.answer_statelessly(message, flow, 481, b"", cx);
-            return;
+            let is_from_node = self.settings.is_node(flow.remote, flow.protocol);
+            if is_from_node {
+                self.answer_statelessly(message, flow, 481, b"", cx);
+            }
+            return is_from_node;
         };
         self.touched = Some(slot);
         self.answer_statelessly(message, flow, 200, b"", cx);
         self.cancel_branches(slot, true, cx);
         self.settle(slot, cx);
+        true
     }
 
     /// Makes the transaction and carries the route out.
@@ -153,12 +170,16 @@ impl Core {
             branches: Vec::new(),
             waiting: VecDeque::new(),
             nodes_tried: Vec::new(),
+            wanted: Wanted::default(),
+            dn: None,
+            is_counted: false,
             best: None,
             cancelled: false,
             challenges: Vec::new(),
             trying_at,
             registration: None,
             server_done: false,
+            answered: 0,
         };
         let Some(slot) = self.transactions.insert(transaction) else {
             return;
@@ -167,12 +188,21 @@ impl Core {
         self.by_key.insert(key, slot);
         match route {
             Route::Targets(lists) => {
+                let node = lists.iter().flatten().find_map(|target| target.node);
+                self.note_request(slot, from_node.or(node), cx);
                 if let Some(transaction) = self.transactions.get_mut(slot) {
                     transaction.waiting = lists.into();
                 }
                 self.try_next(slot, cx);
             }
-            Route::NewAtNode => self.try_node(slot, None, cx),
+            Route::NewAtNode => {
+                self.note_request(slot, None, cx);
+                if let Some(found) = self.transactions.get(slot) {
+                    let wanted = self.wanted_nodes(&found.request, cx.now);
+                    self.want(slot, wanted);
+                }
+                self.try_node(slot, cx);
+            }
             Route::Answer(status) => self.answer(slot, status, b"", &[], cx),
             Route::Register => self.on_register(slot, cx),
         }
@@ -188,31 +218,52 @@ impl Core {
         }
     }
 
-    /// Sends to a node: the preferred one, else the one that the Call-ID chooses.
-    pub(super) fn try_node(&mut self, slot: Slot, preferred: Option<NodeId>, cx: &mut Cx<'_>) {
-        let Some(transaction) = self.transactions.get(slot) else { return };
-        let tried = &transaction.nodes_tried;
-        let preferred = preferred
-            .filter(|id| {
-                !tried.contains(id) && self.settings.node(*id).is_some_and(|node| node.is_local)
-            })
-            .and_then(|id| Some((id, self.nodes.primary(id)?)));
-        let chosen = preferred.or_else(|| self.nodes.choose(transaction.request.call_id(), tried));
-        if let Some((id, remote)) =
-            chosen.filter(|_| tried.len() < crate::base::limits::NODE_TRIES_MAX)
-        {
-            let target = Target {
-                to: Destination::Address { protocol: self.settings.node_protocol, remote },
-                uri: None,
-                node: Some(id),
-                may_fail_over: true,
-            };
+    /// Notes which nodes a request should go to.
+    pub(super) fn want(&mut self, slot: Slot, wanted: Wanted) {
+        if let Some(found) = self.transactions.get_mut(slot) {
+            found.wanted = wanted;
+        }
+    }
+
+    /// Sends to the next node: the first of those wanted that takes requests, else
+    /// the one that the Call-ID chooses.
+    pub(super) fn try_node(&mut self, slot: Slot, cx: &mut Cx<'_>) {
+        let Some(found) = self.transactions.get(slot) else { return };
+        let next = self.next_node(found, cx.now);
+        if let Some((id, remote)) = next {
+            let target = Target { may_fail_over: true, ..self.node_target(id, remote) };
             self.start_branches(slot, &[target], cx);
-        } else if transaction.best.is_some() {
+        } else if found.best.is_some() {
             self.answer_best(slot, cx);
         } else {
-            let retry = (2 + cx.ids.below(4)).to_string();
-            self.answer(slot, 503, b"No Node In Service", &[(HeaderId::RetryAfter, retry)], cx);
+            self.answer(slot, 503, b"No Node In Service", &[], cx);
+        }
+    }
+
+    /// The node that a request goes to next, if one more may be tried.
+    pub(super) fn next_node(
+        &self,
+        found: &Transaction,
+        now: Instant,
+    ) -> Option<(NodeId, SocketAddr)> {
+        let tried = &found.nodes_tried;
+        if tried.len() >= NODE_TRIES_MAX {
+            return None;
+        }
+        let wanted = found.wanted.iter().flatten().filter(|id| !tried.contains(id));
+        wanted
+            .filter_map(|&id| Some((id, self.nodes.taking(id, now)?)))
+            .next()
+            .or_else(|| self.nodes.choose(found.request.call_id(), tried, now))
+    }
+
+    /// A node as a target.
+    pub(super) fn node_target(&self, id: NodeId, remote: SocketAddr) -> Target {
+        Target {
+            to: Destination::Address { protocol: self.settings.node_protocol, remote },
+            uri: None,
+            node: Some(id),
+            may_fail_over: false,
         }
     }
 
@@ -233,11 +284,15 @@ impl Core {
         for (id, value) in headers {
             writer.header(*id, value);
         }
+        if status == 503 && headers.iter().all(|(id, _)| *id != HeaderId::RetryAfter) {
+            writer.header(HeaderId::RetryAfter, retry_after(cx));
+        }
         if status == 405 || (status == 200 && transaction.method == Method::Options) {
             writer.header(HeaderId::Allow, ALLOW);
         }
         if status == 489 {
-            writer.named(b"Allow-Events", b"");
+            let mailboxes = self.settings.feature_server.is_some();
+            writer.named(b"Allow-Events", if mailboxes { b"message-summary" } else { b"" });
         }
         let bytes = writer.body(None);
         self.respond(slot, status, bytes, cx);
@@ -255,6 +310,10 @@ impl Core {
         if status >= 101 {
             transaction.trying_at = Instant::NEVER;
         }
+        let is_first_final = status >= 200 && transaction.answered == 0;
+        if is_first_final {
+            transaction.answered = status;
+        }
         let steps = transaction.server.on_answer(status, cx.now);
         for step in steps {
             if step == Step::SendResponse {
@@ -263,6 +322,9 @@ impl Core {
                 let to = Destination::Flow(transaction.flow);
                 cx.out.push(Action::Send(Outbound { to, bytes: bytes.clone(), sender: None }));
             }
+        }
+        if is_first_final {
+            self.note_final(slot, status, cx);
         }
     }
 
@@ -308,8 +370,13 @@ pub(super) fn start_response(
     response_to(request, status, reason, tag.as_bytes(), amended.as_deref())
 }
 
+/// When a refused request may be tried again: not all at the same time.
+pub(super) fn retry_after(cx: &mut Cx<'_>) -> String {
+    (2 + cx.ids.below(4)).to_string()
+}
+
 /// Option tags of a header that nobody here understands.
-fn unsupported(message: &Message, id: HeaderId) -> String {
+pub(super) fn unsupported(message: &Message, id: HeaderId) -> String {
     let tags: Vec<String> =
         message.values(id).map(|tag| String::from_utf8_lossy(tag).into_owned()).collect();
     tags.join(", ")

@@ -2,14 +2,15 @@
 
 use super::core::{Action, Core, Counted, Cx};
 use super::forward::{sent_request, slot_and_branch};
+use super::loops::token_of;
+use super::request::retry_after;
 use super::transaction::Branch;
 use crate::base::flow::{Outbound, Sender};
 use crate::base::id::{NodeId, Slot};
-use crate::base::limits::{
-    LAST_NODE_SILENCE, MOVED_PER_STEP_MAX, NODE_TRIES_MAX, TRANSACTION_TIMEOUT,
-};
+use crate::base::limits::{LAST_NODE_SILENCE, MOVED_PER_STEP_MAX, TRANSACTION_TIMEOUT};
 use crate::base::seal::Kind;
-use crate::base::time::Instant;
+use crate::base::time::{Duration, Instant};
+use crate::sip::message::text::decimal;
 use crate::sip::message::{Edits, HeaderId, Message, Method, hop_request};
 use crate::sip::packet::Packet;
 use crate::sip::transaction::{Action as Step, Client};
@@ -42,28 +43,38 @@ impl Core {
         }
         let word = message
             .top_via()
-            .and_then(|via| self.sealer.open(Kind::Branch, via.branch().get(9..)?));
-        // Only the answer to a CANCEL of ours has no Via behind ours (RFC 3261 16.7 step 3).
-        let has_way_back = message.cseq_method() == Method::Cancel
-            || message.values(HeaderId::Via).nth(1).is_some();
-        let (Some(word), None, true) = (word, message.fault(), has_way_back) else {
+            .and_then(|via| self.sealer.open(Kind::Branch, token_of(via.branch())?));
+        let (Some(word), None) = (word, message.fault()) else {
             cx.count(Counted::StrayResponse);
             return;
         };
         let (slot, number) = slot_and_branch(word);
         self.touched = Some(slot);
         let now = cx.now;
-        let Some(branch) =
-            self.transactions.get_mut(slot).and_then(|found| found.branches.get_mut(number))
-        else {
+        let found = self.transactions.get_mut(slot).and_then(|found| {
+            let is_cancel = found.method != Method::Cancel;
+            let is_cancel = is_cancel && message.cseq_method() == Method::Cancel;
+            found.branches.get_mut(number).map(|branch| (branch, is_cancel))
+        });
+        let Some((branch, is_our_cancel)) = found else {
             cx.count(Counted::StrayResponse);
             return;
         };
-        if message.cseq_method() == Method::Cancel {
+        if is_our_cancel {
             if let Some((client, _)) = &mut branch.cancel {
                 client.on_response(message.status(), now);
             }
             self.settle(slot, cx);
+            return;
+        }
+        if branch.is_farewell {
+            branch.client.on_response(message.status(), now);
+            self.settle(slot, cx);
+            return;
+        }
+        // Only answers to requests of our own have no Via behind ours (RFC 3261 16.7 step 3).
+        if message.values(HeaderId::Via).nth(1).is_none() {
+            cx.count(Counted::StrayResponse);
             return;
         }
         let steps = branch.client.on_response(message.status(), now);
@@ -80,7 +91,7 @@ impl Core {
             }
         }
         if matches!(after, After::Deliver) {
-            self.on_delivered(slot, number, message, cx);
+            self.on_delivered(slot, number, packet, cx);
         }
         self.settle(slot, cx);
     }
@@ -104,7 +115,8 @@ impl Core {
     }
 
     /// A response that the branch's machine lets through.
-    fn on_delivered(&mut self, slot: Slot, number: usize, message: &Message, cx: &mut Cx<'_>) {
+    fn on_delivered(&mut self, slot: Slot, number: usize, packet: &Packet, cx: &mut Cx<'_>) {
+        let message = &packet.message;
         let status = message.status();
         let Some(transaction) = self.transactions.get_mut(slot) else { return };
         let method = transaction.method;
@@ -121,97 +133,78 @@ impl Core {
             return;
         }
         branch.final_status = status;
-        let abandoned = branch.abandoned;
+        let (abandoned, asked) = (branch.abandoned, branch.node);
+        let fails_over = branch.may_fail_over && branch.provisional <= 100;
+        if let (503, Some(node), Some(span)) = (status, asked, retry_after_of(message)) {
+            self.nodes.rest(node, span, cx.now);
+        }
         match status {
             200..=299 => self.on_success(slot, number, message, cx),
             _ if abandoned => {}
-            503 if branch.may_fail_over && branch.provisional <= 100 && !transaction.cancelled => {
+            503 if fails_over && !transaction.cancelled => {
                 transaction.best.get_or_insert_with(|| (status, message.clone()));
                 cx.count(Counted::NodeFailover);
-                self.try_node(slot, None, cx);
+                self.try_node(slot, cx);
             }
-            _ => {
-                if matches!(status, 401 | 407) {
-                    for id in [HeaderId::WwwAuthenticate, HeaderId::ProxyAuthenticate] {
-                        let lines = message.header_lines(id).map(|value| (id, value.to_vec()));
-                        transaction.challenges.extend(lines);
-                    }
-                }
-                if transaction.best.as_ref().is_none_or(|(best, _)| is_better(status, *best)) {
-                    transaction.best = Some((status, message.clone()));
-                }
-                if status >= 600 {
-                    transaction.waiting.clear();
-                    self.cancel_branches(slot, false, cx);
-                }
-                self.on_branch_final(slot, cx);
+            _ => match self.told_node(asked, message, &packet.flow, cx) {
+                Some(node) => self.follow(slot, node, cx),
+                None => self.on_refused(slot, message, cx),
+            },
+        }
+    }
+
+    /// A branch was refused: its answer may be the best, and a 6xx ends the search.
+    fn on_refused(&mut self, slot: Slot, message: &Message, cx: &mut Cx<'_>) {
+        let status = message.status();
+        let Some(transaction) = self.transactions.get_mut(slot) else { return };
+        if matches!(status, 401 | 407) {
+            for id in [HeaderId::WwwAuthenticate, HeaderId::ProxyAuthenticate] {
+                let lines = message.header_lines(id).map(|value| (id, value.to_vec()));
+                transaction.challenges.extend(lines);
             }
         }
+        if transaction.best.as_ref().is_none_or(|(best, _)| is_better(status, *best)) {
+            transaction.best = Some((status, message.clone()));
+        }
+        if status >= 600 {
+            transaction.waiting.clear();
+            self.cancel_branches(slot, false, cx);
+        }
+        self.on_branch_final(slot, cx);
     }
 
     fn on_success(&mut self, slot: Slot, number: usize, message: &Message, cx: &mut Cx<'_>) {
         let Some(transaction) = self.transactions.get_mut(slot) else { return };
         transaction.waiting.clear();
         if transaction.registration.is_some() && transaction.server.is_open() {
-            self.on_registered(slot, message, cx);
+            self.on_registered(slot, number, message, cx);
             return;
         }
+        // The caller has heard another answer, or another branch has won already.
+        let refused = transaction.answered >= 300;
         let won_before = transaction.branches.iter().enumerate().any(|(index, branch)| {
             index != number && !branch.abandoned && (200..300).contains(&branch.final_status)
         });
-        let abandoned = transaction.branches.get(number).is_some_and(|branch| branch.abandoned);
-        if abandoned && won_before {
+        // Phones may all answer; of the nodes that were tried one takes the request.
+        let is_node = transaction.branches.get(number).is_some_and(|branch| branch.node.is_some());
+        if refused || is_node && won_before {
+            if let Some(branch) = transaction.branches.get_mut(number) {
+                branch.abandoned = true;
+            }
             self.refuse_late_success(slot, number, message, cx);
             return;
         }
         let status = message.status();
+        if let Some(branch) = transaction.branches.get_mut(number) {
+            branch.abandoned = false;
+        }
         self.respond(slot, status, passed_back(message), cx);
         self.cancel_branches(slot, false, cx);
     }
 
-    /// A node that was given up answered after another one had: its call is
-    /// acknowledged and ended at once (`decisions.md` 9).
-    fn refuse_late_success(
-        &mut self,
-        slot: Slot,
-        number: usize,
-        message: &Message,
-        cx: &mut Cx<'_>,
-    ) {
-        let Some(branch) = self.transactions.get(slot).and_then(|found| found.branches.get(number))
-        else {
-            return;
-        };
-        let Some(sent) = sent_request(branch) else { return };
-        let target = message
-            .values(HeaderId::Contact)
-            .next()
-            .and_then(|value| crate::sip::message::NameAddr::parse(value).ok())
-            .map_or_else(|| sent.request_uri().to_vec(), |contact| contact.uri.to_vec());
-        for (method, offset) in [(Method::Ack, 0), (Method::Bye, 1)] {
-            let mut writer =
-                crate::sip::message::Writer::request(method.as_str().as_bytes(), &target);
-            let via = format!(
-                "SIP/2.0/{} {};branch=z9hG4bK{:02x}late{:016x}",
-                branch.to.protocol().via_name(),
-                self.settings.address,
-                self.settings.shard.0,
-                cx.ids.next_u64()
-            );
-            writer.header(HeaderId::Via, via);
-            writer.copy(&sent, HeaderId::From);
-            writer.header(HeaderId::To, message.header(HeaderId::To).unwrap_or_default());
-            writer.copy(&sent, HeaderId::CallId);
-            writer.header(HeaderId::CSeq, format!("{} {method}", sent.cseq() + offset));
-            writer.header(HeaderId::MaxForwards, "70");
-            let bytes = writer.body(None);
-            cx.out.push(Action::Send(Outbound { to: branch.to.clone(), bytes, sender: None }));
-        }
-    }
-
     /// One branch has its final answer: the next list is tried, or, when no
     /// branch is pending, the best answer goes back.
-    fn on_branch_final(&mut self, slot: Slot, cx: &mut Cx<'_>) {
+    pub(super) fn on_branch_final(&mut self, slot: Slot, cx: &mut Cx<'_>) {
         let Some(transaction) = self.transactions.get(slot) else { return };
         if transaction.branches.iter().any(Branch::is_pending) || !transaction.server.is_open() {
             return;
@@ -334,12 +327,14 @@ impl Core {
         if !branch.is_pending() {
             return;
         }
-        let tried = &transaction.nodes_tried;
-        let goes_on = branch.may_fail_over
-            && branch.provisional <= 100
-            && !cancelled
-            && tried.len() < NODE_TRIES_MAX
-            && self.nodes.choose(transaction.request.call_id(), tried).is_some();
+        let may_go_on = branch.may_fail_over && branch.provisional <= 100 && !cancelled;
+        let Some(transaction) = self.transactions.get(slot) else { return };
+        let goes_on = may_go_on && self.next_node(transaction, cx.now).is_some();
+        let Some(branch) =
+            self.transactions.get_mut(slot).and_then(|found| found.branches.get_mut(number))
+        else {
+            return;
+        };
         if !goes_on && status == SILENT && !branch.last_wait {
             // Nobody else to ask: the last one may have been slow, or the way to it bad.
             branch.last_wait = true;
@@ -356,13 +351,20 @@ impl Core {
                 cx.out.push(Action::Suspect(node));
             }
             cx.count(Counted::NodeFailover);
-            self.try_node(slot, None, cx);
+            self.try_node(slot, cx);
             return;
         }
         let status = if cancelled { 487 } else { status };
         branch.final_status = status;
         branch.done = true;
-        let retry = (2 + cx.ids.below(4)).to_string();
+        self.keep_made(slot, status, cx);
+        self.on_branch_final(slot, cx);
+    }
+
+    /// Makes an answer in place of one that does not come; it takes the way of a
+    /// real one, which starts with a Via of ours.
+    pub(super) fn keep_made(&mut self, slot: Slot, status: u16, cx: &mut Cx<'_>) {
+        let retry = retry_after(cx);
         let made = self.transactions.get(slot).map(|transaction| {
             let tag = self.stateless_tag(&transaction.request);
             let (request, flow) = (&transaction.request, &transaction.flow);
@@ -372,7 +374,6 @@ impl Core {
             }
             writer.body(None)
         });
-        // The made-up answer takes the way of a real one, which starts with a Via of ours.
         if let (Some(transaction), Some(Ok(message))) = (
             self.transactions.get_mut(slot),
             made.map(|bytes| crate::sip::message::scan(bytes.to_vec())),
@@ -381,7 +382,6 @@ impl Core {
         {
             transaction.best = Some((status, message));
         }
-        self.on_branch_final(slot, cx);
     }
 
     pub(super) fn on_wake(&mut self, slot: Slot, cx: &mut Cx<'_>) {
@@ -507,6 +507,13 @@ fn with_own_via(message: &Message) -> Option<Message> {
     let mut edits = Edits::new(message);
     edits.prepend(HeaderId::Via, b"SIP/2.0/UDP cluster.invalid;branch=z9hG4bK0");
     crate::sip::message::scan(edits.write().to_vec()).ok()
+}
+
+/// The time of a Retry-After; what stands behind the number is not looked at.
+fn retry_after_of(message: &Message) -> Option<Duration> {
+    let value = message.header(HeaderId::RetryAfter)?.trim_ascii_start();
+    let digits = value.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    decimal(&value[..digits]).map(Duration::from_secs)
 }
 
 /// Whether a final status is preferred to another (RFC 3261 16.7 step 6): 6xx,

@@ -61,10 +61,16 @@ impl Core {
     }
 
     /// The node that a request comes from: it has a node's address and an
-    /// `X-Genesys-Route` that this cluster sealed (`decisions.md` 5).
-    pub(super) fn sending_node(&self, message: &Message, flow: &Flow) -> Option<NodeId> {
-        self.sealer.open_hop(message.header(HeaderId::XGenesysRoute)?)?;
-        self.settings.node_at(flow.remote, flow.protocol).map(|node| node.id)
+    /// fresh `X-Genesys-Route` that this cluster sealed (`decisions.md` 5).
+    pub(super) fn sending_node(
+        &self,
+        message: &Message,
+        flow: &Flow,
+        now: Instant,
+    ) -> Option<NodeId> {
+        let hop = self.fresh_hop(message.header(HeaderId::XGenesysRoute)?, now)?;
+        let node = self.settings.node(hop.node)?;
+        node.sends_from(flow.remote, flow.protocol).then_some(hop.node)
     }
 
     /// Decides on a request that is neither CANCEL nor an ACK of a transaction.
@@ -102,11 +108,13 @@ impl Core {
             return Route::Answer(416);
         }
         if let Some(node) = self.leg_node(uri) {
-            return self.to_node(node);
+            return self.to_node(node, cx.now);
         }
         if !message.to_tag().is_empty() {
             return match routes.node.or_else(|| self.tag_node(message.to_tag())) {
-                Some(node) => self.to_node(node),
+                Some(node) => self.to_node(node, cx.now),
+                // The ACK of a refusal, whose transaction was another proxy's.
+                None if message.method() == Method::Ack => Route::NewAtNode,
                 None => {
                     cx.count(Counted::BadToken);
                     Route::Answer(481)
@@ -121,7 +129,8 @@ impl Core {
         match message.method() {
             Method::Register => Route::Register,
             Method::Options if uri.user.is_empty() => Route::Answer(200),
-            Method::Subscribe => match self.settings.feature_server {
+            Method::Subscribe => match self.settings.feature_server.filter(|_| is_mailbox(message))
+            {
                 Some(remote) => Route::Targets(vec![vec![to_address(Protocol::Udp, remote)]]),
                 None => Route::Answer(489),
             },
@@ -148,8 +157,8 @@ impl Core {
         routes: TopRoutes,
         cx: &mut Cx<'_>,
     ) -> Route {
-        match message.header(HeaderId::XGenesysRoute).and_then(|value| self.sealer.open_hop(value))
-        {
+        let hop = message.header(HeaderId::XGenesysRoute);
+        match hop.and_then(|value| self.sealer.open_hop(value)).map(|hop| hop.hop) {
             Some(b"registrar") => return self.look_up(&uri.user_name(), cx.now),
             // Inside a dialog Route and Request-URI lead on.
             Some(b"dialog") | None => {}
@@ -160,7 +169,7 @@ impl Core {
             return direct(hop, message.request_uri());
         }
         if let Some(node) = self.leg_node(uri) {
-            return self.to_node(node);
+            return self.to_node(node, cx.now);
         }
         if uri.scheme == Scheme::Sip
             && self.settings.is_cluster(uri.host_str(), uri.port_or_default())
@@ -184,14 +193,12 @@ impl Core {
         LegWord::open(self.sealer.open(Kind::Leg, token)?).map(|leg| leg.node)
     }
 
-    fn to_node(&self, node: NodeId) -> Route {
+    /// To the primary of a node. A pair in switchover asks for patience, any other
+    /// dead node ends its dialogs.
+    fn to_node(&self, node: NodeId, now: Instant) -> Route {
         match self.nodes.primary(node) {
-            Some(remote) => Route::Targets(vec![vec![Target {
-                to: Destination::Address { protocol: self.settings.node_protocol, remote },
-                uri: None,
-                node: Some(node),
-                may_fail_over: false,
-            }]]),
+            Some(remote) => Route::Targets(vec![vec![self.node_target(node, remote)]]),
+            None if self.nodes.is_switching(node, now) => Route::Answer(503),
             None => Route::Answer(481),
         }
     }
@@ -226,6 +233,13 @@ impl Core {
         }
         Route::Targets(lists.into_iter().map(|(_, list)| list).collect())
     }
+}
+
+/// Whether a SUBSCRIBE asks about a mailbox (RFC 3842).
+fn is_mailbox(message: &Message) -> bool {
+    let event = message.header(HeaderId::Event).unwrap_or_default();
+    let end = memchr::memchr(b';', event).unwrap_or(event.len());
+    event[..end].trim_ascii().eq_ignore_ascii_case(b"message-summary")
 }
 
 fn node_of_word(word: u64) -> Option<NodeId> {

@@ -16,6 +16,17 @@ pub struct NodeSettings {
     pub is_local: bool,
 }
 
+impl NodeSettings {
+    /// Whether it sends from this address; connections come from any port.
+    #[must_use]
+    pub fn sends_from(&self, remote: SocketAddr, protocol: Protocol) -> bool {
+        self.addresses.iter().any(|address| match protocol {
+            Protocol::Udp => *address == remote,
+            Protocol::Tcp => address.ip() == remote.ip(),
+        })
+    }
+}
+
 /// Settings of one shard; a reload makes a new one.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -62,15 +73,10 @@ impl Settings {
         self.address == address || self.proxies.contains(&address)
     }
 
-    /// The node that sends from this address; connections come from any port.
+    /// Whether any node sends from this address.
     #[must_use]
-    pub fn node_at(&self, remote: SocketAddr, protocol: Protocol) -> Option<&NodeSettings> {
-        self.nodes.iter().find(|node| {
-            node.addresses.iter().any(|address| match protocol {
-                Protocol::Udp => *address == remote,
-                Protocol::Tcp => address.ip() == remote.ip(),
-            })
-        })
+    pub fn is_node(&self, remote: SocketAddr, protocol: Protocol) -> bool {
+        self.nodes.iter().any(|node| node.sends_from(remote, protocol))
     }
 
     /// The node with an id.

@@ -1,5 +1,6 @@
 //! One proxied request: a server side and the branches it was sent on.
 
+use super::hints::DnKey;
 use crate::base::flow::{Destination, Flow};
 use crate::base::id::NodeId;
 use crate::base::limits::{NODE_SILENCE, TIMER_C, TRANSACTION_TIMEOUT};
@@ -45,6 +46,8 @@ pub(super) struct Branch {
     pub(super) last_wait: bool,
     /// Another branch has taken over.
     pub(super) abandoned: bool,
+    /// The BYE of a call that nobody wants any more, not the request that came.
+    pub(super) is_farewell: bool,
     /// When silence, or a missing final response, has lasted too long.
     pub(super) patience: Instant,
     pub(super) done: bool,
@@ -74,8 +77,21 @@ impl Branch {
             cancelled: false,
             last_wait: false,
             abandoned: false,
+            is_farewell: false,
             patience,
             done: false,
+        }
+    }
+
+    /// The BYE that ends the call of a 2xx which came too late; it is repeated like
+    /// any request, and its answer goes no further.
+    pub(super) fn farewell(to: Destination, bytes: Bytes, now: Instant) -> Self {
+        let target = Target { to, uri: None, node: None, may_fail_over: false };
+        Self {
+            is_farewell: true,
+            abandoned: true,
+            final_status: 481,
+            ..Self::new(&target, bytes, Method::Bye, now)
         }
     }
 
@@ -111,6 +127,9 @@ impl Branch {
     }
 }
 
+/// Nodes in the order in which they are preferred.
+pub(super) type Wanted = [Option<NodeId>; 3];
+
 /// What was asked of the registrar's rules before a REGISTER went to its node.
 pub(super) type Registration = crate::sip::registrar::Update;
 
@@ -132,6 +151,12 @@ pub(super) struct Transaction {
     /// tried at the same time.
     pub(super) waiting: VecDeque<Vec<Target>>,
     pub(super) nodes_tried: Vec<NodeId>,
+    /// Nodes to be asked before the one that the Call-ID chooses.
+    pub(super) wanted: Wanted,
+    /// The DN that the request is about, for the hints.
+    pub(super) dn: Option<DnKey>,
+    /// The dialog that the request starts is counted in the hints.
+    pub(super) is_counted: bool,
     /// The best final response so far.
     pub(super) best: Option<(u16, Message)>,
     pub(super) cancelled: bool,
@@ -141,6 +166,8 @@ pub(super) struct Transaction {
     pub(super) trying_at: Instant,
     pub(super) registration: Option<Registration>,
     pub(super) server_done: bool,
+    /// The final status that went back, zero for none.
+    pub(super) answered: u16,
 }
 
 impl Transaction {
