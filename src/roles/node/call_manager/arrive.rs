@@ -15,7 +15,7 @@ use core::net::SocketAddr;
 use std::borrow::Cow;
 
 /// Who calls.
-enum Origin {
+pub(super) enum Origin {
     /// An extension of ours.
     Extension(String),
     /// Somebody behind a trunk.
@@ -33,7 +33,13 @@ impl Core {
             self.with_stack(cx, |stack, cx| stack.refuse(leg, code, &retry, cx));
             return;
         }
-        let (caller, trunk) = match self.origin(packet) {
+        let origin = self.origin(packet);
+        if let Some(node) = self.lives_at(&origin, message) {
+            let told = [(HeaderId::XGenesysRoute, self.told(node, cx))];
+            self.with_stack(cx, |stack, cx| stack.refuse(leg, 302, &told, cx));
+            return;
+        }
+        let (caller, trunk) = match origin {
             Origin::Extension(name) => {
                 if let Err((status, headers)) = self.authenticate(&name, message, cx) {
                     self.with_stack(cx, |stack, cx| stack.refuse(leg, status, &headers, cx));

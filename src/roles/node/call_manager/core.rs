@@ -4,7 +4,7 @@
 use super::settings::Settings;
 use crate::base::flow::Outbound;
 use crate::base::flow::Sender;
-use crate::base::id::{CallUuid, ConnId, Ids, Shard, Slot};
+use crate::base::id::{CallUuid, ConnId, Ids, NodeId, Shard, Slot};
 use crate::base::leg::{Cause, LegCommand, LegEvent};
 use crate::base::limits::CALLS_PER_SHARD_MAX;
 use crate::base::outbox::Outbox;
@@ -39,6 +39,9 @@ pub enum Event {
     Proxy(SocketAddr, bool),
     /// The node takes calls, or drains.
     Ready(bool),
+    /// Where the calls of a DN live, for what starts next at that DN: at another
+    /// node, or here or nowhere (`None`).
+    Elsewhere(Box<str>, Option<NodeId>),
     /// The configuration was changed: settings of calls and of the stack.
     Settings(Arc<Settings>, Arc<user_agent::Settings>),
 }
@@ -119,6 +122,9 @@ pub struct Core {
     pub(super) authenticator: Authenticator,
     pub(super) trunks_down: HashSet<Box<str>>,
     pub(super) ready: bool,
+    pub(super) sealer: Arc<Sealer>,
+    /// DNs of the configuration whose calls live at other nodes.
+    pub(super) elsewhere: HashMap<Box<str>, NodeId>,
     shard: Shard,
     epoch: u32,
     counter: u32,
@@ -148,13 +154,15 @@ impl Core {
         Self {
             settings: parts.settings,
             shard: parts.stack.shard,
-            stack: Stack::new(parts.stack, parts.sealer, parts.seed),
+            stack: Stack::new(parts.stack, parts.sealer.clone(), parts.seed),
             stack_out: Outbox::new(crate::base::limits::OUTBOX_LEN_MAX),
             calls: Slab::new(CALLS_PER_SHARD_MAX),
             by_leg: HashMap::new(),
             authenticator: parts.authenticator,
             trunks_down: HashSet::new(),
             ready: true,
+            sealer: parts.sealer,
+            elsewhere: HashMap::new(),
             epoch: parts.epoch,
             counter: 0,
         }
@@ -177,6 +185,7 @@ impl Core {
             }
             Event::Proxy(proxy, in_service) => self.stack.proxy(proxy, in_service),
             Event::Ready(ready) => self.ready = ready,
+            Event::Elsewhere(dn, node) => self.on_elsewhere(dn, node),
             Event::Settings(settings, stack) => {
                 self.settings = settings;
                 self.stack.settings(stack);

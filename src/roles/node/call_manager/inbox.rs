@@ -1,6 +1,7 @@
 //! What a Call Manager shard is told.
 
 use super::settings::Settings;
+use crate::base::id::NodeId;
 use crate::modules::transport::core::Event as TransportEvent;
 use crate::sip::user_agent::Settings as StackSettings;
 use core::net::SocketAddr;
@@ -17,6 +18,8 @@ pub enum Inbox {
     Proxy(SocketAddr, bool),
     /// The node takes calls, or drains.
     Ready(bool),
+    /// Where the calls of a DN live, if at another node.
+    Elsewhere(Box<str>, Option<NodeId>),
     /// The configuration was changed: settings of calls and of the stack.
     Settings(Arc<Settings>, Arc<StackSettings>),
 }

@@ -5,10 +5,11 @@
 //! ```
 //!
 //! `core.rs` is the table of contents; `arrive.rs` takes new calls, `route.rs`
-//! decides where they go, `requests.rs` answers REGISTER and OPTIONS.
+//! decides where they go, `elsewhere.rs` knows those of other nodes, `requests.rs` answers REGISTER and OPTIONS.
 
 mod arrive;
 pub mod core;
+mod elsewhere;
 pub mod handle;
 pub mod inbox;
 pub mod module;

@@ -122,6 +122,7 @@ impl Module for CallManagerModule {
                 Inbox::Trunk(name, in_service) => Event::Trunk(name, in_service),
                 Inbox::Proxy(address, in_service) => Event::Proxy(address, in_service),
                 Inbox::Ready(ready) => Event::Ready(ready),
+                Inbox::Elsewhere(dn, node) => Event::Elsewhere(dn, node),
                 Inbox::Settings(settings, stack) => Event::Settings(settings, stack),
             };
             self.on(event, now, &mut sends);
