@@ -125,6 +125,8 @@ pub struct Core {
     pub(super) sealer: Arc<Sealer>,
     /// DNs of the configuration whose calls live at other nodes.
     pub(super) elsewhere: HashMap<Box<str>, NodeId>,
+    /// The call whose own timer the turn is about: the stack has touched no leg.
+    timed: Option<Slot>,
     shard: Shard,
     epoch: u32,
     counter: u32,
@@ -163,6 +165,7 @@ impl Core {
             ready: true,
             sealer: parts.sealer,
             elsewhere: HashMap::new(),
+            timed: None,
             epoch: parts.epoch,
             counter: 0,
         }
@@ -170,6 +173,7 @@ impl Core {
 
     /// One event.
     pub fn on(&mut self, event: Event, cx: &mut Cx<'_>) {
+        self.timed = None;
         match event {
             Event::Packet(packet) => self.with_stack(cx, |stack, cx| stack.packet(packet, cx)),
             Event::SendFailed(sender) => {
@@ -248,7 +252,7 @@ impl Core {
 
     fn on_no_answer(&mut self, call: Slot, cx: &mut Cx<'_>) {
         let Some(entry) = self.calls.get_mut(call) else { return };
-        self.stack.touch_leg(entry.caller);
+        self.timed = Some(call);
         if entry.call.state() != crate::call::two_party::State::Connected {
             let mut actions = Vec::new();
             entry.call.on_release(Cause::with_q850(480, 19, "no answer"), cx.now, &mut actions);
@@ -285,8 +289,15 @@ impl Core {
     pub fn on_panic(&mut self, cx: &mut Cx<'_>) -> Option<CallUuid> {
         cx.out.push(Action::Count(Counted::Panicked));
         self.keep_decided(cx);
-        let mut legs = self.stack.touched_legs();
-        let call = legs.iter().find_map(|leg| Some(self.by_leg.get(leg)?.0));
+        // What the stack touched belongs to an earlier turn where a call's own timer came.
+        let (mut legs, call) = match self.timed.take() {
+            Some(call) => (Vec::new(), Some(call)),
+            None => {
+                let legs = self.stack.touched_legs();
+                let call = legs.iter().find_map(|leg| Some(self.by_leg.get(leg)?.0));
+                (legs, call)
+            }
+        };
         let mut uuid = None;
         if let Some((slot, entry)) = call.and_then(|call| Some((call, self.calls.get_mut(call)?))) {
             uuid = Some(entry.call.uuid);
