@@ -1,6 +1,10 @@
 //! A Call Manager shard stepped by hand: who may call, where calls lead, what they
 //! leave. Not verified here: the dialogs themselves (`sip-tests/conformance/agent`).
 
+mod broken;
+mod elsewhere;
+mod world;
+
 use super::core::{Action, Core, Cx, Event, Parts, Wake};
 use super::route::{Route, route};
 use super::settings::{DnKind, Settings, Trunk};

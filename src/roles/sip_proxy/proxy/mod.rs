@@ -1,7 +1,8 @@
 //! A proxy shard: RFC 3261 16 between the outside and the cluster's nodes.
 //!
 //! ```text
-//!  outside ──new request──▶ node by Call-ID        (register.rs: REGISTER)
+//!  outside ──new request──▶ node of what it relates to (related.rs), else by Call-ID
+//!  outside ──REGISTER─────▶ owner of the DN, else as above (register.rs)
 //!  outside ──in a dialog──▶ node by sealed token
 //!  node ──X-Genesys-Route──▶ registrar look-up, trunk
 //!  node ──in a dialog──────▶ the phone's or trunk's contact
