@@ -9,7 +9,7 @@ use crate::base::flow::{Destination, Outbound, Sender};
 use crate::base::id::{Ids, NodeId, Shard, Slot};
 use crate::base::outbox::Outbox;
 use crate::base::seal::{Kind, Sealer};
-use crate::base::time::{Duration, Instant};
+use crate::base::time::{Duration, Instant, WallTime};
 use crate::sip::message::{HeaderId, Message, Method, Writer};
 use crate::sip::transaction::{Action as Step, ClientNonInvite};
 use bytes::Bytes;
@@ -87,6 +87,8 @@ pub enum Action {
 pub struct Cx<'a> {
     /// The time.
     pub now: Instant,
+    /// The time that is sealed into a probe's next hop.
+    pub wall: WallTime,
     /// Random bits.
     pub ids: &'a mut Ids,
     /// Where actions go.
@@ -259,7 +261,8 @@ impl Core {
         writer.header(HeaderId::CallId, format!("check-{:016x}", cx.ids.next_u64()));
         writer.header(HeaderId::CSeq, format!("{} OPTIONS", sequence.max(1)));
         if let Some(hop) = &target.hop {
-            writer.header(HeaderId::XGenesysRoute, self.sealer.seal_hop(self.node, hop));
+            writer
+                .header(HeaderId::XGenesysRoute, self.sealer.seal_hop_at(self.node, hop, cx.wall));
         }
         writer.body(None)
     }

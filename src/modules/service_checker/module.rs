@@ -9,6 +9,7 @@ use crate::base::outbox::Outbox;
 use crate::base::time::Instant;
 use crate::modules::transport::core::Event as TransportEvent;
 use crate::modules::transport::handle::Transport;
+use crate::runtime::clock::Clock;
 use crate::runtime::mailbox::Inbox as Mailbox;
 use crate::runtime::module::Module;
 use crate::runtime::pause::Pause;
@@ -38,6 +39,7 @@ pub struct ServiceCheckerModule {
     inbox: Mailbox<Inbox>,
     transport: Transport,
     listener: Listener,
+    clock: Clock,
     wheel: TimerWheel<usize>,
     pause: Pause,
     out: Outbox<Action>,
@@ -54,6 +56,7 @@ impl ServiceCheckerModule {
         inbox: Mailbox<Inbox>,
         transport: Transport,
         listener: Listener,
+        clock: Clock,
     ) -> Self {
         Self {
             name: format!("{application}-512"),
@@ -62,6 +65,7 @@ impl ServiceCheckerModule {
             inbox,
             transport,
             listener,
+            clock,
             wheel: TimerWheel::new(),
             pause: Pause::default(),
             out: Outbox::new(OUTBOX_LEN_MAX),
@@ -70,7 +74,8 @@ impl ServiceCheckerModule {
     }
 
     fn on(&mut self, event: Event, now: Instant) {
-        self.core.on(event, &mut Cx { now, ids: &mut self.ids, out: &mut self.out });
+        let wall = self.clock.wall();
+        self.core.on(event, &mut Cx { now, wall, ids: &mut self.ids, out: &mut self.out });
     }
 
     fn apply(&mut self) {

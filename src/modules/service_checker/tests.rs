@@ -5,8 +5,8 @@ use crate::base::flow::{Destination, Protocol};
 use crate::base::id::{Ids, NodeId};
 use crate::base::outbox::Outbox;
 use crate::base::seal::Sealer;
-use crate::base::time::{Duration, Instant};
-use crate::sip::message::{response_to, scan};
+use crate::base::time::{Duration, Instant, WallTime};
+use crate::sip::message::{HeaderId, response_to, scan};
 use core::net::SocketAddr;
 use std::sync::Arc;
 
@@ -32,6 +32,8 @@ fn target(name: &str, port: u16) -> Target {
     }
 }
 
+const WALL: WallTime = WallTime(1_795_209_494_000);
+
 struct Bench {
     core: Core,
     ids: Ids,
@@ -50,7 +52,7 @@ impl Bench {
 
     fn step(&mut self, event: Event, at_ms: u64) -> Vec<Action> {
         let now = Instant(at_ms * 1_000_000);
-        self.core.on(event, &mut Cx { now, ids: &mut self.ids, out: &mut self.out });
+        self.core.on(event, &mut Cx { now, wall: WALL, ids: &mut self.ids, out: &mut self.out });
         self.out.drain().collect()
     }
 
@@ -167,4 +169,24 @@ fn other_targets_keep_the_state_of_those_that_stay() {
     // Both are asked at once.
     let asked = actions.iter().filter(|action| matches!(action, Action::Send(_))).count();
     assert_eq!(asked, 2);
+}
+
+/// Probes of what lies behind a proxy carry the next hop, dated like any other.
+#[test]
+fn the_next_hop_of_a_probe_is_sealed_with_its_time() {
+    let proxy = Target { is_proxy: true, ..target("proxy", 5060) };
+    let hop = Some("sip:127.0.0.9:5080".to_owned());
+    let mut bench = Bench::new(vec![proxy, Target { hop, ..target("trunk", 5080) }]);
+    let sent = bench.step(Event::Start, 0);
+    bench.answer(&sent, 200, 10);
+    let sent = bench.step(Event::Wake(1), 5000);
+    let bytes = sent.iter().find_map(|action| match action {
+        Action::Send(outbound) => Some(outbound.bytes.clone()),
+        Action::Arm(..) | Action::State { .. } | Action::Gone(_) => None,
+    });
+    let request = scan(bytes.expect("a probe").to_vec()).expect("a message");
+    let value = request.header(HeaderId::XGenesysRoute).expect("a hop");
+    let sealer = Sealer::new(&[b"key"]).expect("a key");
+    let hop = sealer.open_hop(value).expect("ours");
+    assert_eq!((hop.at_s, hop.hop), (Some(WALL.as_secs()), &b"sip:127.0.0.9:5080"[..]));
 }

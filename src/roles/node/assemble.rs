@@ -396,7 +396,15 @@ fn checker(
         board.publish(checker_view(&name, &states));
     });
     let ids = Ids::new(random_u64());
-    ServiceCheckerModule::new(&application.name, core, ids, inbox, transport.clone(), listener)
+    ServiceCheckerModule::new(
+        &application.name,
+        core,
+        ids,
+        inbox,
+        transport.clone(),
+        listener,
+        shared.clock,
+    )
 }
 
 fn checker_view(name: &str, states: &[(Target, bool)]) -> AppState {

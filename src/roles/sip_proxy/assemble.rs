@@ -219,7 +219,15 @@ fn checker(
         }
     });
     let ids = Ids::new(random_u64());
-    ServiceCheckerModule::new(&application.name, core, ids, inbox, transport.clone(), listener)
+    ServiceCheckerModule::new(
+        &application.name,
+        core,
+        ids,
+        inbox,
+        transport.clone(),
+        listener,
+        shared.clock,
+    )
 }
 
 fn link(
