@@ -148,6 +148,11 @@ impl Core {
             }
             _ => match self.told_node(asked, message, &packet.flow, cx) {
                 Some(node) => self.follow(slot, node, cx),
+                // A phone speaks for itself: its 503 is no word about this proxy, which
+                // a node would leave for another one (RFC 3261 16.7 step 6).
+                None if status == 503 && asked.is_none() => {
+                    self.on_refused(slot, &without_retry_after(message), cx)
+                }
                 None => self.on_refused(slot, message, cx),
             },
         }
@@ -507,6 +512,12 @@ fn with_own_via(message: &Message) -> Option<Message> {
     let mut edits = Edits::new(message);
     edits.prepend(HeaderId::Via, b"SIP/2.0/UDP cluster.invalid;branch=z9hG4bK0");
     crate::sip::message::scan(edits.write().to_vec()).ok()
+}
+
+fn without_retry_after(message: &Message) -> Message {
+    let mut edits = Edits::new(message);
+    edits.remove(HeaderId::RetryAfter);
+    crate::sip::message::scan(edits.write().to_vec()).unwrap_or_else(|_| message.clone())
 }
 
 /// The time of a Retry-After; what stands behind the number is not looked at.

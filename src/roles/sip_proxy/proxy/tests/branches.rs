@@ -254,6 +254,16 @@ fn every_2xx_of_a_phone_goes_back() {
     assert_eq!(back(world.answer(&branches[1], 200)), [format!("200 {}", NODES[0])]);
 }
 
+/// A node would take it for a word about the proxy and go to another one.
+#[test]
+fn the_retry_after_of_a_phone_stays_here() {
+    let (mut world, branches) = forked(&["1"]);
+    let refusal = Text::response(&branches[0].message, 503, "p").with("Retry-After", "60");
+    let sent = world.exchange(PHONE, &refusal);
+    assert_eq!(words(&sent), [format!("ACK {PHONE}"), format!("503 {}", NODES[0])]);
+    assert!(sent[1].header(HeaderId::RetryAfter).is_empty());
+}
+
 #[test]
 fn repetitions_are_absorbed_or_answered_from_memory() {
     let mut world = World::new();
