@@ -18,8 +18,10 @@ impl Core {
     /// the dialog it names, the one that issued the nonce it answers with, that of
     /// the call its DN has.
     pub(super) fn wanted_nodes(&self, request: &Message, now: Instant) -> Wanted {
+        // Who wrote the nonce is not proved here: it chooses among the nodes that any
+        // request may get to.
         let issuer = nonce_issuer(request).filter(|issuer| issuer.is_first_use);
-        let issuer = issuer.map(|issuer| issuer.node);
+        let issuer = issuer.map(|issuer| issuer.node).filter(|id| self.is_local(*id));
         if request.method() != Method::Invite {
             return [issuer, None, None];
         }
@@ -34,8 +36,12 @@ impl Core {
         let owner = self.registrar.lookup(aor, now).next().map(|binding| binding.node);
         let issuer = nonce_issuer(request);
         let first = issuer.filter(|issuer| issuer.is_first_use).map(|issuer| issuer.node);
-        let local = |id: &NodeId| self.settings.node(*id).is_some_and(|node| node.is_local);
-        [first, owner, issuer.map(|issuer| issuer.node)].map(|id| id.filter(local))
+        [first, owner, issuer.map(|issuer| issuer.node)]
+            .map(|id| id.filter(|id| self.is_local(*id)))
+    }
+
+    fn is_local(&self, id: NodeId) -> bool {
+        self.settings.node(id).is_some_and(|node| node.is_local)
     }
 
     /// Notes what a request says of the whereabouts of a DN's calls.

@@ -10,7 +10,7 @@ use crate::sip::registrar::{Binding, Entry};
 const CONTACT: &str = "<sip:7001@127.0.0.50:5061>";
 
 /// Credentials under a nonce that `node` issued.
-fn credentials(world: &World, node: u16, nc: Option<u32>) -> String {
+pub(super) fn credentials(world: &World, node: u16, nc: Option<u32>) -> String {
     let key = world.sealer.nonce_keys().next().expect("a key");
     let nonce = NonceKeys::new(key, None).issue(WALL, "r", node_id(node), &mut Ids::new(1));
     let zeroes = "0".repeat(32);

@@ -1,5 +1,6 @@
 //! Related calls stay together: Replaces, Join, and the hints that calls leave.
 
+use super::register::credentials;
 use super::world::{NODES, PHONE, PHONE_2, Sent, Text, World, node_id};
 use crate::base::limits::HINT_LIFETIME;
 use crate::base::seal::{Kind, Sealer};
@@ -82,6 +83,18 @@ fn a_dialog_that_is_not_ours_means_nothing() {
         let id = world.call_id_for(2, &format!("odd{number}-"));
         let sent = world.one(PHONE, &Text::invite(&id).with("Replaces", &value));
         assert_eq!(sent.node(), 2, "{value}");
+    }
+}
+
+/// The answer to a challenge goes to the node that made it, if that is near.
+#[test]
+fn the_retry_of_an_invite_goes_to_the_node_that_challenged() {
+    for (issuer, nc, expected) in [(3, 1, 3), (2, 1, 2), (3, 2, 1), (4, 1, 1), (9, 1, 1)] {
+        let mut world = World::new();
+        let value = credentials(&world, issuer, Some(nc));
+        let id = world.call_id_for(1, "c");
+        let sent = world.one(PHONE, &Text::invite(&id).with("Authorization", &value));
+        assert_eq!(sent.node(), expected, "issuer {issuer}, nc {nc}");
     }
 }
 
