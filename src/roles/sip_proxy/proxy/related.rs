@@ -3,7 +3,7 @@
 
 use super::core::{Core, Cx};
 use super::hints::DnKey;
-use super::transaction::Wanted;
+use super::transaction::{Transaction, Wanted};
 use crate::base::id::{NodeId, Slot};
 use crate::base::time::Instant;
 use crate::sip::auth::{issuing_node, parse_credentials};
@@ -17,7 +17,8 @@ impl Core {
     /// The nodes that a new request from outside should go to, best first: that of
     /// the dialog it names, the one that issued the nonce it answers with, that of
     /// the call its DN has.
-    pub(super) fn wanted_nodes(&self, request: &Message, now: Instant) -> Wanted {
+    pub(super) fn wanted_nodes(&self, found: &Transaction, now: Instant) -> Wanted {
+        let request = &found.request;
         // Who wrote the nonce is not proved here: it chooses among the nodes that any
         // request may get to.
         let issuer = nonce_issuer(request).filter(|issuer| issuer.is_first_use);
@@ -25,7 +26,7 @@ impl Core {
         if request.method() != Method::Invite {
             return [issuer, None, None];
         }
-        let hint = self.caller_dn(request, now).and_then(|dn| self.hints.node(dn, now));
+        let hint = found.dn.and_then(|dn| self.hints.node(dn, now));
         let named = named_leg(request, &self.sealer).map(|leg| leg.node);
         [named, issuer, hint]
     }
@@ -54,7 +55,7 @@ impl Core {
         }
         let dn = match found.from_node {
             Some(_) => self.dn_of(request.to(), cx.now),
-            None => self.caller_dn(request, cx.now),
+            None => self.dn_of(request.from(), cx.now),
         };
         let Some(dn) = dn else { return };
         match (within, node) {
@@ -95,10 +96,6 @@ impl Core {
         } else if let (true, Some(node)) = (found.is_counted, node) {
             self.hints.seen(dn, node, cx.now);
         }
-    }
-
-    fn caller_dn(&self, request: &Message, now: Instant) -> Option<DnKey> {
-        self.dn_of(request.from(), now)
     }
 
     /// The key of an address that is a DN with a phone registered: hints are kept

@@ -198,7 +198,7 @@ impl Core {
             Route::NewAtNode => {
                 self.note_request(slot, None, cx);
                 if let Some(found) = self.transactions.get(slot) {
-                    let wanted = self.wanted_nodes(&found.request, cx.now);
+                    let wanted = self.wanted_nodes(found, cx.now);
                     self.want(slot, wanted);
                 }
                 self.try_node(slot, cx);
