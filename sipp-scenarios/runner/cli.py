@@ -1,6 +1,7 @@
 """Command line of the runner."""
 
 import argparse
+import os
 import shutil
 import signal
 import sys
@@ -9,11 +10,12 @@ import time
 from pathlib import Path
 
 from .cluster import Cluster, ClusterError
-from .plan import PROXIES, TRANSPORTS, PlanError, Scenario, discover
+from .plan import PROXIES, SPREAD, TRANSPORTS, PlanError, Scenario, discover
 from .stage import Combination, Stage
 from .trunk import TrunkKeepAlive
 
 ROOT = Path(__file__).resolve().parent.parent
+MODE_NAMES = {"single": "one process", "sockets": "--sockets", "processes": "--processes"}
 
 
 def options(arguments: list[str]) -> argparse.Namespace:
@@ -22,8 +24,12 @@ def options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="NAME", help="only scenarios whose name contains one of these")
     parser.add_argument("--transport", choices=TRANSPORTS, help="only this transport")
     parser.add_argument("--via", type=int, choices=sorted(PROXIES), help="only through this proxy")
-    parser.add_argument("--processes", action="store_true", help="one process per application (config/processes.yaml)")
-    parser.add_argument("--binary", type=Path, default=ROOT.parent / "target/release/sipcluster", help="the program to test")
+    modes = parser.add_mutually_exclusive_group()
+    modes.add_argument("--sockets", action="store_true", help="one process without the hand-over inside it (local-handover: false)")
+    modes.add_argument("--processes", action="store_true", help="one process per application (config/processes.yaml)")
+    parser.add_argument("--every", action="store_true", help="every transport and proxy for the spread scenarios too")
+    binary = os.environ.get("SIPCLUSTER_BINARY", ROOT.parent / "target/release/sipcluster")
+    parser.add_argument("--binary", type=Path, default=Path(binary), help="the program to test")
     parser.add_argument("--no-start", action="store_true", help="the cluster runs already")
     parser.add_argument("--list", action="store_true", help="print the scenarios and end")
     parser.add_argument("--keep", action="store_true", help="keep all logs and say where they are")
@@ -35,12 +41,14 @@ def chosen(scenarios: list[Scenario], wanted: argparse.Namespace) -> list[Scenar
     return [one for one in scenarios if not wanted.names or any(name in one.name for name in wanted.names)]
 
 
-def combinations(scenario: Scenario, wanted: argparse.Namespace) -> list[Combination]:
-    """Every transport and proxy that scenario and command line both allow."""
+def combinations(scenario: Scenario, wanted: argparse.Namespace, mode: str) -> list[Combination]:
+    """Every transport and proxy that scenario, mode and command line allow."""
+    every = [(transport, via) for transport in scenario.transports for via in scenario.via]
+    if scenario.spread and not wanted.every:
+        every = [one for one in every if one in SPREAD[mode]]
     return [
         Combination(transport, via)
-        for transport in scenario.transports
-        for via in scenario.via
+        for transport, via in every
         if wanted.transport in (None, transport) and wanted.via in (None, via)
     ]
 
@@ -71,13 +79,12 @@ def play_all(scenarios: list[Scenario], wanted: argparse.Namespace, cluster: Clu
     try:
         for scenario in scenarios:
             if cluster.mode not in scenario.modes:
-                flag = "--processes" if "processes" in scenario.modes else "one process"
-                say(f"skipped {scenario.name} (needs {flag})")
+                say(f"skipped {scenario.name} (needs {' or '.join(MODE_NAMES[mode] for mode in scenario.modes)})")
                 continue
             if not cluster.owned and scenario.modes == ("processes",):
                 say(f"skipped {scenario.name} (needs a cluster that this runner started)")
                 continue
-            for combination in combinations(scenario, wanted):
+            for combination in combinations(scenario, wanted, cluster.mode):
                 play_one(scenario, combination, cluster, trunk, logs, tally)
     finally:
         trunk.close()
@@ -137,7 +144,7 @@ def main(arguments: list[str]) -> int:
 def run(scenarios: list[Scenario], wanted: argparse.Namespace) -> int:
     """Starts the cluster, plays, ends everything."""
     logs = Path(tempfile.mkdtemp(prefix="sipp-scenarios-"))
-    mode = "processes" if wanted.processes else "single"
+    mode = "processes" if wanted.processes else "sockets" if wanted.sockets else "single"
     cluster = Cluster(ROOT.parent, wanted.binary.resolve(), mode, logs / "cluster", not wanted.no_start)
     try:
         cluster.start()

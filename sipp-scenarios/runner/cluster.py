@@ -64,15 +64,25 @@ class Cluster:
 
     def launch(self, name: str) -> None:
         """Starts one process; its output goes to its log."""
-        config = "config/processes.yaml" if self.mode == "processes" else "config/quickstart.yaml"
-        command = [str(self.binary), "run", str(self.repo / config)]
+        self.logs.mkdir(parents=True, exist_ok=True)
+        command = [str(self.binary), "run", str(self.config())]
         if self.mode == "processes":
             command += ["--app", name]
-        self.logs.mkdir(parents=True, exist_ok=True)
         with open(self.logs / f"{name}.log", "ab") as log:
             self.running[name] = subprocess.Popen(
                 command, cwd=self.logs, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
+
+    def config(self) -> Path:
+        """The configuration of this mode; that of sockets is the quickstart's with one line more."""
+        if self.mode == "processes":
+            return self.repo / "config/processes.yaml"
+        quickstart = self.repo / "config/quickstart.yaml"
+        if self.mode == "single":
+            return quickstart
+        generated = self.logs / "sockets.yaml"
+        generated.write_text("local-handover: false\n" + quickstart.read_text("utf-8"), "utf-8")
+        return generated
 
     def wait_ready(self, name: str) -> None:
         """Polls /readyz; raises ClusterError when the process ends or takes too long."""

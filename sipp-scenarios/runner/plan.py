@@ -11,9 +11,17 @@ SIP_PORT = 5060
 ROLES = {
     "caller": ("127.0.0.11", 5061),
     "callee": ("127.0.0.12", 5062),
+    "second": ("127.0.0.13", 5063),
     "sbc": ("127.0.0.1", 5080),
 }
-MODES = ("single", "processes")
+#: One process; one process whose applications talk over real sockets; a process for each application.
+MODES = ("single", "sockets", "processes")
+#: What a `spread` scenario plays: in all modes together each combination of transport and proxy once.
+SPREAD = {
+    "single": (("udp", 1), ("tcp", 2)),
+    "sockets": (("tcp", 1),),
+    "processes": (("udp", 2),),
+}
 
 
 class PlanError(Exception):
@@ -56,6 +64,7 @@ class Actor:
     transport: str = ""
     listens: bool = False
     registered: str = ""
+    q: str = ""
     forget: bool = False
     background: bool = False
     stop: bool = False
@@ -98,6 +107,7 @@ class Scenario:
     modes: tuple[str, ...]
     transports: tuple[str, ...]
     via: tuple[int, ...]
+    spread: bool
     timeout: float
     steps: tuple[Actor | Fault | Pause, ...]
     metrics: tuple[Metric, ...]
@@ -106,10 +116,10 @@ class Scenario:
 #: What an actor's `expect` may name, and what holds when it does not: [calls] stands for the number of calls.
 EXPECTATIONS = ("exit", "successful", "failed", "retransmissions", "setup_max_ms", "setups")
 ACTOR_KEYS = {
-    "actor", "file", "role", "dn", "to", "password", "proxy", "transport", "listens", "registered", "forget",
+    "actor", "file", "role", "dn", "to", "password", "proxy", "transport", "listens", "registered", "q", "forget",
     "background", "stop", "calls", "args", "expect",
 }
-SCENARIO_KEYS = {"title", "modes", "transports", "via", "timeout", "step", "metric"}
+SCENARIO_KEYS = {"title", "modes", "transports", "via", "spread", "timeout", "step", "metric"}
 
 
 def discover(root: Path) -> list[Scenario]:
@@ -132,6 +142,7 @@ def load(root: Path, folder: Path) -> Scenario:
             modes=choice(table.get("modes", MODES), MODES, "modes"),
             transports=choice(table.get("transports", TRANSPORTS), TRANSPORTS, "transports"),
             via=choice(table.get("via", tuple(PROXIES)), tuple(PROXIES), "via"),
+            spread=table.get("spread", False),
             timeout=float(table.get("timeout", 12)),
             steps=tuple(step(root, folder, entry) for entry in table["step"]),
             metrics=tuple(
@@ -188,6 +199,7 @@ def actor(root: Path, folder: Path, entry: dict) -> Actor:
         transport=entry.get("transport", ""),
         listens=entry.get("listens", False),
         registered=entry.get("registered", ""),
+        q=entry.get("q", ""),
         forget=entry.get("forget", False) or "registered" in entry,
         background=entry.get("background", False),
         stop=entry.get("stop", False),

@@ -66,6 +66,7 @@ class Sipp:
             "-trace_err", "-error_file", "errors.log", "-trace_msg", "-message_file", "messages.log",
             "-trace_stat", "-stf", "stat.csv", "-fd", "1",
         ]  # fmt: skip
+        line += ["-key", "q", f";q={actor.q}" if actor.q else ""]
         if actor.dn:
             line += ["-au", actor.dn, "-ap", actor.password]
         if actor.calls_number:
