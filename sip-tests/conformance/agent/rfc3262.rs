@@ -259,6 +259,36 @@ fn an_early_dialog_is_changed_by_update() {
     assert_eq!((ok.what().as_str(), ok.header(HeaderId::CSeq).as_str()), ("200", "2 UPDATE"));
 }
 
+/// RFC 3311 5: what an UPDATE agreed on counts when the call is answered, whichever
+/// side sent it; a 2xx without SDP does not bring back the answer before it.
+#[test]
+fn an_early_update_counts_for_the_200() {
+    for ours in [true, false] {
+        let mut world = World::new();
+        let (leg, invite) = world.call();
+        let early = reliable(&invite, 183, "t", 1).add("Allow", "INVITE, ACK, UPDATE, PRACK");
+        world.receive(&early.body("application/sdp", "v=0\r\ns=first\r\n"));
+        let prack = world.only();
+        world.answer(&prack, 200, "");
+        if ours {
+            world.command(leg, LegCommand::Update { offer: Some(sdp(3)) });
+            let update = world.only();
+            let ok = Draft::response(&update.message, 200, "t");
+            world.receive(&ok.body("application/sdp", "v=0\r\ns=second\r\n"));
+        } else {
+            let update = within_ours(&invite, "t", "UPDATE", 1, "x");
+            world.receive(&update.body("application/sdp", "v=0\r\ns=second\r\n"));
+            world.command(leg, LegCommand::AcceptUpdate { body: Some(sdp(4)) });
+        }
+        world.take();
+        world.take_heard();
+        world.receive(&Draft::response(&invite.message, 200, "t"));
+        let heard = world.take_heard();
+        let [LegEvent::Answered { body: Some(body) }] = &heard[..] else { panic!("{heard:?}") };
+        assert_eq!(&body.content[..], b"v=0\r\ns=second\r\n", "sent by us: {ours}");
+    }
+}
+
 /// RFC 3311 5.2: an UPDATE before the first answer is 500 with Retry-After, one that
 /// crosses our offer 491.
 #[test]

@@ -135,6 +135,9 @@ impl Stack {
         let request = self.servers.get(server).map(|found| found.request.clone());
         let update = request.filter(|request| request.method() == Method::Update);
         let is_update = update.is_some();
+        if let Some(request) = &update {
+            self.note_early_description(leg, request.from_tag(), request.typed_body());
+        }
         let mut headers = match update.filter(|_| established) {
             Some(request) => self.agree_session(leg, &request, cx),
             None => Vec::new(),
@@ -237,6 +240,7 @@ impl Stack {
         let success = (200..300).contains(&message.status());
         if success {
             self.start_session(leg, message, cx);
+            self.note_early_description(leg, message.to_tag(), message.typed_body());
         }
         let Some(found) = self.legs.get_mut(leg) else { return };
         if let Some(target) = contact_uri(message).filter(|_| success) {

@@ -36,7 +36,8 @@ pub(super) struct AwaitedPrack {
 pub(super) struct EarlyDialog {
     pub(super) dialog: Dialog,
     rseq: u32,
-    /// The answer to our offer, once it came reliably.
+    /// What the far end last said of the session in a finished exchange: its answer,
+    /// once that came reliably, or what an UPDATE made of it.
     answer: Option<Body>,
     /// Whether offer and answer have gone both ways.
     pub(super) negotiated: bool,
@@ -337,6 +338,15 @@ impl Stack {
         let draft = self.draft_in(leg, Some(&dialog), Method::Prack, &headers, body);
         if let Some(draft) = draft {
             self.request(Some(leg), draft, cx);
+        }
+    }
+
+    /// An UPDATE of either side gave an early dialog another description (RFC 3311 5).
+    pub(super) fn note_early_description(&mut self, leg: Slot, tag: &[u8], body: Option<Body>) {
+        let early = self.legs.get_mut(leg).and_then(|found| found.early.as_mut());
+        let dialog = early.and_then(|early| early.dialog_mut(tag));
+        if let (Some(dialog), Some(body)) = (dialog, body) {
+            dialog.answer = Some(body);
         }
     }
 
