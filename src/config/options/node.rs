@@ -75,6 +75,9 @@ options! {
     "session-refresh-interval", SERVERS, SECONDS, "1800", NextCall, Works,
         "Interval of the session timer that the node asks for, RFC 4028; at least 90. 0 asks for none and honours what \
          the far end asks for.", "Configuring SIP Servers";
+    "sip-digest-algorithm", SERVERS, Choice(&["both", "md5", "sha-256"]), "both", Restart, Works,
+        "Algorithm of the digest that phones are asked for, RFC 8760; `both` sends a challenge for each. A phone that gives \
+         up when one of two challenges is unknown to it, as those on libre 1 do, needs md5.", "Configuring SIP Servers";
     "sip-invite-treatment-timeout", SERVERS, SECONDS, "15", NextCall, Later,
         "Time for the media server to take a treatment.", "Configuring SIP Servers";
     "sip-call-retain-timeout", SERVERS, SECONDS, "1", NextCall, Later,

@@ -23,7 +23,7 @@ use crate::runtime::clock::random_u64;
 use crate::runtime::journal::Journal;
 use crate::runtime::mailbox::{Inbox, Mail};
 use crate::runtime::module::Module;
-use crate::sip::auth::{Authenticator, NonceKeys, Policy};
+use crate::sip::auth::{Algorithm, Authenticator, NonceKeys, Policy};
 use crate::sip::message::Uri;
 use crate::sip::user_agent::{Counted, Settings as StackSettings};
 use core::net::SocketAddr;
@@ -182,9 +182,19 @@ fn authenticator(shared: &Shared<'_>, application: &Application, switch: &Switch
         &switch.realm,
         application.node_id,
         keys,
-        Policy::default(),
+        policy(application.options.text_or_default("sip-digest-algorithm")),
         shared.clock.wall(),
     )
+}
+
+/// What `sip-digest-algorithm` asks for.
+fn policy(algorithm: &str) -> Policy {
+    let usual = Policy::default();
+    match algorithm {
+        "md5" => Policy { algorithms: vec![Algorithm::Md5], ..usual },
+        "sha-256" => Policy { algorithms: vec![Algorithm::Sha256], ..usual },
+        _ => usual,
+    }
 }
 
 fn settings(
@@ -497,4 +507,20 @@ fn line(node: &str, record: &CallRecord) -> String {
         "updates": record.updates,
     })
     .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phones_are_asked_for_the_algorithms_of_the_option() {
+        for (option, algorithms) in [
+            ("both", vec![Algorithm::Md5, Algorithm::Sha256]),
+            ("md5", vec![Algorithm::Md5]),
+            ("sha-256", vec![Algorithm::Sha256]),
+        ] {
+            assert_eq!(policy(option).algorithms, algorithms, "{option}");
+        }
+    }
 }
