@@ -116,10 +116,7 @@ impl Core {
         match self.authenticator.on_request(values, &request, &lookup, cx.wall, cx.ids) {
             Outcome::Accepted { user, .. } if user == dn => Ok(()),
             Outcome::Accepted { .. } | Outcome::Forbidden => Err((403, Vec::new())),
-            Outcome::Challenge { headers, .. } => Err((
-                401,
-                headers.into_iter().map(|value| (HeaderId::WwwAuthenticate, value)).collect(),
-            )),
+            Outcome::Challenge { headers, .. } => Err((401, challenges(message, headers))),
         }
     }
 
@@ -258,6 +255,21 @@ impl Core {
                 .push(Action::Arm(Wake::NoAnswer(slot), cx.now + self.settings.no_answer_timeout));
         }
     }
+}
+
+/// Phones that give a 401 up when one of its challenges names an algorithm that they
+/// do not know, although RFC 8760 2.4 wants them to take the one they know: libre
+/// before 2.0, which baresip of Debian 12 stands on.
+const MD5_ONLY: [&[u8]; 2] = [b"baresip v0.", b"baresip v1."];
+
+/// The challenges of a 401 to this request.
+fn challenges(message: &Message, values: Vec<String>) -> Vec<(HeaderId, String)> {
+    let agent = message.header(HeaderId::UserAgent).unwrap_or_default();
+    let is_md5 = |value: &String| value.contains("algorithm=MD5");
+    let md5_only =
+        MD5_ONLY.iter().any(|known| agent.starts_with(known)) && values.iter().any(is_md5);
+    let kept = values.into_iter().filter(|value| !md5_only || is_md5(value));
+    kept.map(|value| (HeaderId::WwwAuthenticate, value)).collect()
 }
 
 /// A user part with everything escaped that may not stand in one.

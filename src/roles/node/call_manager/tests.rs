@@ -276,6 +276,22 @@ fn registers_are_answered_as_the_authority() {
 }
 
 #[test]
+fn phones_that_stumble_over_sha_256_hear_of_md5_only() {
+    for (agent, wanted) in [
+        ("", 2),
+        ("User-Agent: baresip v3.1.0 (x86_64/linux)\r\n", 2),
+        ("User-Agent: baresip v1.0.0 (x86_64/linux)\r\n", 1),
+    ] {
+        let mut shard = Shard1::new();
+        shard.request("REGISTER", "7001", "7001", "127.0.0.50:5061", agent);
+        let refused = shard.take();
+        let values: Vec<_> = refused[0].header_lines(HeaderId::WwwAuthenticate).collect();
+        assert_eq!(values.len(), wanted, "{agent}");
+        assert!(values[0].windows(13).any(|part| part == b"algorithm=MD5"), "{agent}");
+    }
+}
+
+#[test]
 fn a_refusal_of_the_trunk_is_converted() {
     let mut shard = Shard1::new();
     shard.request("INVITE", "7002", "9555", "127.0.0.50:5061", "");
