@@ -34,7 +34,9 @@ impl Core {
             return;
         }
         let origin = self.origin(packet);
-        if let Some(node) = self.lives_at(&origin, message) {
+        if self.is_from_proxy(packet)
+            && let Some(node) = self.lives_at(&origin, message)
+        {
             let told = [(HeaderId::XGenesysRoute, self.told(node, cx))];
             self.with_stack(cx, |stack, cx| stack.refuse(leg, 302, &told, cx));
             return;
@@ -57,12 +59,17 @@ impl Core {
         self.start_call(leg, message, &caller, trunk, cx);
     }
 
-    /// A proxy tells where a request came from; anybody else is that source.
-    fn source(&self, packet: &Packet) -> SocketAddr {
-        let from_proxy = self.settings.proxies.iter().any(|proxy| match packet.flow.protocol {
+    /// Whether a request came by a proxy, which alone follows a private redirect.
+    fn is_from_proxy(&self, packet: &Packet) -> bool {
+        self.settings.proxies.iter().any(|proxy| match packet.flow.protocol {
             crate::base::flow::Protocol::Udp => *proxy == packet.flow.remote,
             crate::base::flow::Protocol::Tcp => proxy.ip() == packet.flow.remote.ip(),
-        });
+        })
+    }
+
+    /// A proxy tells where a request came from; anybody else is that source.
+    fn source(&self, packet: &Packet) -> SocketAddr {
+        let from_proxy = self.is_from_proxy(packet);
         let told = packet.message.header(HeaderId::XSipclusterSource).filter(|_| from_proxy);
         told.and_then(|value| core::str::from_utf8(value).ok())
             .and_then(|value| value.split_once(':')?.1.parse().ok())

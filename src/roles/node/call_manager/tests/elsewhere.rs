@@ -79,3 +79,16 @@ fn who_is_no_dn_is_not_sent_on() {
     let answer = node.invite("4711", "10.9.9.9:5060", "");
     assert_eq!(answer.status(), 403);
 }
+
+/// Without a proxy in between nobody would follow, and the phone would see it.
+#[test]
+fn who_comes_without_a_proxy_is_not_sent_on() {
+    let mut node = Node::new();
+    node.on(Event::Elsewhere("7001".into(), Some(id(2))));
+    let Event::Packet(mut packet) = Node::packet("7001", PHONE, "") else { panic!("a packet") };
+    packet.flow.remote = PHONE.parse().expect("an address");
+    let sent: Vec<Message> =
+        node.on(Event::Packet(packet)).into_iter().filter_map(super::world::sent).collect();
+    assert!(sent.iter().any(|sent| sent.status() == 401));
+    assert!(sent.iter().all(|sent| sent.header(HeaderId::XGenesysRoute).is_none()));
+}
