@@ -68,8 +68,8 @@ impl fmt::Debug for Token {
 pub struct Hop<'v> {
     /// The node that sealed it.
     pub node: NodeId,
-    /// When, in seconds since 1970-01-01 UTC; `None` where no time was sealed.
-    pub at_s: Option<u64>,
+    /// When, in seconds since 1970-01-01 UTC.
+    pub at_s: u64,
     /// The next hop.
     pub hop: &'v [u8],
 }
@@ -81,10 +81,7 @@ impl<'v> Hop<'v> {
         let mut fields = text[..start].split(|&byte| byte == b';');
         let number = |field: &[u8]| core::str::from_utf8(field).ok()?.parse::<u64>().ok();
         let node = number(fields.next()?.strip_prefix(b"node=")?)?;
-        let at_s = match fields.next() {
-            Some(field) => Some(number(field.strip_prefix(b"time=")?)?),
-            None => None,
-        };
+        let at_s = number(fields.next()?.strip_prefix(b"time=")?)?;
         let node = NodeId::new(u16::try_from(node).ok()?)?;
         Some(Self { node, at_s, hop: &text[start + 5..] })
     }
@@ -92,7 +89,7 @@ impl<'v> Hop<'v> {
     /// Whether it was sealed not too far from `now`, clocks of hosts differing.
     #[must_use]
     pub fn is_fresh(&self, now: WallTime) -> bool {
-        self.at_s.is_none_or(|at_s| at_s.abs_diff(now.as_secs()) <= HOP_AGE_MAX.as_secs())
+        self.at_s.abs_diff(now.as_secs()) <= HOP_AGE_MAX.as_secs()
     }
 }
 
@@ -208,16 +205,10 @@ impl Sealer {
         self.keys.first().map(|keys| mac_hex(keys, text)).unwrap_or_default()
     }
 
-    /// Value of `X-Genesys-Route` without a time, for who has no wall clock.
-    #[must_use]
-    pub fn seal_hop(&self, node: NodeId, hop: &str) -> String {
-        self.sealed(format!("node={node};hop={hop}"))
-    }
-
     /// Value of `X-Genesys-Route`: the sending node, the time and the next hop,
     /// sealed (`decisions.md` 5).
     #[must_use]
-    pub fn seal_hop_at(&self, node: NodeId, hop: &str, at: WallTime) -> String {
+    pub fn seal_hop(&self, node: NodeId, hop: &str, at: WallTime) -> String {
         self.sealed(format!("node={node};time={};hop={hop}", at.as_secs()))
     }
 
@@ -362,15 +353,20 @@ mod tests {
         let node = NodeId::new(7).expect("good");
         let now = WallTime(1_795_209_494_000);
         let uri = "sip:9@h;transport=tcp;hop=x;time=1";
-        let value = sealer.seal_hop_at(node, uri, now);
+        let value = sealer.seal_hop(node, uri, now);
         let hop = sealer.open_hop(value.as_bytes()).expect("ours");
-        assert_eq!(hop, Hop { node, at_s: Some(1_795_209_494), hop: uri.as_bytes() });
-        let value = sealer.seal_hop(node, "registrar");
-        let hop = sealer.open_hop(value.as_bytes()).expect("ours");
-        assert_eq!(hop, Hop { node, at_s: None, hop: b"registrar" });
+        assert_eq!(hop, Hop { node, at_s: 1_795_209_494, hop: uri.as_bytes() });
         let changed = value.replace("node=7", "node=8");
         assert_eq!(sealer.open_hop(changed.as_bytes()), None);
-        for text in ["", ";", "seal=", "hop=x", "node=0;hop=x", "node=1;time=x;hop=y"] {
+        for text in [
+            "",
+            ";",
+            "seal=",
+            "hop=x",
+            "node=0;time=1;hop=x",
+            "node=1;time=x;hop=y",
+            "node=1;hop=y",
+        ] {
             let value = format!("{text};seal={}", sealer.seal_text(text.as_bytes()));
             assert_eq!(sealer.open_hop(value.as_bytes()), None, "{text}");
         }
@@ -381,7 +377,7 @@ mod tests {
         let sealer = sealer(&[b"one"]);
         let node = NodeId::new(7).expect("good");
         let at = WallTime(1_795_209_494_000);
-        let value = sealer.seal_hop_at(node, "dialog", at);
+        let value = sealer.seal_hop(node, "dialog", at);
         let hop = sealer.open_hop(value.as_bytes()).expect("ours");
         for (offset_s, fresh) in
             [(-61_i64, false), (-60, true), (-5, true), (0, true), (60, true), (61, false)]

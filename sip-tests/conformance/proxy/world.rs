@@ -271,7 +271,7 @@ impl World {
 
     /// The sealed next hop that node 1 puts into a request.
     pub(super) fn route_header(&self, hop: &str) -> String {
-        let text = format!("node=1;hop={hop}");
+        let text = format!("node=1;time=0;hop={hop}");
         let seal = self.sealer.seal_text(text.as_bytes());
         format!("{text};seal={seal}")
     }

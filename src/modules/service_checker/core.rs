@@ -261,8 +261,7 @@ impl Core {
         writer.header(HeaderId::CallId, format!("check-{:016x}", cx.ids.next_u64()));
         writer.header(HeaderId::CSeq, format!("{} OPTIONS", sequence.max(1)));
         if let Some(hop) = &target.hop {
-            writer
-                .header(HeaderId::XGenesysRoute, self.sealer.seal_hop_at(self.node, hop, cx.wall));
+            writer.header(HeaderId::XGenesysRoute, self.sealer.seal_hop(self.node, hop, cx.wall));
         }
         writer.body(None)
     }

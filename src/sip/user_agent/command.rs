@@ -41,7 +41,7 @@ impl Stack {
         found.asks_reliable = new.reliable && self.settings.reliable;
         let mut headers: Vec<(HeaderId, String)> = Vec::new();
         if !self.settings.direct {
-            let route = self.sealer.seal_hop(self.settings.node, &new.hop);
+            let route = self.sealer.seal_hop(self.settings.node, &new.hop, self.wall);
             headers.push((HeaderId::XGenesysRoute, route));
         }
         let draft =
@@ -98,7 +98,7 @@ impl Stack {
         // A new call names its next hop itself.
         let named_hop = headers.iter().any(|(id, _)| *id == HeaderId::XGenesysRoute);
         let in_dialog = (!named_hop && !self.settings.direct)
-            .then(|| self.sealer.seal_hop(self.settings.node, "dialog"));
+            .then(|| self.sealer.seal_hop(self.settings.node, "dialog", self.wall));
         let changes = matches!(method, Method::Invite | Method::Update);
         let session = self
             .legs
@@ -242,8 +242,8 @@ impl Stack {
         body: Option<&Body>,
         cx: &mut Cx<'_>,
     ) -> Bytes {
-        let in_dialog =
-            (!self.settings.direct).then(|| self.sealer.seal_hop(self.settings.node, "dialog"));
+        let in_dialog = (!self.settings.direct)
+            .then(|| self.sealer.seal_hop(self.settings.node, "dialog", self.wall));
         let Some(found) = self.legs.get(leg) else { return Bytes::new() };
         let dialog = &found.dialog;
         let mut writer = Writer::request(b"ACK", &dialog.target);

@@ -11,7 +11,7 @@ use crate::base::limits::{LEGS_PER_SHARD_MAX, TIMER_T2, TRANSACTIONS_PER_SHARD_M
 use crate::base::outbox::Outbox;
 use crate::base::seal::{Kind, Sealer};
 use crate::base::slab::Slab;
-use crate::base::time::Instant;
+use crate::base::time::{Instant, WallTime};
 use crate::sip::message::Message;
 use crate::sip::packet::Packet;
 use crate::sip::transaction::TransactionKey;
@@ -138,6 +138,8 @@ pub struct Stack {
     /// What the turn works on, for the case that it panics.
     pub(super) touched: Vec<Wake>,
     pub(super) seed: u64,
+    /// What the wall clock showed at the start of the turn.
+    pub(super) wall: WallTime,
 }
 
 const _: () = assert!(LEGS_PER_SHARD_MAX <= 1 << LegWord::INDEX_BITS);
@@ -157,6 +159,7 @@ impl Stack {
             next_proxy: 0,
             touched: Vec::new(),
             seed,
+            wall: WallTime::default(),
         }
     }
 
@@ -164,6 +167,12 @@ impl Stack {
     pub fn settings(&mut self, settings: Arc<Settings>) {
         self.proxies_down.retain(|proxy| settings.proxies.contains(proxy));
         self.settings = settings;
+    }
+
+    /// What the wall clock shows, told before each turn: the next hops that the
+    /// proxies are told carry it.
+    pub fn wall(&mut self, wall: WallTime) {
+        self.wall = wall;
     }
 
     /// A message came.

@@ -204,6 +204,7 @@ impl Core {
         cx: &mut Cx<'_>,
         turn: impl FnOnce(&mut Stack, &mut user_agent::Cx<'_>),
     ) {
+        self.stack.wall(cx.wall);
         let mut inner = user_agent::Cx { now: cx.now, ids: cx.ids, out: &mut self.stack_out };
         turn(&mut self.stack, &mut inner);
     }

@@ -34,6 +34,6 @@ impl Core {
 
     /// What the proxy is told with the 302.
     pub(super) fn told(&self, node: NodeId, cx: &Cx<'_>) -> String {
-        self.sealer.seal_hop_at(self.settings.node, &format!("node:{node}"), cx.wall)
+        self.sealer.seal_hop(self.settings.node, &format!("node:{node}"), cx.wall)
     }
 }

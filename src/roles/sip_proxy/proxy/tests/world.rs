@@ -332,7 +332,7 @@ impl World {
     pub(super) fn hop(&self, node: u16, hop: &str, offset_s: i64) -> String {
         let at = WALL.0 + (self.now.0 - 1_000_000_000_000) / 1_000_000;
         let at = WallTime(at.saturating_add_signed(offset_s * 1000));
-        self.sealer.seal_hop_at(node_id(node), hop, at)
+        self.sealer.seal_hop(node_id(node), hop, at)
     }
 
     /// A request of a node, sealed now.
