@@ -13,6 +13,7 @@
 pub mod check;
 pub mod cluster;
 pub mod ladder;
+pub mod mischief;
 pub mod network;
 pub mod phone;
 pub mod plan;

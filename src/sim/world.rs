@@ -3,6 +3,7 @@
 use super::check::{self, Finding};
 use super::cluster::{self, Application, WALL_START};
 use super::ladder::{self, Names};
+use super::mischief::{Meddler, Mischief, Packet as Meddled};
 use super::network::{Network, Profile};
 use super::phone::{Account, Outcome, Phone};
 use super::plan::{self, Numbers, Plan};
@@ -70,6 +71,8 @@ pub struct Setup {
     pub streams: Vec<usize>,
     /// One turn in this many panics after a few actions; zero for none.
     pub breaks: u64,
+    /// A bug that one application has.
+    pub mischief: Option<Mischief>,
 }
 
 impl Setup {
@@ -77,7 +80,8 @@ impl Setup {
     #[must_use]
     pub fn quiet(seed: u64, plans: Vec<Plan>) -> Self {
         let (profile, kills) = (Profile::Clean, Vec::new());
-        Self { seed, profile, plans, kills, refuses: false, streams: Vec::new(), breaks: 0 }
+        let streams = Vec::new();
+        Self { seed, profile, plans, kills, refuses: false, streams, breaks: 0, mischief: None }
     }
 
     /// Everything drawn from the seed: calls of all kinds, the network's faults,
@@ -99,7 +103,7 @@ impl Setup {
         }
         let refuses = random.below(2) == 0;
         let breaks = if random.below(8) == 0 { 100 + random.below(400) } else { 0 };
-        Self { seed, profile, plans, kills, refuses, streams, breaks }
+        Self { seed, profile, plans, kills, refuses, streams, breaks, mischief: None }
     }
 }
 
@@ -140,6 +144,7 @@ pub struct World {
     settled: Vec<Settled>,
     findings: Vec<Finding>,
     broken: u32,
+    meddler: Option<Meddler>,
 }
 
 impl World {
@@ -180,6 +185,7 @@ impl World {
             settled: Vec::new(),
             findings: Vec::new(),
             broken: 0,
+            meddler: setup.mischief.map(|mischief| Meddler::new(mischief, setup.seed)),
             setup,
         };
         world.open();
@@ -249,13 +255,15 @@ impl World {
             Due::Arrival(place) => self.arrive(place),
             Due::Unreachable(who, sender) => self.unreachable(who, sender),
             Due::ProxyWake(index, slot) => {
-                if self.armed.remove(&(index, 0, slot, self.now)) {
+                if self.armed.remove(&(index, 0, slot, self.now)) && !self.swallows_of_proxy(index)
+                {
                     self.turn_proxy(index, proxy::Event::Wake(slot));
                 }
             }
             Due::NodeWake(index, wake) => {
                 let (kind, slot) = key_of(wake);
-                if self.armed.remove(&(index, kind, slot, self.now)) {
+                if self.armed.remove(&(index, kind, slot, self.now)) && !self.swallows(index, wake)
+                {
                     self.turn_node(index, node::Event::Wake(wake));
                 }
             }
@@ -475,7 +483,9 @@ impl World {
                     }
                 }
                 node::Action::Record(record) => {
-                    self.settled.push(Settled { node: index, uuid: record.uuid });
+                    let count = self.meddler.as_mut().map_or(1, |bug| bug.records(address));
+                    let settled = Settled { node: index, uuid: record.uuid };
+                    self.settled.extend(core::iter::repeat_n(settled, count));
                 }
                 node::Action::Suspect(address) => {
                     let proxy = self.proxies.iter().position(|proxy| proxy.address == address);
@@ -499,7 +509,26 @@ impl World {
                 return;
             }
         };
-        self.send(from, to, outbound.bytes, outbound.sender);
+        let Some(meddler) = &mut self.meddler else {
+            return self.send(from, to, outbound.bytes, outbound.sender);
+        };
+        for packet in meddler.packets(from, Meddled { to, bytes: outbound.bytes }) {
+            self.send(from, packet.to, packet.bytes, outbound.sender);
+        }
+    }
+
+    /// Whether the planted bug takes a wake of a node away.
+    fn swallows(&mut self, node: usize, wake: node::Wake) -> bool {
+        let address = self.nodes.get(node).map(|node| node.address);
+        let meddler = self.meddler.as_mut().zip(address);
+        meddler.is_some_and(|(meddler, address)| meddler.swallows(address, wake))
+    }
+
+    /// Whether the planted bug takes a wake of a proxy away.
+    fn swallows_of_proxy(&mut self, proxy: usize) -> bool {
+        let address = self.proxies.get(proxy).map(|proxy| proxy.address);
+        let meddler = self.meddler.as_mut().zip(address);
+        meddler.is_some_and(|(meddler, address)| meddler.swallows_of_proxy(address))
     }
 
     fn with_phone(&mut self, index: usize, turn: impl FnOnce(&mut Phone)) {

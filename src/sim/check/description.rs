@@ -19,7 +19,11 @@ fn description(message: &Message) -> Option<(u64, Vec<u8>)> {
     if !content_type.eq_ignore_ascii_case(b"application/sdp") {
         return None;
     }
-    let body = message.body();
+    description_of(&message.body())
+}
+
+/// The version in a body, and the body without its `o=` line.
+pub(in crate::sim) fn description_of(body: &[u8]) -> Option<(u64, Vec<u8>)> {
     let mut version = None;
     let mut rest = Vec::with_capacity(body.len());
     for line in body.split_inclusive(|&byte| byte == b'\n') {

@@ -3,7 +3,7 @@
 
 use super::{Finding, View};
 use crate::sim::ladder::summary;
-use crate::sim::trace::{Hop, call_of, hop_of};
+use crate::sim::trace::{Hop, branch_of, call_of, hop_of};
 use crate::sip::message::{Message, Method};
 use core::net::SocketAddr;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,44 +24,58 @@ fn direction(from: SocketAddr, message: &Message) -> Direction {
     (from, message.call_id().to_vec(), tags.0, tags.1)
 }
 
-/// New requests of one sender in one dialog have rising numbers; the same number
-/// is the same request on another way.
+/// New requests of one sender in one dialog have numbers that rise by one
+/// (RFC 3261 12.2.1.1), and each is one transaction.
 fn numbers(view: &View<'_>, findings: &mut Vec<Finding>) {
-    let mut last: BTreeMap<Direction, u32> = BTreeMap::new();
-    let mut seen: BTreeMap<(Direction, u32), Method> = BTreeMap::new();
+    let mut seen: BTreeMap<Direction, BTreeMap<u32, (Method, Vec<u8>)>> = BTreeMap::new();
     for (_, sent, message) in view.trace.messages() {
         let outside = matches!(message.method(), Method::Ack | Method::Cancel);
         if !message.is_request() || outside || !view.is_user_agent(sent.from) {
             continue;
         }
         let key = direction(sent.from, message);
-        let number = message.cseq();
-        match seen.get(&(key.clone(), number)) {
-            Some(method) if *method == message.method() => continue,
-            Some(method) => {
-                let what = format!(
-                    "{} gives number {number} to {method} and to {}",
-                    view.name(sent.from),
-                    summary(message)
-                );
-                findings.push(Finding::new("cseq", call_of(message), sent.at, what));
-            }
-            None => {}
+        let (number, method) = (message.cseq(), message.method());
+        let this = (method, branch_of(message));
+        let known = seen.get(&key).and_then(|known| known.get(&number));
+        if known == Some(&this) {
+            continue;
         }
-        let mut first = key.clone();
-        first.3.clear();
-        let before = last.get(&key).or_else(|| last.get(&first)).copied();
-        if before.is_some_and(|before| number < before) {
-            let what = format!(
-                "{} sends {} with {number} after {before:?}",
-                view.name(sent.from),
-                summary(message)
-            );
+        let what = if let Some((method, _)) = known {
+            // A leg that broke forgets that it has hung up already.
+            let again = view.world.setup().breaks > 0 && method == &Method::Bye;
+            (!again)
+                .then(|| format!("gives number {number} to {method} and to {}", summary(message)))
+        } else if follows(view, &seen, &key, number) {
+            None
+        } else {
+            let before = seen.get(&key).and_then(|known| known.keys().last());
+            Some(format!("sends {} with {number} after {before:?}", summary(message)))
+        };
+        if let Some(what) = what {
+            let what = format!("{} {what}", view.name(sent.from));
             findings.push(Finding::new("cseq", call_of(message), sent.at, what));
         }
-        seen.insert((key.clone(), number), message.method());
-        last.insert(key, number);
+        seen.entry(key).or_default().insert(number, this);
     }
+}
+
+/// Whether a number is the next one. The first one inside a dialog follows one of
+/// the requests that may have made the dialog.
+fn follows(
+    view: &View<'_>,
+    seen: &BTreeMap<Direction, BTreeMap<u32, (Method, Vec<u8>)>>,
+    key: &Direction,
+    number: u32,
+) -> bool {
+    // A request whose turn panicked had its number.
+    let gaps = view.world.setup().breaks > 0;
+    if let Some(last) = seen.get(key).and_then(|known| known.keys().last()) {
+        return number == last + 1 || (gaps && number > *last);
+    }
+    let mut first = key.clone();
+    first.3.clear();
+    let Some(before) = seen.get(&first) else { return true };
+    before.keys().any(|before| number == before + 1 || (gaps && number > *before))
 }
 
 /// An ACK has the number of an INVITE of its sender.

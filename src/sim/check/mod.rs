@@ -4,11 +4,15 @@
 //! A rule says nothing about a party that died, and nothing about a packet that
 //! did not arrive; what it says about the others holds on any network.
 
+mod cancel;
 mod description;
 mod dialog;
 mod leftover;
+mod route;
 mod transaction;
 mod wire;
+
+pub(super) use description::description_of;
 
 use super::trace::Trace;
 use super::world::World;
@@ -95,17 +99,10 @@ pub fn check_trace(world: &World, trace: &Trace) -> Vec<Finding> {
     let mut findings = Vec::new();
     wire::check(&view, &mut findings);
     transaction::check(&view, &mut findings);
+    cancel::check(&view, &mut findings);
+    route::check(&view, &mut findings);
     dialog::check(&view, &mut findings);
     description::check(&view, &mut findings);
     leftover::check(&view, &mut findings);
-    findings
-}
-
-/// Branches that two requests of a run share.
-#[must_use]
-pub fn branches(world: &World) -> Vec<Finding> {
-    let view = View { trace: world.trace(), world };
-    let mut findings = Vec::new();
-    wire::branches(&view, &mut findings);
     findings
 }

@@ -24,6 +24,8 @@ struct Hop {
     answered: Option<Instant>,
     /// First time a final answer reached the client, and its status.
     heard: Option<(Instant, u16)>,
+    /// Final statuses that the server sent, in their order, each once.
+    finals: Vec<u16>,
     /// ACKs of the client in this transaction.
     acks: Vec<Instant>,
 }
@@ -31,6 +33,7 @@ struct Hop {
 pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
     for (key, hop) in hops(view) {
         finals(view, &key, &hop, findings);
+        one_final(view, &key, &hop, findings);
         acks_of_refusals(view, &key, &hop, findings);
     }
     acks_of_successes(view, findings);
@@ -57,6 +60,9 @@ fn hops(view: &View<'_>) -> BTreeMap<Key, Hop> {
         } else if message.cseq_method() == Method::Invite && message.status() >= 200 {
             let Some(hop) = hops.get_mut(&(sent.to, sent.from, branch)) else { continue };
             hop.answered = earliest(hop.answered, Some(sent.at));
+            if !hop.finals.contains(&message.status()) {
+                hop.finals.push(message.status());
+            }
             if let (Some(at), true) = (sent.arrived(), hop.heard.is_none()) {
                 hop.heard = Some((at, message.status()));
             }
@@ -73,6 +79,18 @@ fn finals(view: &View<'_>, key: &Key, hop: &Hop, findings: &mut Vec<Finding>) {
         view.name(key.0)
     );
     findings.push(Finding::new("final", hop.call, came, what));
+}
+
+/// A user agent decides once; a proxy may pass on a 2xx that comes later
+/// (RFC 3261 16.7 step 5).
+fn one_final(view: &View<'_>, key: &Key, hop: &Hop, findings: &mut Vec<Finding>) {
+    let refusals = hop.finals.iter().filter(|status| **status >= 300).count();
+    let both = view.is_user_agent(key.1) && hop.finals.len() > 1;
+    if both || refusals > 1 {
+        let at = hop.answered.unwrap_or_default();
+        let what = format!("{} answers an INVITE with {:?}", view.name(key.1), hop.finals);
+        findings.push(Finding::new("second-final", hop.call, at, what));
+    }
 }
 
 fn acks_of_refusals(view: &View<'_>, key: &Key, hop: &Hop, findings: &mut Vec<Finding>) {

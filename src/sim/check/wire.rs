@@ -21,6 +21,7 @@ pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
     secrets(view, findings);
     responses(view, findings);
     hops(view, findings);
+    branches(view, findings);
 }
 
 /// No message leaves that our own border would refuse.
@@ -40,14 +41,18 @@ fn well_formed(view: &View<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// A branch is unique across space and time (RFC 3261 8.1.1.7): one sender, one
-/// receiver, one request; CANCEL and the ACK of a refusal share their INVITE's.
-pub(super) fn branches(view: &View<'_>, findings: &mut Vec<Finding>) {
+/// receiver, one request; CANCEL and the ACK of a refusal share their INVITE's. The
+/// ACK of a 2xx is the same message by whatever proxy it is sent again.
+fn branches(view: &View<'_>, findings: &mut Vec<Finding>) {
     type Use = (SocketAddr, SocketAddr, Vec<u8>, u32);
     let mut uses: BTreeMap<Vec<u8>, Use> = BTreeMap::new();
     for (_, sent, message) in view.trace.messages().filter(|(_, _, m)| m.is_request()) {
-        let this = (sent.from, sent.to, message.call_id().to_vec(), message.cseq());
+        let mut this = (sent.from, sent.to, message.call_id().to_vec(), message.cseq());
         let branch = branch_of(message);
         let known = uses.entry(branch.clone()).or_insert_with(|| this.clone());
+        if message.method() == Method::Ack {
+            this.1 = known.1;
+        }
         if *known != this {
             let what = format!(
                 "{} sends {} with branch {}, which {} used before",
