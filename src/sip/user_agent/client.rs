@@ -410,7 +410,7 @@ impl Stack {
             ..Dialog::default()
         };
         dialog.learn(message);
-        self.end_stranger(dialog, message.cseq(), cx);
+        let _ = self.end_stranger(dialog, message.cseq(), cx);
     }
 
     /// A request as it was sent, and where what a draft keeps begins in it.

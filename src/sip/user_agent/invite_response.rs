@@ -6,7 +6,9 @@ use super::leg::{Leg, LegState, SentAck};
 use super::stack::{Cx, Stack, Wake};
 use crate::base::id::Slot;
 use crate::base::leg::{Cause, LegEvent};
+use crate::base::limits::FORK_WIDTH_MAX;
 use crate::sip::message::{HeaderId, Message, Method, NameAddr};
+use bytes::Bytes;
 
 impl Stack {
     pub(super) fn on_invite_response(
@@ -114,23 +116,44 @@ impl Stack {
     /// (RFC 3261 13.2.2.4), as a leg of its own that no call hears of.
     pub(super) fn refuse_fork(&mut self, leg: Slot, message: &Message, cx: &mut Cx<'_>) {
         let Some(found) = self.legs.get(leg) else { return };
+        let tag = message.to_tag();
+        let known = found.refused_forks.iter().find(|(known, _)| **known == *tag);
+        if let Some((_, ack)) = known {
+            // It comes again until it hears the ACK; its BYE is on the way already.
+            let ack = ack.clone();
+            return self.send_in_dialog_ack(leg, ack, cx);
+        }
         let mut dialog = found.dialog.clone();
         dialog.learn(message);
-        self.end_stranger(dialog, message.cseq(), cx);
+        let ack = self.end_stranger(dialog, message.cseq(), cx);
+        if let (Some(ack), Some(found)) = (ack, self.legs.get_mut(leg))
+            && found.refused_forks.len() < FORK_WIDTH_MAX
+        {
+            found.refused_forks.push((tag.into(), ack));
+        }
     }
 
-    pub(super) fn end_stranger(&mut self, dialog: Dialog, cseq: u32, cx: &mut Cx<'_>) {
+    /// Acknowledges an answer that nobody wants and hangs up. Gives the ACK.
+    pub(super) fn end_stranger(
+        &mut self,
+        dialog: Dialog,
+        cseq: u32,
+        cx: &mut Cx<'_>,
+    ) -> Option<Bytes> {
         let random = cx.ids.next_u64();
         let stranger = self.legs.insert_with(|_| Leg {
             sent_ack: SentAck::Wanted(cseq),
             reported: true,
             ..Leg::new(dialog, LegState::Established, random)
-        });
-        if let Some(stranger) = stranger {
-            self.touch(Wake::Leg(stranger));
-            self.hang_up(stranger, &Cause::code(487), cx);
-            self.settle_leg(stranger, cx);
-        }
+        })?;
+        self.touch(Wake::Leg(stranger));
+        self.hang_up(stranger, &Cause::code(487), cx);
+        let ack = match self.legs.get(stranger).map(|found| found.sent_ack.clone()) {
+            Some(SentAck::Sent(_, bytes)) => Some(bytes),
+            Some(SentAck::None | SentAck::Wanted(_)) | None => None,
+        };
+        self.settle_leg(stranger, cx);
+        ack
     }
 
     pub(super) fn on_other_response(

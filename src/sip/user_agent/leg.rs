@@ -127,6 +127,8 @@ pub(super) struct Leg {
     pub(super) inviting: Option<Slot>,
     pub(super) awaited_ack: Option<AwaitedAck>,
     pub(super) sent_ack: SentAck,
+    /// Tags of forks that were answered too late, each with the ACK that it got.
+    pub(super) refused_forks: Vec<(Box<[u8]>, Bytes)>,
     /// Whether our first INVITE asks for reliable provisional responses.
     pub(super) asks_reliable: bool,
     /// Whether the INVITE that we sent last carried an offer.
@@ -157,6 +159,7 @@ impl Leg {
             inviting: None,
             awaited_ack: None,
             sent_ack: SentAck::None,
+            refused_forks: Vec::new(),
             asks_reliable: false,
             offer_sent: false,
             infos: VecDeque::new(),
