@@ -1,28 +1,17 @@
 //! The audit itself: a trace that is right passes, and each wrong that is done to
 //! it is found by the rule that it breaks.
 
-use sipcluster::base::time::{Duration, Instant};
+use sipcluster::sim::behaviour::{Behaviour, Side};
 use sipcluster::sim::check::check_trace;
 use sipcluster::sim::cluster;
-use sipcluster::sim::plan::{Behaviour, Plan, Side};
+use sipcluster::sim::plan::Plan;
 use sipcluster::sim::trace::{Sent, Trace};
 use sipcluster::sim::world::{Setup, World};
 use sipcluster::sip::message::{Method, scan};
 use std::collections::BTreeSet;
 
 fn world(behaviour: Behaviour) -> World {
-    let plan = Plan {
-        id: 1,
-        at: Instant::ZERO + Duration::from_secs(5),
-        caller: 0,
-        dialled: "7002".to_owned(),
-        behaviour,
-        late_offer: false,
-        ring_after: Duration::from_millis(50),
-        answer_after: Duration::from_secs(2),
-        pause: Duration::from_secs(3),
-    };
-    let mut world = World::new(Setup::quiet(9, vec![plan]));
+    let mut world = World::new(Setup::quiet(9, vec![Plan::plain(behaviour)]));
     assert_eq!(world.run(), []);
     world
 }

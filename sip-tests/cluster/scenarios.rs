@@ -1,23 +1,13 @@
 //! Named scenarios on a clean network, each with its exact ladder or its outcome.
 
 use sipcluster::base::time::{Duration, Instant};
+use sipcluster::sim::behaviour::{Behaviour, SUPPORTED, Side};
 use sipcluster::sim::cluster;
-use sipcluster::sim::plan::{Behaviour, Plan, Side};
+use sipcluster::sim::plan::Plan;
 use sipcluster::sim::world::{Setup, World, numbers};
 
-/// Call 1 of a scenario: 7001 dials 7002 five seconds after the start.
 fn plan(behaviour: Behaviour) -> Plan {
-    Plan {
-        id: 1,
-        at: Instant::ZERO + Duration::from_secs(5),
-        caller: 0,
-        dialled: "7002".to_owned(),
-        behaviour,
-        late_offer: false,
-        ring_after: Duration::from_millis(50),
-        answer_after: Duration::from_secs(2),
-        pause: Duration::from_secs(3),
-    }
+    Plan::plain(behaviour)
 }
 
 fn run(setup: Setup) -> World {
@@ -141,22 +131,8 @@ fn a_caller_gives_up_while_it_rings() {
 
 #[test]
 fn every_behaviour_ends_as_planned() {
-    for behaviour in Behaviour::ALL {
-        let dialled = match behaviour {
-            Behaviour::Unknown => "8888".to_owned(),
-            Behaviour::Unregistered => numbers().unregistered,
-            Behaviour::Talk(_)
-            | Behaviour::CrossedByes
-            | Behaviour::Hold(_)
-            | Behaviour::Glare
-            | Behaviour::Info(_)
-            | Behaviour::Busy
-            | Behaviour::Decline
-            | Behaviour::Cancel
-            | Behaviour::CancelRace
-            | Behaviour::NoAnswer
-            | Behaviour::WrongPassword => "7002".to_owned(),
-        };
+    for behaviour in SUPPORTED {
+        let dialled = numbers().of(behaviour).unwrap_or_else(|| "7002".to_owned());
         let world = quiet(Plan { dialled, ..plan(behaviour) });
         let heard = status(&world).unwrap_or_default();
         assert!(behaviour.expected().contains(&heard), "{behaviour:?} ends with {heard}");
@@ -217,4 +193,24 @@ fn a_node_dies_during_a_call() {
         let cleared = world.steps(1).iter().filter(|step| step.ends_with("481 (BYE)")).count();
         assert_eq!(cleared, if through { 2 } else { 0 }, "{}", world.ladder(1));
     }
+}
+
+/// Runs one behaviour many times in drawn worlds of all profiles.
+fn in_all_worlds(behaviour: Behaviour, breaks: u64) {
+    for seed in 1..=40 {
+        run(Setup { breaks, kills: Vec::new(), ..Setup::drawn_of(seed, vec![behaviour]) });
+    }
+}
+
+/// The 2xx of a fork that lost is repeated until its ACK comes: it hears the ACK
+/// again, and one BYE only.
+#[test]
+fn a_fork_that_answers_too_late_is_ended_once() {
+    in_all_worlds(Behaviour::ForkBoth, 0);
+}
+
+/// A turn that panics while it gives a call up ends that call and no other.
+#[test]
+fn a_turn_that_breaks_over_an_unanswered_call_ends_it() {
+    in_all_worlds(Behaviour::NoAnswer, 10);
 }

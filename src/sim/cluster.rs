@@ -24,6 +24,9 @@ pub const WALL_START: WallTime = WallTime(1_795_209_494_000);
 /// Ring time after which a node gives a call up.
 pub const NO_ANSWER: Duration = Duration::from_secs(20);
 
+/// What `sip-error-conversion` of the trunk makes of a refusal.
+pub const CONVERSION: (u16, u16) = (410, 404);
+
 /// Addresses of the proxies.
 #[must_use]
 pub fn proxies() -> Vec<SocketAddr> {
@@ -168,7 +171,7 @@ fn node_settings(id: NodeId, index: usize) -> NodeSettings {
         replace_prefix: None,
         priority: 1,
         geo_location: "dc1".into(),
-        error_conversion: Vec::new(),
+        error_conversion: vec![CONVERSION],
     };
     NodeSettings {
         name: format!("SIPS_dc1_{}", index + 1),

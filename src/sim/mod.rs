@@ -10,11 +10,15 @@
 //!                  └────▶ ladder
 //! ```
 
+pub mod ability;
+pub mod behaviour;
 pub mod check;
 pub mod cluster;
+pub mod coverage;
 pub mod ladder;
 pub mod mischief;
 pub mod network;
+mod party;
 pub mod phone;
 pub mod plan;
 pub mod trace;

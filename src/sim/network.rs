@@ -1,5 +1,6 @@
 //! The network between all parties, with the faults of its profile.
 
+use super::coverage::Fault;
 use crate::base::flow::Protocol;
 use crate::base::id::Ids;
 use crate::base::time::{Duration, Instant};
@@ -37,6 +38,15 @@ struct Cut {
     group: Vec<SocketAddr>,
 }
 
+/// What becomes of a packet.
+#[derive(Clone, Debug)]
+pub struct Fate {
+    /// When it arrives: never, once, or twice.
+    pub arrivals: Vec<Instant>,
+    /// What was done to it.
+    pub fault: Option<Fault>,
+}
+
 /// The network.
 #[derive(Debug)]
 pub struct Network {
@@ -48,14 +58,14 @@ pub struct Network {
 }
 
 impl Network {
-    /// A network; a parted one is parted five times in the given span.
+    /// A network; a parted one is parted ten times in the given span.
     #[must_use]
     pub fn new(profile: Profile, parties: &[SocketAddr], span: Duration, seed: u64) -> Self {
         let mut random = Ids::new(seed);
         let mut cuts = Vec::new();
         if profile == Profile::Parted {
             let span_ms = u64::try_from(span.as_millis()).unwrap_or(60_000).max(1);
-            for _ in 0..5 {
+            for _ in 0..10 {
                 let start = Instant::ZERO + Duration::from_millis(random.below(span_ms));
                 let end = start + Duration::from_millis(200 + random.below(2_800));
                 let group =
@@ -66,22 +76,32 @@ impl Network {
         Self { profile, random, cuts, last: BTreeMap::new() }
     }
 
-    /// When a packet that leaves now arrives: never, once, or twice.
-    pub fn arrivals(
+    /// What becomes of a packet that leaves now.
+    pub fn fate(
         &mut self,
         now: Instant,
         from: SocketAddr,
         to: SocketAddr,
         protocol: Protocol,
-    ) -> Vec<Instant> {
+    ) -> Fate {
         let cut = self.cut(now, from, to);
+        let mut fault = cut.map(|_| Fault::Cut);
         if protocol.is_reliable() {
             let at = cut.unwrap_or(now) + self.delay();
-            return vec![self.in_order(at, from, to)];
+            return Fate { arrivals: vec![self.in_order(at, from, to)], fault };
         }
-        if cut.is_some() || (self.profile == Profile::Lossy && self.random.below(20) == 0) {
-            return Vec::new();
+        if cut.is_none() && self.profile == Profile::Lossy && self.random.below(20) == 0 {
+            fault = Some(Fault::Loss);
         }
+        if fault.is_some() {
+            return Fate { arrivals: Vec::new(), fault };
+        }
+        let arrivals = self.datagram(now, from, to);
+        let fault = (arrivals.len() > 1).then_some(Fault::Twice);
+        Fate { arrivals, fault }
+    }
+
+    fn datagram(&mut self, now: Instant, from: SocketAddr, to: SocketAddr) -> Vec<Instant> {
         let at = now + self.delay();
         match self.profile {
             Profile::Clean | Profile::Lossy | Profile::Parted => vec![self.in_order(at, from, to)],
@@ -142,7 +162,7 @@ mod tests {
         let mut last = Instant::ZERO;
         for step in 0..1000 {
             let now = Instant(step * 1_000);
-            let arrivals = network.arrivals(now, address(1), address(2), Protocol::Udp);
+            let arrivals = network.fate(now, address(1), address(2), Protocol::Udp).arrivals;
             assert_eq!(arrivals.len(), 1);
             assert!(arrivals[0] > last && arrivals[0] > now);
             last = arrivals[0];
@@ -158,14 +178,14 @@ mod tests {
             let mut last_stream = Instant::ZERO;
             for step in 0..6000 {
                 let now = Instant(step * 10_000_000);
-                let arrivals = network.arrivals(now, address(1), address(2), Protocol::Udp);
+                let arrivals = network.fate(now, address(1), address(2), Protocol::Udp).arrivals;
                 lost += usize::from(arrivals.is_empty());
                 twice += usize::from(arrivals.len() == 2);
                 for at in arrivals {
                     overtaken += usize::from(at < last);
                     last = last.max(at);
                 }
-                let stream = network.arrivals(now, address(2), address(1), Protocol::Tcp);
+                let stream = network.fate(now, address(2), address(1), Protocol::Tcp).arrivals;
                 assert_eq!(stream.len(), 1);
                 assert!(stream[0] > last_stream);
                 last_stream = stream[0];

@@ -1,101 +1,12 @@
 //! What phones are to do: calls drawn from all behaviours.
 
+use super::ability::Ability;
+use super::behaviour::{Behaviour, Side, Step};
 use crate::base::id::Ids;
 use crate::base::time::{Duration, Instant};
 
-/// One of the two parties of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// Who calls.
-    Caller,
-    /// Who is called.
-    Callee,
-}
-
-/// What a party does in a call that is up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Puts the other on hold by a re-INVITE.
-    Hold,
-    /// Takes the other back.
-    Resume,
-    /// Sends an INFO.
-    Info,
-    /// Hangs up.
-    Bye,
-}
-
-/// How a call goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Behaviour {
-    /// Answered, and ended by this side.
-    Talk(Side),
-    /// Answered, and ended by both at the same time.
-    CrossedByes,
-    /// Held and resumed by this side, which then hangs up.
-    Hold(Side),
-    /// Both sides hold at the same time (RFC 3261 14.1).
-    Glare,
-    /// This side sends an INFO and hangs up.
-    Info(Side),
-    /// 486.
-    Busy,
-    /// 603.
-    Decline,
-    /// The caller gives up while the phone rings.
-    Cancel,
-    /// The caller gives up just when the phone answers.
-    CancelRace,
-    /// Nobody answers and nobody gives up.
-    NoAnswer,
-    /// A number that does not exist.
-    Unknown,
-    /// An extension without a phone.
-    Unregistered,
-    /// The caller does not know its password.
-    WrongPassword,
-}
-
-impl Behaviour {
-    /// Every behaviour.
-    pub const ALL: [Self; 17] = [
-        Self::Talk(Side::Caller),
-        Self::Talk(Side::Callee),
-        Self::CrossedByes,
-        Self::Hold(Side::Caller),
-        Self::Hold(Side::Callee),
-        Self::Glare,
-        Self::Info(Side::Caller),
-        Self::Info(Side::Callee),
-        Self::Busy,
-        Self::Decline,
-        Self::Cancel,
-        Self::CancelRace,
-        Self::NoAnswer,
-        Self::Unknown,
-        Self::Unregistered,
-        Self::WrongPassword,
-        // Drawn twice as often: most calls of a day are like this one.
-        Self::Talk(Side::Caller),
-    ];
-
-    /// The final statuses that the caller may hear on an undisturbed network.
-    #[must_use]
-    pub const fn expected(self) -> &'static [u16] {
-        match self {
-            Self::Talk(_) | Self::CrossedByes | Self::Hold(_) | Self::Glare | Self::Info(_) => {
-                &[200]
-            }
-            Self::Busy => &[486],
-            Self::Decline => &[603],
-            Self::Cancel => &[487],
-            Self::CancelRace => &[200, 487],
-            Self::NoAnswer | Self::Unregistered => &[480],
-            Self::Unknown => &[404],
-            Self::WrongPassword => &[401, 403],
-        }
-    }
-}
+/// Calls of a world in which somebody dies begin this close to it, every second.
+const CROWD_MS: u64 = 3_000;
 
 /// One call.
 #[derive(Clone, Debug)]
@@ -118,40 +29,51 @@ pub struct Plan {
     pub answer_after: Duration,
     /// Between the steps of the call that is up.
     pub pause: Duration,
+    /// What the caller can.
+    pub caller_can: Ability,
+    /// What the callee can.
+    pub callee_can: Ability,
 }
 
 impl Plan {
+    /// Call 1: 7001 dials 7002 five seconds after the start.
+    #[must_use]
+    pub fn plain(behaviour: Behaviour) -> Self {
+        Self {
+            id: 1,
+            at: Instant::ZERO + Duration::from_secs(5),
+            caller: 0,
+            dialled: "7002".to_owned(),
+            behaviour,
+            late_offer: behaviour == Behaviour::ReliableOffer,
+            ring_after: ms(50),
+            answer_after: Duration::from_secs(2),
+            pause: Duration::from_secs(3),
+            caller_can: Ability::needed(behaviour, Side::Caller),
+            callee_can: Ability::needed(behaviour, Side::Callee),
+        }
+    }
+
     /// What a side does once the call is up, with the time since then.
     #[must_use]
     pub fn steps(&self, side: Side) -> Vec<(Duration, Step)> {
-        let pause = self.pause;
-        let mine = |actor: Side, steps: Vec<(Duration, Step)>| {
-            if actor == side { steps } else { Vec::new() }
+        self.behaviour.steps(side, self.pause)
+    }
+
+    /// When the caller gives up after it has dialled, if it does.
+    #[must_use]
+    pub fn cancel_after(&self) -> Option<Duration> {
+        let ringing = matches!(self.behaviour, Behaviour::Cancel | Behaviour::CancelRace);
+        let early = self.behaviour == Behaviour::CancelEarly;
+        // Late enough for a challenge to be over, where the phone is to ring.
+        let after = if early {
+            self.ring_after / 4
+        } else if self.behaviour == Behaviour::Cancel {
+            self.ring_after + self.answer_after + ms(500)
+        } else {
+            self.ring_after + self.answer_after
         };
-        match self.behaviour {
-            Behaviour::Talk(actor) => mine(actor, vec![(pause, Step::Bye)]),
-            Behaviour::CrossedByes => vec![(pause, Step::Bye)],
-            Behaviour::Hold(actor) => mine(
-                actor,
-                vec![(pause, Step::Hold), (pause * 2, Step::Resume), (pause * 3, Step::Bye)],
-            ),
-            Behaviour::Glare => {
-                let mut steps = vec![(pause, Step::Hold)];
-                steps.extend(mine(Side::Caller, vec![(pause * 4, Step::Bye)]));
-                steps
-            }
-            Behaviour::Info(actor) => {
-                mine(actor, vec![(pause, Step::Info), (pause * 2, Step::Bye)])
-            }
-            Behaviour::CancelRace => mine(Side::Caller, vec![(pause, Step::Bye)]),
-            Behaviour::Busy
-            | Behaviour::Decline
-            | Behaviour::Cancel
-            | Behaviour::NoAnswer
-            | Behaviour::Unknown
-            | Behaviour::Unregistered
-            | Behaviour::WrongPassword => Vec::new(),
-        }
+        (ringing || early).then_some(after)
     }
 }
 
@@ -164,46 +86,109 @@ pub struct Numbers {
     pub trunk: usize,
     /// An extension that nobody registers.
     pub unregistered: String,
+    /// An extension with two phones that ring together.
+    pub together: String,
+    /// An extension with two phones that ring one after the other.
+    pub serial: String,
+    /// An extension whose phone moves.
+    pub moving: String,
+}
+
+impl Numbers {
+    /// What is dialled for a behaviour by somebody, if the behaviour says so.
+    #[must_use]
+    pub fn of(&self, behaviour: Behaviour) -> Option<String> {
+        let numbers = [
+            (Behaviour::Unknown, "8888"),
+            (Behaviour::Unregistered, &self.unregistered),
+            (Behaviour::Fork, &self.together),
+            (Behaviour::ForkBoth, &self.together),
+            (Behaviour::ForkSerial, &self.serial),
+            (Behaviour::Moves, &self.moving),
+            (Behaviour::Converted, "91000"),
+        ];
+        let found = numbers.iter().find(|(known, _)| *known == behaviour);
+        found.map(|(_, number)| (*number).to_owned())
+    }
+}
+
+/// What calls are drawn from.
+#[derive(Clone, Debug)]
+pub struct Drawing {
+    /// How calls go; each as often as the others.
+    pub behaviours: Vec<Behaviour>,
+    /// How many.
+    pub count: u32,
+    /// They begin within this span.
+    pub span: Duration,
+    /// When somebody dies, if anybody does: calls crowd around it.
+    pub death: Option<Instant>,
 }
 
 /// Draws calls over a span of time.
 #[must_use]
-pub fn draw(numbers: &Numbers, count: u32, span: Duration, random: &mut Ids) -> Vec<Plan> {
-    let span_ms = u64::try_from(span.as_millis()).unwrap_or(60_000).max(1);
-    (1..=count)
+pub fn draw(numbers: &Numbers, drawing: &Drawing, random: &mut Ids) -> Vec<Plan> {
+    let mut deck: Vec<Behaviour> = Vec::new();
+    (1..=drawing.count)
         .map(|id| {
-            let choice = random.below(Behaviour::ALL.len() as u64) as usize;
-            let behaviour = Behaviour::ALL.get(choice).copied().unwrap_or(Behaviour::Busy);
-            let caller = random.below(numbers.phones.len() as u64) as usize;
-            // A trunk has no password to get wrong, and what it dials is inside.
-            let caller = if behaviour == Behaviour::WrongPassword {
-                caller.min(numbers.trunk.saturating_sub(1))
-            } else {
-                caller
-            };
-            let callee = other_than(caller, numbers.phones.len(), random);
-            let dialled = if behaviour == Behaviour::Unknown {
-                "8888".to_owned()
-            } else if behaviour == Behaviour::Unregistered {
-                numbers.unregistered.clone()
-            } else if callee == numbers.trunk {
-                format!("9{}", 1000 + random.below(1000))
-            } else {
-                numbers.phones.get(callee).cloned().unwrap_or_default()
-            };
-            Plan {
-                id,
-                at: Instant::ZERO + Duration::from_secs(5) + ms(random.below(span_ms)),
-                caller,
-                dialled,
-                behaviour,
-                late_offer: random.below(6) == 0,
-                ring_after: ms(random.below(1_500)),
-                answer_after: ms(random.below(6_000)),
-                pause: ms(100 + random.below(6_000)),
+            if deck.is_empty() {
+                deck.clone_from(&drawing.behaviours);
             }
+            let card = random.below(deck.len() as u64) as usize;
+            let behaviour = deck.swap_remove(card.min(deck.len().saturating_sub(1)));
+            one(numbers, drawing, id, behaviour, random)
         })
         .collect()
+}
+
+fn one(
+    numbers: &Numbers,
+    drawing: &Drawing,
+    id: u32,
+    behaviour: Behaviour,
+    random: &mut Ids,
+) -> Plan {
+    let span_ms = u64::try_from(drawing.span.as_millis()).unwrap_or(60_000).max(1);
+    let caller = random.below(numbers.phones.len() as u64) as usize;
+    // A trunk has no password to get wrong, and what it dials is inside.
+    let inside = matches!(behaviour, Behaviour::WrongPassword | Behaviour::Converted);
+    let caller = if inside { caller.min(numbers.trunk.saturating_sub(1)) } else { caller };
+    let callee = other_than(caller, numbers.phones.len(), random);
+    let dialled = numbers.of(behaviour).unwrap_or_else(|| {
+        if callee == numbers.trunk {
+            format!("9{}", 1000 + random.below(1000))
+        } else {
+            numbers.phones.get(callee).cloned().unwrap_or_default()
+        }
+    });
+    let anywhere = Duration::from_secs(5) + ms(random.below(span_ms));
+    let near = random.below(CROWD_MS);
+    let at = match drawing.death {
+        Some(death) if id.is_multiple_of(2) => before(death) + ms(near),
+        _ => Instant::ZERO + anywhere,
+    };
+    let late_offer = random.below(6) == 0;
+    Plan {
+        id,
+        at,
+        caller,
+        dialled,
+        behaviour,
+        // What is changed early has been offered by the caller.
+        late_offer: behaviour == Behaviour::ReliableOffer
+            || (late_offer
+                && !matches!(behaviour, Behaviour::ReliableMedia | Behaviour::EarlyUpdate)),
+        ring_after: ms(random.below(1_500)),
+        answer_after: ms(random.below(6_000)),
+        pause: ms(100 + random.below(6_000)),
+        caller_can: Ability::drawn(behaviour, Side::Caller, random),
+        callee_can: Ability::drawn(behaviour, Side::Callee, random),
+    }
+}
+
+/// When the crowd begins.
+const fn before(death: Instant) -> Instant {
+    Instant(death.0.saturating_sub(CROWD_MS * 1_000_000 / 2))
 }
 
 fn other_than(party: usize, count: usize, random: &mut Ids) -> usize {

@@ -1,5 +1,6 @@
 //! Every packet of a run, with what became of it.
 
+use super::coverage::Fault;
 use crate::base::flow::Protocol;
 use crate::base::time::Instant;
 use crate::sip::message::{HeaderId, Message, Via};
@@ -23,6 +24,8 @@ pub struct Sent {
     pub bytes: Bytes,
     /// When it reached somebody alive: not at all, once, or twice.
     pub arrivals: Vec<Instant>,
+    /// What the network did to it.
+    pub fault: Option<Fault>,
 }
 
 impl Sent {

@@ -1,13 +1,15 @@
 //! Everything in one thread, in virtual time.
 
+use super::behaviour::{Behaviour, PENDING, PENDING_DRAWN, SUPPORTED};
 use super::check::{self, Finding};
 use super::cluster::{self, Application, WALL_START};
 use super::ladder::{self, Names};
 use super::mischief::{Meddler, Mischief, Packet as Meddled};
 use super::network::{Network, Profile};
-use super::phone::{Account, Outcome, Phone};
-use super::plan::{self, Numbers, Plan};
-use super::trace::{Sent, Trace};
+use super::party;
+use super::phone::{Outcome, Phone};
+use super::plan::{self, Drawing, Numbers, Plan};
+use super::trace::{Sent, Trace, call_of};
 use crate::base::flow::{ConnectionId, Destination, Flow, Outbound, Protocol, Sender};
 use crate::base::id::{CallUuid, Ids, Slot};
 use crate::base::limits::OUTBOX_LEN_MAX;
@@ -26,10 +28,10 @@ use core::net::SocketAddr;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Extensions with a phone.
+/// Extensions with one phone, which call and are called.
 const PHONES: usize = 6;
 /// Calls of a drawn world.
-const CALLS: u32 = 24;
+const CALLS: u32 = 44;
 /// Calls of a drawn world begin within this span.
 const SPAN: Duration = Duration::from_secs(60);
 /// A run that is not quiet by then never will be.
@@ -73,37 +75,62 @@ pub struct Setup {
     pub breaks: u64,
     /// A bug that one application has.
     pub mischief: Option<Mischief>,
+    /// Phones call each other without a cluster.
+    pub direct: bool,
 }
 
 impl Setup {
     /// A clean network, phones on UDP, nobody dies.
     #[must_use]
     pub fn quiet(seed: u64, plans: Vec<Plan>) -> Self {
-        let (profile, kills) = (Profile::Clean, Vec::new());
-        let streams = Vec::new();
-        Self { seed, profile, plans, kills, refuses: false, streams, breaks: 0, mischief: None }
+        Self {
+            seed,
+            profile: Profile::Clean,
+            plans,
+            kills: Vec::new(),
+            refuses: false,
+            streams: Vec::new(),
+            breaks: 0,
+            mischief: None,
+            direct: false,
+        }
+    }
+
+    /// How calls of drawn worlds go.
+    #[must_use]
+    pub fn behaviours() -> Vec<Behaviour> {
+        let pending = PENDING.into_iter().filter(|_| PENDING_DRAWN);
+        SUPPORTED.into_iter().chain(pending).collect()
     }
 
     /// Everything drawn from the seed: calls of all kinds, the network's faults,
     /// and in one world of four the death of a node or proxy.
     #[must_use]
     pub fn drawn(seed: u64) -> Self {
+        Self::drawn_of(seed, Self::behaviours())
+    }
+
+    /// The same with calls that go in these ways.
+    #[must_use]
+    pub fn drawn_of(seed: u64, behaviours: Vec<Behaviour>) -> Self {
         let mut random = Ids::new(seed ^ 0x5eed);
         let choice = (seed % Profile::ALL.len() as u64) as usize;
         let profile = Profile::ALL.get(choice).copied().unwrap_or(Profile::Clean);
-        let plans = plan::draw(&numbers(), CALLS, SPAN, &mut random);
-        let streams = (0..PHONES).filter(|_| random.below(3) == 0).collect();
         let mut kills = Vec::new();
         if random.below(4) == 0 {
             let mut victims = cluster::nodes();
             victims.extend(cluster::proxies());
             let victim = random.below(victims.len() as u64) as usize;
-            let at = Instant::ZERO + Duration::from_millis(5_000 + random.below(60_000));
+            let at = Instant::ZERO + Duration::from_millis(8_000 + random.below(57_000));
             kills.extend(victims.get(victim).map(|&victim| (at, victim)));
         }
+        let death = kills.first().map(|(at, _)| *at);
+        let drawing = Drawing { behaviours, count: CALLS, span: SPAN, death };
+        let plans = plan::draw(&numbers(), &drawing, &mut random);
+        let streams = (0..PHONES).filter(|_| random.below(3) == 0).collect();
         let refuses = random.below(2) == 0;
-        let breaks = if random.below(8) == 0 { 100 + random.below(400) } else { 0 };
-        Self { seed, profile, plans, kills, refuses, streams, breaks, mischief: None }
+        let breaks = if random.below(6) == 0 { 30 + random.below(120) } else { 0 };
+        Self { profile, kills, refuses, streams, breaks, ..Self::quiet(seed, plans) }
     }
 }
 
@@ -112,7 +139,14 @@ impl Setup {
 pub fn numbers() -> Numbers {
     let mut phones: Vec<String> = (0..PHONES).map(|index| (7001 + index).to_string()).collect();
     phones.push("15550100".to_owned());
-    Numbers { phones, trunk: PHONES, unregistered: "7050".to_owned() }
+    Numbers {
+        phones,
+        trunk: PHONES,
+        unregistered: "7050".to_owned(),
+        together: "7011".to_owned(),
+        serial: "7012".to_owned(),
+        moving: "7013".to_owned(),
+    }
 }
 
 /// A record that a node gave out.
@@ -144,6 +178,7 @@ pub struct World {
     settled: Vec<Settled>,
     findings: Vec<Finding>,
     broken: u32,
+    broken_calls: BTreeSet<u32>,
     meddler: Option<Meddler>,
 }
 
@@ -162,12 +197,12 @@ impl World {
                 (proxies, cluster::make_nodes(&sealer, random.next_u64()))
             },
         );
-        let phones = make_phones(&setup, &mut random);
+        let phones = party::make_phones(&setup, &mut random);
         let mut parties: Vec<SocketAddr> = phones.iter().map(Phone::address).collect();
         parties.extend(proxies.iter().map(|proxy| proxy.address));
         parties.extend(nodes.iter().map(|node| node.address));
         let network = Network::new(setup.profile, &parties, SPAN * 2, random.next_u64());
-        let names = names_of(&phones);
+        let names = party::names_of(&phones);
         let mut world = Self {
             now: Instant::ZERO,
             random,
@@ -185,6 +220,7 @@ impl World {
             settled: Vec::new(),
             findings: Vec::new(),
             broken: 0,
+            broken_calls: BTreeSet::new(),
             meddler: setup.mischief.map(|mischief| Meddler::new(mischief, setup.seed)),
             setup,
         };
@@ -199,7 +235,8 @@ impl World {
                 self.after(Duration::ZERO, Due::ProxyState(node, proxy));
             }
         }
-        for phone in 0..PHONES {
+        let registering = (0..self.phones.len()).filter(|_| !self.setup.direct);
+        for phone in registering.filter(|phone| *phone != PHONES).collect::<Vec<_>>() {
             let after = Duration::from_millis(10 + self.random.below(1_000));
             self.after(after, Due::Register(phone, true));
         }
@@ -231,6 +268,12 @@ impl World {
         self.broken
     }
 
+    /// Calls of the plan whose turns panicked.
+    #[must_use]
+    pub const fn broken_calls(&self) -> &BTreeSet<u32> {
+        &self.broken_calls
+    }
+
     /// Runs until nothing is due any more and gives everything that is wrong.
     pub fn run(&mut self) -> Vec<Finding> {
         let mut events = 0;
@@ -246,6 +289,9 @@ impl World {
         }
         self.happen(Due::Expire);
         let mut findings = core::mem::take(&mut self.findings);
+        for phone in &mut self.phones {
+            findings.extend(phone.take_accusations());
+        }
         findings.extend(check::check(self));
         findings
     }
@@ -357,13 +403,18 @@ impl World {
             message,
             bytes,
             arrivals: Vec::new(),
+            fault: None,
         });
         let refused = self.is_dead(to) && (self.setup.refuses || protocol.is_reliable());
         if let (true, Some(sender)) = (refused, sender) {
             self.after(Duration::from_millis(1), Due::Unreachable(from, sender));
             return;
         }
-        for arrival in self.network.arrivals(self.now, from, to, protocol) {
+        let fate = self.network.fate(self.now, from, to, protocol);
+        if let Some(sent) = self.trace.packets.get_mut(place) {
+            sent.fault = fate.fault;
+        }
+        for arrival in fate.arrivals {
             self.at(arrival, Due::Arrival(place));
         }
     }
@@ -389,7 +440,7 @@ impl World {
             self.with_phone(index, |phone| phone.on_packet(now, &message, from, protocol));
         } else {
             let what = format!("a packet to nobody at {to}");
-            self.findings.push(Finding::new("address", super::trace::call_of(&message), now, what));
+            self.findings.push(Finding::new("address", call_of(&message), now, what));
         }
     }
 
@@ -409,6 +460,10 @@ impl World {
         if self.dead.contains_key(&address) {
             return;
         }
+        let mut call = None;
+        if let proxy::Event::Packet(packet) = &event {
+            call = call_of(&packet.message);
+        }
         let mut actions = Vec::new();
         if let Some(mut small) = small_outbox(&mut self.random, self.setup.breaks) {
             let mut cx = proxy::Cx { now, ids: &mut found.ids, out: &mut small };
@@ -416,6 +471,7 @@ impl World {
             actions.extend(small.drain());
             if result.is_err() {
                 self.broken += 1;
+                self.broken_calls.extend(call);
                 found.core.on_panic(&mut proxy::Cx { now, ids: &mut found.ids, out: &mut out });
             }
         } else {
@@ -459,6 +515,10 @@ impl World {
         if self.dead.contains_key(&address) {
             return;
         }
+        let mut call = None;
+        if let node::Event::Packet(packet) = &event {
+            call = call_of(&packet.message);
+        }
         let mut actions = Vec::new();
         if let Some(mut small) = small_outbox(&mut self.random, self.setup.breaks) {
             let mut cx = node::Cx { now, wall, ids: &mut found.ids, out: &mut small };
@@ -466,6 +526,7 @@ impl World {
             actions.extend(small.drain());
             if result.is_err() {
                 self.broken += 1;
+                self.broken_calls.extend(call);
                 let mut cx = node::Cx { now, wall, ids: &mut found.ids, out: &mut out };
                 found.core.on_panic(&mut cx);
             }
@@ -619,44 +680,6 @@ fn key_of(wake: node::Wake) -> (u8, Slot) {
         node::Wake::Stack(user_agent::Wake::Server(slot)) => (3, slot),
         node::Wake::NoAnswer(slot) => (4, slot),
     }
-}
-
-fn make_phones(setup: &Setup, random: &mut Ids) -> Vec<Phone> {
-    let plans = Arc::new(setup.plans.clone());
-    let numbers = numbers();
-    let mut phones = Vec::new();
-    for (index, number) in numbers.phones.into_iter().enumerate() {
-        let mut proxies = cluster::proxies();
-        let start = random.below(proxies.len() as u64) as usize;
-        proxies.rotate_left(start);
-        let is_trunk = index == numbers.trunk;
-        let stream = setup.streams.contains(&index) && !is_trunk;
-        let account = Account {
-            password: (!is_trunk).then(|| format!("secret-{number}")),
-            number,
-            address: if is_trunk { cluster::trunk() } else { cluster::phone(index) },
-            protocol: if stream { Protocol::Tcp } else { Protocol::Udp },
-            proxies,
-        };
-        phones.push(Phone::new(account, plans.clone(), random.next_u64()));
-    }
-    phones
-}
-
-fn names_of(phones: &[Phone]) -> Names {
-    let mut names = BTreeMap::new();
-    for (index, address) in cluster::proxies().into_iter().enumerate() {
-        names.insert(address, format!("proxy{}", index + 1));
-    }
-    for (index, address) in cluster::nodes().into_iter().enumerate() {
-        names.insert(address, format!("node{}", index + 1));
-    }
-    for phone in phones {
-        let trunk = phone.address() == cluster::trunk();
-        let name = if trunk { "trunk".to_owned() } else { phone.number().to_owned() };
-        names.insert(phone.address(), name);
-    }
-    Names(names)
 }
 
 /// Now and then an outbox that is too small for what a turn wants, so that the turn

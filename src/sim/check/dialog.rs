@@ -59,8 +59,8 @@ fn numbers(view: &View<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Whether a number is the next one. The first one inside a dialog follows one of
-/// the requests that may have made the dialog.
+/// Whether a number is the next one. Dialogs that one INVITE has made may share
+/// their numbers: what one of them leaves out another one has.
 fn follows(
     view: &View<'_>,
     seen: &BTreeMap<Direction, BTreeMap<u32, (Method, Vec<u8>)>>,
@@ -69,13 +69,18 @@ fn follows(
 ) -> bool {
     // A request whose turn panicked had its number.
     let gaps = view.world.setup().breaks > 0;
-    if let Some(last) = seen.get(key).and_then(|known| known.keys().last()) {
-        return number == last + 1 || (gaps && number > *last);
-    }
+    let own = seen.get(key).and_then(|known| known.keys().last()).copied().unwrap_or_default();
     let mut first = key.clone();
     first.3.clear();
-    let Some(before) = seen.get(&first) else { return true };
-    before.keys().any(|before| number == before + 1 || (gaps && number > *before))
+    let mut others = seen
+        .range(first..)
+        .take_while(|(other, _)| (other.0, &other.1, &other.2) == (key.0, &key.1, &key.2));
+    let alone = others.clone().next().is_none();
+    alone
+        || (number > own
+            && others.any(|(_, known)| {
+                known.keys().any(|before| number == before + 1 || (gaps && number > *before))
+            }))
 }
 
 /// An ACK has the number of an INVITE of its sender.

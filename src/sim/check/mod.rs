@@ -79,6 +79,12 @@ impl View<'_> {
         self.world.names().of(address)
     }
 
+    /// Whether a phone has vanished from a call.
+    pub(super) fn vanished(&self, address: SocketAddr, call: Option<u32>) -> bool {
+        let phone = self.world.phones().iter().find(|phone| phone.address() == address);
+        phone.zip(call).is_some_and(|(phone, call)| phone.vanished().contains_key(&call))
+    }
+
     /// Whether the caller stopped waiting for the final answer of its INVITE.
     pub(super) fn gave_up(&self, call: Option<u32>) -> bool {
         call.and_then(|call| self.world.outcome(call)).is_some_and(|outcome| outcome.gave_up)

@@ -73,6 +73,9 @@ fn hops(view: &View<'_>) -> BTreeMap<Key, Hop> {
 
 fn finals(view: &View<'_>, key: &Key, hop: &Hop, findings: &mut Vec<Finding>) {
     let (Some(came), None, None) = (hop.came, hop.answered, view.died(key.1)) else { return };
+    if view.vanished(key.1, hop.call) {
+        return;
+    }
     let what = format!(
         "{} never answers the INVITE of {} with a final response",
         view.name(key.1),
@@ -99,7 +102,8 @@ fn acks_of_refusals(view: &View<'_>, key: &Key, hop: &Hop, findings: &mut Vec<Fi
     // not come again.
     let broken = view.world.setup().breaks > 0;
     let gave_up = view.is_phone(key.0) && view.gave_up(hop.call);
-    let excused = view.died(key.0).is_some() || gave_up || broken;
+    let vanished = view.vanished(key.0, hop.call);
+    let excused = view.died(key.0).is_some() || gave_up || broken || vanished;
     if !excused && !hop.acks.iter().any(|&ack| ack >= at) {
         let what =
             format!("{} hears {status} of {} and sends no ACK", view.name(key.0), view.name(key.1));
@@ -133,18 +137,35 @@ fn acks_of_successes(view: &View<'_>, findings: &mut Vec<Finding>) {
         let Some(at) = sent.arrived() else { continue };
         let call = call_of(message);
         let last_hop = via_count(message) == 1 && view.is_user_agent(sent.to);
-        if !last_hop || view.died(sent.to).is_some() || view.gave_up(call) {
+        let excused =
+            view.died(sent.to).is_some() || view.gave_up(call) || view.vanished(sent.to, call);
+        if !last_hop || excused {
             continue;
         }
         let known = acks.get(&success(message));
         let answered =
             known.is_some_and(|acks| acks.iter().any(|&(from, ack)| from == sent.to && ack >= at));
-        if !answered {
+        if !answered && !gave_up_waiting(view, sent, message) {
             let what =
                 format!("{} hears {} and sends no ACK", view.name(sent.to), summary(message));
             findings.push(Finding::new("ack", call, at, what));
         }
     }
+}
+
+/// Whether the far end gave up waiting for the answer to its late offer, which who
+/// owes it has not got either.
+fn gave_up_waiting(view: &View<'_>, sent: &Sent, message: &Message) -> bool {
+    let of_call = || view.trace.messages().filter(|(_, _, m)| m.call_id() == message.call_id());
+    let mut successes = of_call().filter(|(_, _, other)| {
+        is_success(other) && other.cseq() == message.cseq() && other.to_tag() == message.to_tag()
+    });
+    let first = successes.next().map_or(sent.at, |(_, first, _)| first.at);
+    !message.body().is_empty()
+        && of_call().any(|(_, bye, request)| {
+            let is_bye = request.is_request() && request.method() == Method::Bye;
+            is_bye && bye.to == sent.to && bye.at >= first + GIVE_UP
+        })
 }
 
 /// A 2xx is sent again, at first after T1, until its ACK comes, the dialog ends
@@ -163,8 +184,9 @@ fn repetitions(view: &View<'_>, findings: &mut Vec<Finding>) {
         let mut last = first.at;
         for next in sent.iter().skip(1).map(|sent| sent.at).chain([Instant::NEVER]) {
             let due = last + gap + Duration::from_millis(20);
-            if due < stop && next > due && view.world.setup().breaks == 0 {
-                let call = first.message.as_ref().and_then(call_of);
+            let call = first.message.as_ref().and_then(call_of);
+            let excused = view.world.setup().breaks > 0 || view.vanished(server, call);
+            if due < stop && next > due && !excused {
                 let what = format!("{} does not repeat its 2xx of {}", view.name(server), first.at);
                 findings.push(Finding::new("repeat", call, last, what));
                 break;
@@ -226,8 +248,8 @@ fn requests_are_repeated(view: &View<'_>, findings: &mut Vec<Finding>) {
         let again = sent.get(1).is_some_and(|again| again.at <= due);
         // A repetition whose turn panicked is one that got lost.
         let broken = view.world.setup().breaks > 0;
-        if !in_time && !cut_short && !again && !broken {
-            let call = first.message.as_ref().and_then(call_of);
+        let call = first.message.as_ref().and_then(call_of);
+        if !in_time && !cut_short && !again && !broken && !view.vanished(key.0, call) {
             let what =
                 format!("{} sends {} to {} once only", view.name(key.0), key.3, view.name(key.1));
             findings.push(Finding::new("repeat", call, first.at, what));

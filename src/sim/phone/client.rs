@@ -1,8 +1,11 @@
 //! Requests of a phone and what their answers mean (RFC 3261 17.1, 13.2.2).
 
+use super::call::Call;
+use super::registration::Binding;
 use super::text::Request;
-use super::{Call, CallState, EXPIRES_S, Out, Outcome, Phone, Timer};
-use crate::base::time::{Duration, Instant};
+use super::{CallState, Out, Outcome, Phone, Timer};
+use crate::base::time::Duration;
+use crate::sim::behaviour::Behaviour;
 use crate::sip::auth::{self, choose_challenge, respond};
 use crate::sip::message::{HeaderId, Message, NameAddr};
 
@@ -10,22 +13,41 @@ use crate::sip::message::{HeaderId, Message, NameAddr};
 const T1: Duration = Duration::from_millis(500);
 const T2: Duration = Duration::from_secs(4);
 /// Challenges that a phone answers in one attempt.
-const AUTHORIZATIONS_MAX: u32 = 4;
+pub(super) const AUTHORIZATIONS_MAX: u32 = 4;
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     Register {
-        expires_s: u32,
+        binding: Binding,
         authorizations: u32,
     },
     Invite(usize),
+    /// A re-INVITE.
     Update(usize),
+    /// An UPDATE.
+    Change(usize),
+    Prack(usize),
     Info(usize),
     Bye(usize),
     Cancel,
     /// Ends a dialog that another branch made.
     Loser,
+}
+
+impl Purpose {
+    /// The call that it belongs to.
+    pub(super) const fn call(self) -> Option<usize> {
+        match self {
+            Self::Invite(call)
+            | Self::Update(call)
+            | Self::Change(call)
+            | Self::Prack(call)
+            | Self::Info(call)
+            | Self::Bye(call) => Some(call),
+            Self::Register { .. } | Self::Cancel | Self::Loser => None,
+        }
+    }
 }
 
 /// A client transaction.
@@ -36,6 +58,8 @@ pub(super) struct Client {
     pub(super) cseq: u32,
     pub(super) sent: Out,
     pub(super) purpose: Purpose,
+    /// It carried a description.
+    pub(super) offered: bool,
     interval: Duration,
     heard: bool,
     waited: bool,
@@ -61,7 +85,9 @@ impl Phone {
             self.arm(T1, Timer::Repeat(serial));
         }
         self.arm(T1 * 64, Timer::GiveUp(serial));
+        let offered = memchr::memmem::find(&sent.bytes, b"application/sdp").is_some();
         let client = Client {
+            offered,
             branch,
             method,
             cseq,
@@ -123,29 +149,27 @@ impl Phone {
     /// A request has failed, with an answer or without one.
     fn fail(&mut self, serial: u64, purpose: Purpose, status: u16, gave_up: bool) {
         match purpose {
-            Purpose::Register { .. } => {
-                if gave_up {
-                    self.proxy += 1;
-                }
-                self.registered = false;
-                self.arm(Duration::from_secs(2), Timer::Register);
-            }
+            Purpose::Register { binding, .. } if binding.second => {}
+            Purpose::Register { .. } => self.register_failed(gave_up),
             Purpose::Invite(call) => {
                 if gave_up {
                     self.proxy += 1;
                 }
                 self.end_early(call, serial, status, gave_up);
             }
-            Purpose::Update(call) => {
+            Purpose::Update(call) | Purpose::Change(call) => {
                 if let Some(found) = self.calls.get_mut(call) {
-                    found.inviting = None;
+                    found.inviting.take_if(|known| *known == serial);
+                    found.updating.take_if(|known| *known == serial);
                 }
-                if matches!(status, 408 | 481) {
-                    self.bye(call);
+                match status {
+                    408 | 481 => self.bye(call),
+                    491 | 500..=599 => self.change_later(call),
+                    _ => {}
                 }
             }
             Purpose::Bye(call) => self.over(call),
-            Purpose::Info(call) => {
+            Purpose::Info(call) | Purpose::Prack(call) => {
                 if matches!(status, 408 | 481) {
                     self.bye(call);
                 }
@@ -181,8 +205,12 @@ impl Phone {
         });
         let Some((&serial, client)) = found else { return };
         let (status, done, purpose) = (message.status(), client.done, client.purpose);
+        let offered = client.offered;
         if status < 200 {
             self.on_provisional(serial);
+            if let (Purpose::Invite(call), 101..) = (purpose, status) {
+                self.on_progress(call, serial, message);
+            }
             return;
         }
         if client.method == "INVITE" {
@@ -198,10 +226,12 @@ impl Phone {
             return;
         }
         match purpose {
-            Purpose::Register { expires_s, authorizations } => {
-                self.on_registered(message, expires_s, authorizations)
+            Purpose::Register { binding, authorizations } => {
+                self.on_registered(message, binding, authorizations)
             }
             Purpose::Bye(call) => self.over(call),
+            Purpose::Change(call) => self.on_changed(call, offered, message),
+            Purpose::Prack(call) => self.on_pracked(call),
             Purpose::Invite(_)
             | Purpose::Update(_)
             | Purpose::Info(_)
@@ -249,6 +279,9 @@ impl Phone {
         if matches!(status, 401 | 407) && self.authorize(call, serial, message) {
             return;
         }
+        if status == 422 && self.ask_for_more(call, serial, message) {
+            return;
+        }
         if let Some(purpose) = purpose {
             self.fail(serial, purpose, status, false);
         }
@@ -286,10 +319,8 @@ impl Phone {
     fn authorize(&mut self, call: usize, serial: u64, message: &Message) -> bool {
         let Some(found) = self.calls.get_mut(call) else { return false };
         found.authorizations += 1;
-        let wrong = found
-            .plan
-            .as_ref()
-            .is_some_and(|plan| plan.behaviour == super::super::plan::Behaviour::WrongPassword);
+        let wrong =
+            found.plan.as_ref().is_some_and(|plan| plan.behaviour == Behaviour::WrongPassword);
         if found.inviting != Some(serial)
             || found.cancelled
             || found.authorizations > AUTHORIZATIONS_MAX
@@ -334,9 +365,13 @@ impl Phone {
             self.end_loser(call, message);
             return;
         }
-        let answers_late = !message.body().is_empty() && self.offer_was_late(call, serial);
         let first = found.state == CallState::Early;
+        let offered = self.clients.get(&serial).is_some_and(|client| client.offered);
+        let described = !message.body().is_empty();
+        let agreed = first && found.agreed;
+        let answers_late = described && !offered && !agreed;
         let mut found = found.clone();
+        found.peer.learn(message);
         found.inviting = None;
         if first {
             found.remote_tag = tag;
@@ -350,6 +385,10 @@ impl Phone {
         if let Some(place) = self.calls.get_mut(call) {
             *place = found;
         }
+        if !described && !agreed {
+            self.accuse("offer-answer", call, "a 2xx without a description");
+        }
+        self.on_session(call, message);
         let body = if answers_late { self.describe(call) } else { String::new() };
         self.ack_success(call, key, &body);
         if first {
@@ -360,16 +399,6 @@ impl Phone {
                 self.bye(call);
             }
         }
-    }
-
-    fn offer_was_late(&self, call: usize, serial: u64) -> bool {
-        let late = self
-            .calls
-            .get(call)
-            .and_then(|call| call.plan.as_ref())
-            .is_some_and(|plan| plan.late_offer);
-        let purpose = self.clients.get(&serial).map(|client| client.purpose);
-        late && matches!(purpose, Some(Purpose::Invite(_)))
     }
 
     fn ack_success(&mut self, call: usize, key: (u32, Vec<u8>), body: &str) {
@@ -429,9 +458,13 @@ impl Phone {
         let late =
             self.calls.get(call).and_then(|call| call.plan.as_ref()).is_some_and(|p| p.late_offer);
         let body = if late { String::new() } else { self.describe(call) };
-        let extra =
-            format!("{}Allow: INVITE, ACK, CANCEL, BYE\r\n{authorization}", self.contact_line());
+        let require = match self.calls.get(call).is_some_and(|found| found.can.requires) {
+            true => "Require: 100rel\r\n",
+            false => "",
+        };
+        let extra = format!("{}{require}{authorization}", self.request_lines(call));
         let Some(found) = self.calls.get_mut(call) else { return };
+        found.early.clear();
         found.local_cseq += 1;
         let cseq = found.local_cseq;
         let found = found.clone();
@@ -454,16 +487,28 @@ impl Phone {
     pub(super) fn within(
         &mut self,
         call: usize,
-        method: &'static str,
+        head: (&'static str, &str),
+        body: (&str, &str),
+        purpose: Purpose,
+    ) -> Option<u64> {
+        self.within_early(call, None, head, body, purpose)
+    }
+
+    /// Sends a request inside an early dialog, or inside the call.
+    pub(super) fn within_early(
+        &mut self,
+        call: usize,
+        tag: Option<&[u8]>,
+        (method, extra): (&'static str, &str),
         (body_type, body): (&str, &str),
         purpose: Purpose,
     ) -> Option<u64> {
         let branch = self.new_branch();
-        let extra = if method == "INVITE" { self.contact_line() } else { String::new() };
         let found = self.calls.get_mut(call)?;
         found.local_cseq += 1;
         let cseq = found.local_cseq;
-        let found = found.clone();
+        let found = found.within(tag);
+        let extra = extra.to_owned();
         let request = Request { method, cseq, branch: &branch, extra, body, body_type };
         let out = self.call_request(&found, &request);
         Some(self.start(method, cseq, branch, out, purpose))
@@ -491,61 +536,6 @@ impl Phone {
         let out = Out { to: client.sent.to, protocol: client.sent.protocol, ..out };
         self.start("CANCEL", client.cseq, client.branch, out, Purpose::Cancel);
         self.arm(T1 * 64, Timer::Patience(call));
-    }
-
-    /// Registers, or with zero unregisters, and again until `until`.
-    pub fn register(&mut self, now: Instant, expires: bool, until: Instant) {
-        self.now = now;
-        self.registers_until = until;
-        self.send_register(if expires { EXPIRES_S } else { 0 }, 0, "");
-    }
-
-    pub(super) fn register_again(&mut self) {
-        if self.now < self.registers_until {
-            self.send_register(EXPIRES_S, 0, "");
-        }
-    }
-
-    fn send_register(&mut self, expires_s: u32, authorizations: u32, authorization: &str) {
-        self.register_cseq += 1;
-        let (cseq, branch) = (self.register_cseq, self.new_branch());
-        let (to, protocol) = self.usual_proxy();
-        let number = &self.account.number;
-        let text = format!(
-            "REGISTER sip:example.com SIP/2.0\r\n{}Max-Forwards: 70\r\n\
-             From: <sip:{number}@example.com>;tag=r{cseq}\r\nTo: <sip:{number}@example.com>\r\n\
-             Call-ID: {}\r\nCSeq: {cseq} REGISTER\r\nContact: {}\r\nExpires: {expires_s}\r\n\
-             {authorization}Content-Length: 0\r\n\r\n",
-            self.via(&branch),
-            self.register_call_id,
-            self.contact(),
-        );
-        let out = Out { to, protocol, bytes: text.into() };
-        let purpose = Purpose::Register { expires_s, authorizations };
-        self.start("REGISTER", cseq, branch, out, purpose);
-    }
-
-    fn on_registered(&mut self, message: &Message, expires_s: u32, authorizations: u32) {
-        match message.status() {
-            401 if authorizations < AUTHORIZATIONS_MAX => {
-                if let Some(value) = self.credentials(message, "REGISTER", "sip:example.com", false)
-                {
-                    let line = format!("Authorization: {value}\r\n");
-                    self.send_register(expires_s, authorizations + 1, &line);
-                }
-            }
-            200..=299 => {
-                self.registered = expires_s > 0;
-                if expires_s > 0 {
-                    let after = Duration::from_secs(u64::from(expires_s / 2));
-                    self.arm(after, Timer::Register);
-                }
-            }
-            _ => {
-                self.registered = false;
-                self.arm(Duration::from_secs(2), Timer::Register);
-            }
-        }
     }
 }
 

@@ -3,27 +3,36 @@
 //! digest, so that a misreading on one side shows on the other.
 //!
 //! `text.rs` writes messages, `client.rs` sends requests and reads their answers,
-//! `server.rs` answers, `script.rs` does what the plan says.
+//! `server.rs` answers, `early.rs` is about what comes before the answer,
+//! `change.rs` and `session.rs` about what comes after it, `script.rs` does what
+//! the plan says.
 
+mod call;
+mod change;
 mod client;
+mod early;
+mod registration;
 mod script;
 mod server;
+mod session;
 mod text;
 
+use super::behaviour::Step;
+use super::check::Finding;
 use super::plan::Plan;
 use crate::base::flow::Protocol;
 use crate::base::id::Ids;
 use crate::base::time::{Duration, Instant};
 use crate::sip::message::{Message, Uri};
 use bytes::Bytes;
+use call::Call;
+pub use call::CallState;
 use client::Client;
 use core::net::SocketAddr;
 use server::Server;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// A call that nobody has ended by then is ended by either party.
-const CALL_TIME_MAX: Duration = Duration::from_secs(60);
 /// A caller that hears no final answer gives up.
 const PATIENCE: Duration = Duration::from_secs(50);
 /// What a phone asks the registrar for.
@@ -42,6 +51,12 @@ pub struct Account {
     pub protocol: Protocol,
     /// Proxies, the usual one first.
     pub proxies: Vec<SocketAddr>,
+    /// Preference of its contact.
+    pub q: Option<&'static str>,
+    /// Which of the phones of its number it is.
+    pub device: usize,
+    /// Where everybody is when there is no cluster.
+    pub peers: Vec<(String, SocketAddr)>,
 }
 
 /// A message that a phone wants sent.
@@ -55,19 +70,6 @@ pub struct Out {
     pub bytes: Bytes,
 }
 
-/// Where a call of a phone stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CallState {
-    /// No final answer yet.
-    Early,
-    /// Answered.
-    Up,
-    /// BYE sent, its answer awaited.
-    Ending,
-    /// Over.
-    Over,
-}
-
 /// What a caller heard in the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
@@ -77,37 +79,6 @@ pub struct Outcome {
     pub at: Instant,
     /// Whether the status is the phone's own.
     pub gave_up: bool,
-}
-
-/// One side of one call: the dialog and the script.
-#[derive(Clone, Debug)]
-struct Call {
-    plan: Option<Plan>,
-    /// Number of the plan, zero for a call that no plan names.
-    id: u32,
-    is_caller: bool,
-    state: CallState,
-    call_id: String,
-    local_tag: String,
-    remote_tag: Vec<u8>,
-    local: String,
-    remote: String,
-    target: String,
-    routes: Vec<String>,
-    local_cseq: u32,
-    remote_cseq: u32,
-    /// The INVITE or re-INVITE of ours without a final answer.
-    inviting: Option<u64>,
-    /// The INVITE or re-INVITE of the other side without a final answer.
-    invited: Option<u64>,
-    cancelled: bool,
-    /// ACKs for 2xx by CSeq and To tag, to be sent again with each repetition.
-    acks: BTreeMap<(u32, Vec<u8>), Out>,
-    authorizations: u32,
-    held: bool,
-    description_version: u32,
-    description: String,
-    stepping: bool,
 }
 
 /// What a deadline is for.
@@ -121,7 +92,11 @@ enum Timer {
     Answer(usize),
     Cancel(usize),
     Patience(usize),
-    Step(usize, super::plan::Step),
+    Progress(usize),
+    RepeatReliable(usize, u64),
+    Step(usize, Step),
+    Refresh(usize, u64),
+    Expire(usize, u64),
     HangUp(usize),
     Register,
 }
@@ -144,6 +119,10 @@ pub struct Phone {
     registers_until: Instant,
     outcomes: BTreeMap<u32, Outcome>,
     registered: bool,
+    /// Call-IDs of calls from which it has vanished.
+    silent: BTreeSet<String>,
+    vanished: BTreeMap<u32, Instant>,
+    accusations: Vec<Finding>,
     out: Vec<Out>,
 }
 
@@ -152,7 +131,7 @@ impl Phone {
     #[must_use]
     pub fn new(account: Account, plans: Arc<Vec<Plan>>, seed: u64) -> Self {
         Self {
-            register_call_id: format!("register-{}", account.number),
+            register_call_id: format!("register-{}-{}", account.number, account.device),
             account,
             plans,
             random: Ids::new(seed),
@@ -167,6 +146,9 @@ impl Phone {
             registers_until: Instant::ZERO,
             outcomes: BTreeMap::new(),
             registered: false,
+            silent: BTreeSet::new(),
+            vanished: BTreeMap::new(),
+            accusations: Vec::new(),
             out: Vec::new(),
         }
     }
@@ -203,6 +185,23 @@ impl Phone {
         (calls.collect(), self.clients.len(), self.servers.len())
     }
 
+    /// From which calls it has vanished, and when.
+    #[must_use]
+    pub const fn vanished(&self) -> &BTreeMap<u32, Instant> {
+        &self.vanished
+    }
+
+    /// What others have done to it that they must not.
+    pub fn take_accusations(&mut self) -> Vec<Finding> {
+        core::mem::take(&mut self.accusations)
+    }
+
+    fn accuse(&mut self, rule: &'static str, call: usize, what: &str) {
+        let id = self.calls.get(call).map(|found| found.id);
+        let what = format!("{} {what}", self.account.number);
+        self.accusations.push(Finding::new(rule, id, self.now, what));
+    }
+
     /// What it wants sent.
     pub fn take_out(&mut self) -> Vec<Out> {
         core::mem::take(&mut self.out)
@@ -223,7 +222,8 @@ impl Phone {
         protocol: Protocol,
     ) {
         self.now = now;
-        if message.fault().is_some() {
+        let call_id = String::from_utf8_lossy(message.call_id());
+        if message.fault().is_some() || self.silent.contains(&*call_id) {
             return;
         }
         if message.is_request() {
@@ -258,7 +258,11 @@ impl Phone {
             Timer::Answer(call) => self.decide(call),
             Timer::Cancel(call) => self.cancel(call),
             Timer::Patience(call) => self.lose_patience(call),
+            Timer::Progress(call) => self.progress(call),
+            Timer::RepeatReliable(call, rseq) => self.repeat_reliable(call, rseq),
             Timer::Step(call, step) => self.step(call, step),
+            Timer::Refresh(call, generation) => self.refresh(call, generation),
+            Timer::Expire(call, generation) => self.expire(call, generation),
             Timer::HangUp(call) => self.bye(call),
             Timer::Register => self.register_again(),
         }
@@ -278,9 +282,13 @@ impl Phone {
         self.out.push(out);
     }
 
-    /// Where a request goes: the first Route, the usual proxy without one.
-    fn next_hop(&self, routes: &[String]) -> (SocketAddr, Protocol) {
-        routes.first().and_then(|route| hop_of(route)).unwrap_or_else(|| self.usual_proxy())
+    /// Where a request goes: the first Route; without one the usual proxy, or the
+    /// target itself where there is no cluster.
+    fn next_hop(&self, call: &Call) -> (SocketAddr, Protocol) {
+        let routed = call.routes.first().and_then(|route| hop_of(route));
+        let direct =
+            (!self.account.peers.is_empty()).then(|| hop_of(&format!("<{}>", call.target)));
+        routed.or(direct.flatten()).unwrap_or_else(|| self.usual_proxy())
     }
 
     fn usual_proxy(&self) -> (SocketAddr, Protocol) {

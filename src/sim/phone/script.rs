@@ -1,10 +1,15 @@
 //! A phone does what the plan says.
 
-use super::client::Purpose;
-use super::{CALL_TIME_MAX, Call, CallState, Outcome, PATIENCE, Phone, Timer};
+use super::call::{Call, NewCall};
+use super::client::{Client, Purpose};
+use super::{CallState, Outcome, PATIENCE, Phone, Timer};
 use crate::base::time::{Duration, Instant};
-use crate::sim::plan::{Behaviour, Plan, Side, Step};
-use std::collections::BTreeMap;
+use crate::sim::behaviour::{Behaviour, Side, Step};
+use crate::sim::cluster;
+use crate::sim::plan::Plan;
+
+/// A call that nobody has ended by then is ended by either party.
+const CALL_TIME_MAX: Duration = Duration::from_secs(60);
 
 impl Phone {
     /// Dials.
@@ -18,36 +23,31 @@ impl Phone {
             self.account.address.to_string()
         };
         let suffix = if protocol.is_reliable() { ";transport=tcp" } else { "" };
-        let call = Call {
+        let peers = &self.account.peers;
+        let peer = peers.iter().find(|(number, _)| *number == plan.dialled);
+        let target = match peer {
+            _ if peers.is_empty() => format!("sip:{}@{proxy}{suffix}", plan.dialled),
+            Some((_, address)) => format!("sip:{}@{address}", plan.dialled),
+            None => format!("sip:{}@{}", plan.dialled, cluster::trunk()),
+        };
+        let call = Call::new(NewCall {
+            plan: Some(plan.clone()),
             id: plan.id,
             is_caller: true,
-            state: CallState::Early,
             call_id: format!("call-{}-{:08x}", plan.id, self.random.next_u64() >> 32),
             local_tag: format!("a{:012x}", self.random.next_u64() >> 16),
             remote_tag: Vec::new(),
             local: format!("\"call-{}\" <sip:{number}@{host}>", plan.id),
             remote: format!("<sip:{}@example.com>", plan.dialled),
-            target: format!("sip:{}@{proxy}{suffix}", plan.dialled),
+            target,
             routes: Vec::new(),
-            local_cseq: 0,
-            remote_cseq: 0,
-            inviting: None,
-            invited: None,
-            cancelled: false,
-            acks: BTreeMap::new(),
-            authorizations: 0,
-            held: false,
-            description_version: 0,
-            description: String::new(),
-            stepping: false,
-            plan: Some(plan.clone()),
-        };
+        });
         let index = self.calls.len();
         self.calls.push(call);
         self.invite(index, "");
         self.arm(PATIENCE, Timer::Patience(index));
-        if matches!(plan.behaviour, Behaviour::Cancel | Behaviour::CancelRace) {
-            self.arm(plan.ring_after + plan.answer_after, Timer::Cancel(index));
+        if let Some(after) = plan.cancel_after() {
+            self.arm(after, Timer::Cancel(index));
         }
     }
 
@@ -61,57 +61,51 @@ impl Phone {
         found.stepping = true;
         let side = if found.is_caller { Side::Caller } else { Side::Callee };
         let steps = found.plan.as_ref().map(|plan| plan.steps(side)).unwrap_or_default();
+        let longest = found.plan.as_ref().map(|plan| plan.behaviour.time_max());
         for (after, step) in steps {
             self.arm(after, Timer::Step(call, step));
         }
-        self.arm(CALL_TIME_MAX, Timer::HangUp(call));
-    }
-
-    pub(super) fn ring(&mut self, call: usize) {
-        let Some(found) = self.calls.get(call) else { return };
-        let Some(serial) = found.invited.filter(|_| found.state == CallState::Early) else {
-            return;
-        };
-        let after = found.plan.as_ref().map_or(Duration::ZERO, |plan| plan.answer_after);
-        let contact = self.contact_line();
-        self.answer(serial, 180, &contact, "");
-        self.arm(after, Timer::Answer(call));
+        self.arm(longest.unwrap_or(CALL_TIME_MAX), Timer::HangUp(call));
     }
 
     /// Answers, or refuses, or lets it ring.
     pub(super) fn decide(&mut self, call: usize) {
+        let device = self.account.device;
         let Some(found) = self.calls.get(call) else { return };
         let Some(serial) = found.invited.filter(|_| found.state == CallState::Early) else {
             return;
         };
-        match found.plan.as_ref().map(|plan| plan.behaviour) {
-            Some(Behaviour::Busy) => self.refuse(call, serial, 486),
-            Some(Behaviour::Decline) => self.refuse(call, serial, 603),
-            Some(Behaviour::NoAnswer | Behaviour::Cancel) => {}
-            Some(
-                Behaviour::Talk(_)
-                | Behaviour::CrossedByes
-                | Behaviour::Hold(_)
-                | Behaviour::Glare
-                | Behaviour::Info(_)
-                | Behaviour::CancelRace
-                | Behaviour::Unknown
-                | Behaviour::Unregistered
-                | Behaviour::WrongPassword,
-            )
-            | None => {
-                let body = self.describe(call);
-                let contact = self.contact_line();
-                if let Some(found) = self.calls.get_mut(call) {
-                    found.invited = None;
-                    found.state = CallState::Up;
-                }
-                self.answer(serial, 200, &contact, &body);
+        match (found.plan.as_ref().map(|plan| plan.behaviour), device) {
+            (Some(Behaviour::Busy), _) | (Some(Behaviour::ForkSerial), 0) => {
+                self.refuse(call, serial, 486)
             }
+            (Some(Behaviour::Decline), _) => self.refuse(call, serial, 603),
+            (Some(Behaviour::Converted), _) => self.refuse(call, serial, cluster::CONVERSION.0),
+            (Some(Behaviour::NoAnswer | Behaviour::Cancel | Behaviour::CancelEarly), _)
+            | (Some(Behaviour::Fork), 1) => {}
+            _ => self.answer_call(call, serial),
         }
     }
 
-    fn refuse(&mut self, call: usize, serial: u64, status: u16) {
+    fn answer_call(&mut self, call: usize, serial: u64) {
+        if self.waits_for_prack(call) {
+            return;
+        }
+        let Some(request) = self.servers.get(&serial).map(|server| server.request.clone()) else {
+            return;
+        };
+        let agreed = self.calls.get(call).is_some_and(|found| found.agreed);
+        let body = if agreed { String::new() } else { self.describe(call) };
+        let extra = self.answer_lines(call) + &self.answer_session(call, &request);
+        if let Some(found) = self.calls.get_mut(call) {
+            found.invited = None;
+            found.state = CallState::Up;
+            found.offered_late = !agreed && request.body().is_empty();
+        }
+        self.answer(serial, 200, &extra, &body);
+    }
+
+    pub(super) fn refuse(&mut self, call: usize, serial: u64, status: u16) {
         self.answer(serial, status, "", "");
         if let Some(found) = self.calls.get_mut(call) {
             found.invited = None;
@@ -133,7 +127,6 @@ impl Phone {
 
     /// No final answer: give up, and later believe that none will come.
     pub(super) fn lose_patience(&mut self, call: usize) {
-        let at = self.now;
         let Some(found) = self.calls.get_mut(call) else { return };
         if found.state != CallState::Early {
             return;
@@ -143,43 +136,69 @@ impl Phone {
             self.arm(Duration::from_secs(33), Timer::Patience(call));
             return;
         }
-        found.inviting = None;
-        let id = found.id;
-        self.outcomes.entry(id).or_insert(Outcome { status: 408, at, gave_up: true });
-        let waiting: Vec<u64> = self
-            .clients
-            .iter()
-            .filter(|(_, client)| client.purpose == Purpose::Invite(call))
-            .map(|(&serial, _)| serial)
-            .collect();
-        for serial in waiting {
-            self.clients.remove(&serial);
-        }
+        self.forget_invite(call, 408);
         self.over(call);
     }
 
-    pub(super) fn step(&mut self, call: usize, step: Step) {
+    /// The other hangs up what it has answered, and the answer has not come.
+    pub(super) fn missed(&mut self, call: usize) {
+        let early = |found: &Call| found.is_caller && found.state == CallState::Early;
+        if self.calls.get(call).is_some_and(early) {
+            self.forget_invite(call, 487);
+        }
+    }
+
+    /// The caller waits no longer for the end of its INVITE.
+    fn forget_invite(&mut self, call: usize, status: u16) {
+        let at = self.now;
         let Some(found) = self.calls.get_mut(call) else { return };
-        if found.state != CallState::Up {
+        found.inviting = None;
+        let id = found.id;
+        self.outcomes.entry(id).or_insert(Outcome { status, at, gave_up: true });
+        let invites = |client: &Client| client.purpose == Purpose::Invite(call);
+        self.clients.retain(|_, client| !invites(client));
+    }
+
+    pub(super) fn step(&mut self, call: usize, step: Step) {
+        // Where it is registered has nothing to do with the call.
+        if let Step::SecondContact(there) = step {
+            return self.bind(there, true);
+        } else if matches!(step, Step::Register | Step::Unregister) {
+            return self.bind(step == Step::Register, false);
+        }
+        let state = self.calls.get(call).map(|found| found.state);
+        if (state, step) == (Some(CallState::Early), Step::UpdateHold) {
+            return self.change_by_update(call, step);
+        }
+        if state != Some(CallState::Up) {
             return;
         }
         match step {
             Step::Bye => self.bye(call),
             Step::Info => {
                 let body = ("application/dtmf-relay", "Signal=5\r\nDuration=160\r\n");
-                self.within(call, "INFO", body, Purpose::Info(call));
+                self.within(call, ("INFO", ""), body, Purpose::Info(call));
             }
-            Step::Hold | Step::Resume if found.inviting.is_some() => {}
-            Step::Hold | Step::Resume => {
-                found.held = step == Step::Hold;
-                let body = self.describe(call);
-                let serial =
-                    self.within(call, "INVITE", ("application/sdp", &body), Purpose::Update(call));
-                if let Some(found) = self.calls.get_mut(call) {
-                    found.inviting = serial;
-                }
+            Step::Message => {
+                let body = ("text/plain", "good morning");
+                self.within(call, ("MESSAGE", ""), body, Purpose::Info(call));
             }
+            Step::Hold | Step::Resume | Step::AskOffer => self.change(call, step),
+            Step::UpdateHold | Step::UpdateResume => self.change_by_update(call, step),
+            Step::Vanish => self.vanish(call),
+            Step::Register | Step::Unregister | Step::SecondContact(_) => {}
         }
+    }
+
+    /// Neither hears nor says anything of the call from here on.
+    fn vanish(&mut self, call: usize) {
+        let now = self.now;
+        let Some(found) = self.calls.get_mut(call) else { return };
+        found.state = CallState::Over;
+        self.silent.insert(found.call_id.clone());
+        self.vanished.insert(found.id, now);
+        self.clients.retain(|_, client| client.purpose.call() != Some(call));
+        self.servers.retain(|_, server| server.call != Some(call));
     }
 
     /// Hangs up a call that is up; a call that still rings is refused.
@@ -188,7 +207,7 @@ impl Phone {
         match (found.state, found.invited) {
             (CallState::Up, _) => {
                 found.state = CallState::Ending;
-                self.within(call, "BYE", ("", ""), Purpose::Bye(call));
+                self.within(call, ("BYE", ""), ("", ""), Purpose::Bye(call));
             }
             (CallState::Early, Some(serial)) => self.refuse(call, serial, 480),
             (CallState::Early | CallState::Ending | CallState::Over, _) => {}

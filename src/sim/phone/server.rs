@@ -1,14 +1,14 @@
 //! Requests that a phone answers (RFC 3261 17.2, 13.3, 12.2.2).
 
+use super::call::{Call, NewCall};
 use super::client::{routes_of, target_of};
 use super::text::response;
-use super::{Call, CallState, Out, Phone, Timer};
+use super::{CallState, Out, Phone, Timer};
 use crate::base::flow::Protocol;
 use crate::base::time::Duration;
 use crate::sim::trace::{Hop, call_of, hop_of};
 use crate::sip::message::{HeaderId, Message, Method, NameAddr};
 use core::net::SocketAddr;
-use std::collections::BTreeMap;
 
 const T1: Duration = Duration::from_millis(500);
 const T2: Duration = Duration::from_secs(4);
@@ -18,12 +18,12 @@ const RING_TIME_MAX: Duration = Duration::from_secs(240);
 /// A server transaction.
 #[derive(Clone, Debug)]
 pub(super) struct Server {
-    request: Message,
+    pub(super) request: Message,
     from: SocketAddr,
     protocol: Protocol,
-    last: Option<Out>,
+    pub(super) last: Option<Out>,
     status: u16,
-    call: Option<usize>,
+    pub(super) call: Option<usize>,
     acknowledged: bool,
     interval: Duration,
     repeats: u32,
@@ -98,7 +98,13 @@ impl Phone {
         });
         let Some(server) = found.filter(|server| !server.acknowledged) else { return };
         server.acknowledged = true;
+        let status = server.status;
         let first = server.request.to_tag().is_empty() && server.status < 300;
+        if let Some(found) = call.and_then(|call| self.calls.get_mut(call))
+            && status < 300
+        {
+            found.offered_late = false;
+        }
         if let Some(call) = call.filter(|_| first) {
             self.up(call);
         }
@@ -108,7 +114,8 @@ impl Phone {
         self.calls.iter().position(|call| {
             call.call_id.as_bytes() == message.call_id()
                 && call.local_tag.as_bytes() == message.to_tag()
-                && call.remote_tag == message.from_tag()
+                && (call.remote_tag == message.from_tag()
+                    || call.early.contains_key(message.from_tag()))
         })
     }
 
@@ -145,7 +152,8 @@ impl Phone {
         server.repeats += 1;
         server.interval = (server.interval * 2).min(T2);
         let (interval, call, status) = (server.interval, server.call, server.status);
-        // 0.5 + 1 + 2 + 4 · 7 seconds are 64·T1.
+        // 0.5 + 1 + 2 + 4 · 7 seconds, and then 0.5 more, are 64·T1.
+        let interval = if server.repeats == 10 { T1 } else { interval };
         if server.repeats > 10 {
             server.acknowledged = true;
             if let (Some(call), 200..=299) = (call, status) {
@@ -192,11 +200,10 @@ impl Phone {
             String::from_utf8_lossy(message.header(id).unwrap_or_default()).into_owned()
         };
         let ring_after = plan.as_ref().map_or(Duration::ZERO, |plan| plan.ring_after);
-        let call = Call {
+        let mut call = Call::new(NewCall {
             plan,
             id,
             is_caller: false,
-            state: CallState::Early,
             call_id: text(HeaderId::CallId),
             local_tag: format!("c{:012x}", self.random.next_u64() >> 16),
             remote_tag: message.from_tag().to_vec(),
@@ -204,22 +211,25 @@ impl Phone {
             remote: untagged(&text(HeaderId::From)),
             target: target_of(message).unwrap_or_default(),
             routes: routes_of(message),
-            local_cseq: 0,
-            remote_cseq: message.cseq(),
-            inviting: None,
-            invited: Some(serial),
-            cancelled: false,
-            acks: BTreeMap::new(),
-            authorizations: 0,
-            held: false,
-            description_version: 0,
-            description: String::new(),
-            stepping: false,
-        };
+        });
+        call.remote_cseq = message.cseq();
+        call.invite_cseq = message.cseq();
+        call.invited = Some(serial);
+        call.peer.learn(message);
+        let unknown = unknown_options(&call, message);
         let index = self.calls.len();
         self.calls.push(call);
         if let Some(server) = self.servers.get_mut(&serial) {
             server.call = Some(index);
+        }
+        if !unknown.is_empty() {
+            self.answer(serial, 420, &format!("Unsupported: {unknown}\r\n"), "");
+            self.over(index);
+            return;
+        }
+        if self.refuses_session(serial, index, message) {
+            self.over(index);
+            return;
         }
         if ring_after > Duration::from_millis(200) {
             self.answer(serial, 100, "", "");
@@ -250,32 +260,30 @@ impl Phone {
             if let Some(invite) = waiting {
                 self.answer(invite, 487, "", "");
             }
+            self.missed(call);
             self.over(call);
+        } else if message.method() == Method::Prack {
+            self.on_prack(serial, call, message);
+        } else if message.method() == Method::Update
+            && matches!(state, CallState::Early | CallState::Up)
+        {
+            self.on_update(serial, call, message);
         } else if state != CallState::Up {
             self.answer(serial, 481, "", "");
         } else if message.method() == Method::Invite {
-            self.on_update(serial, call, message);
+            self.on_reinvite(serial, call, message);
         } else {
             self.answer(serial, 200, "", "");
         }
     }
-
-    fn on_update(&mut self, serial: u64, call: usize, message: &Message) {
-        let Some(found) = self.calls.get_mut(call) else { return };
-        if found.inviting.is_some() {
-            self.answer(serial, 491, "", "");
-            return;
-        }
-        if let Some(target) = target_of(message) {
-            found.target = target;
-        }
-        let body = self.describe(call);
-        let contact = self.contact_line();
-        self.answer(serial, 200, &contact, &body);
-    }
 }
 
 impl Server {
+    /// Whether the request carried a description.
+    pub(super) fn offered(&self) -> bool {
+        !self.request.body().is_empty()
+    }
+
     /// A repeated INVITE gets its last answer again, except a 2xx, which the
     /// user agent repeats by itself (RFC 6026 7.1).
     fn repeats_on_request(&self) -> bool {
@@ -293,4 +301,14 @@ fn untagged(value: &str) -> String {
         }
         Err(_) => value.to_owned(),
     }
+}
+
+/// Option tags that a caller requires and the phone has not.
+fn unknown_options(call: &Call, message: &Message) -> String {
+    let known = |tag: &[u8]| {
+        (tag == b"100rel" && call.can.reliable) || (tag == b"timer" && call.can.timer.is_some())
+    };
+    let tags = message.values(HeaderId::Require).filter(|tag| !known(tag));
+    let tags: Vec<String> = tags.map(|tag| String::from_utf8_lossy(tag).into_owned()).collect();
+    tags.join(", ")
 }

@@ -1,6 +1,7 @@
 //! Messages as a phone writes them.
 
-use super::{Call, Out, Phone};
+use super::call::Call;
+use super::{Out, Phone};
 use crate::sip::message::{HeaderId, Message};
 use bytes::Bytes;
 use core::fmt::Write as _;
@@ -49,7 +50,7 @@ impl Phone {
         let _ = write!(text, "CSeq: {} {}\r\n", request.cseq, request.method);
         text.push_str(&request.extra);
         finish(&mut text, request.body_type, request.body);
-        let (to, protocol) = self.next_hop(&call.routes);
+        let (to, protocol) = self.next_hop(call);
         Out { to, protocol, bytes: Bytes::from(text) }
     }
 
@@ -58,17 +59,44 @@ impl Phone {
         format!("Contact: {}\r\n", self.contact())
     }
 
+    /// The methods that this phone takes in a call.
+    pub(super) fn allow_line(&self, call: usize) -> String {
+        let can = self.calls.get(call).map(|found| found.can).unwrap_or_default();
+        let prack = if can.reliable { ", PRACK" } else { "" };
+        let update = if can.update { ", UPDATE" } else { "" };
+        format!("Allow: INVITE, ACK, CANCEL, BYE, INFO, MESSAGE{prack}{update}\r\n")
+    }
+
+    /// Contact, Allow and Supported of a response.
+    pub(super) fn answer_lines(&self, call: usize) -> String {
+        let can = self.calls.get(call).map(|found| found.can).unwrap_or_default();
+        let tags = [("100rel", can.reliable), ("timer", can.timer.is_some())];
+        let tags: Vec<&str> = tags.iter().filter(|(_, can)| *can).map(|(tag, _)| *tag).collect();
+        let supported = if tags.is_empty() {
+            String::new()
+        } else {
+            format!("Supported: {}\r\n", tags.join(", "))
+        };
+        format!("{}{}{supported}", self.contact_line(), self.allow_line(call))
+    }
+
+    /// The same for an INVITE or UPDATE, with what it says of the session.
+    pub(super) fn request_lines(&self, call: usize) -> String {
+        self.answer_lines(call) + &self.session_lines(call)
+    }
+
     /// A description for the call in its present state; its version rises when it
     /// changes (RFC 3264 8).
     pub(super) fn describe(&mut self, call: usize) -> String {
         let address = self.account.address;
         let number = self.account.number.clone();
+        let device = self.account.device;
         let Some(call) = self.calls.get_mut(call) else { return String::new() };
         let direction = if call.held { "sendonly" } else { "sendrecv" };
         let port = 20_000 + call.id * 2;
         let rest = format!(
             "s=call {}\r\nc=IN IP4 {}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0 101\r\n\
-             a=rtpmap:101 telephone-event/8000\r\na=x-of-{number}:  two  spaces, \u{e4}\u{a0} end \r\n\
+             a=rtpmap:101 telephone-event/8000\r\na=x-of-{number}{device}:  two  spaces, \u{e4}\u{a0} end \r\n\
              a={direction}\r\n",
             call.id,
             address.ip(),
@@ -124,7 +152,11 @@ const fn phrase(status: u16) -> &'static str {
     match status {
         100 => "Trying",
         180 => "Ringing",
+        183 => "Session Progress",
         200 => "OK",
+        405 => "Method Not Allowed",
+        420 => "Bad Extension",
+        422 => "Session Interval Too Small",
         481 => "Call/Transaction Does Not Exist",
         482 => "Loop Detected",
         486 => "Busy Here",
