@@ -20,6 +20,8 @@ mod privacy;
 mod purity;
 #[path = "tidy/repo.rs"]
 mod repo;
+#[path = "tidy/scenarios.rs"]
+mod scenarios;
 #[path = "tidy/shape.rs"]
 mod shape;
 #[path = "tidy/sim.rs"]
