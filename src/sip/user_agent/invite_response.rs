@@ -63,15 +63,17 @@ impl Stack {
         if !known.is_empty() && found.state != LegState::Calling && message.to_tag() != known {
             return self.refuse_fork(leg, message, cx);
         }
-        match found.sent_ack.clone() {
-            SentAck::Sent(sent, bytes) if sent == cseq => {
-                self.send_in_dialog_ack(leg, bytes, cx);
-                return;
+        if !found.is_new_answer(cseq) {
+            // Answers to changes before the last one are repeated as well.
+            if let Some(ack) = found.ack_of(cseq) {
+                self.send_in_dialog_ack(leg, ack, cx);
             }
-            SentAck::Wanted(wanted) if wanted == cseq => return,
-            SentAck::None | SentAck::Wanted(_) | SentAck::Sent(..) => {}
+            return;
         }
-        let first = found.state == LegState::Calling || found.state == LegState::Cancelling;
+        found.keep_ack();
+        // A leg that broke may be ending before it knows its dialog.
+        let first = matches!(found.state, LegState::Calling | LegState::Cancelling)
+            || found.dialog.remote_tag.is_empty();
         let (early_answer, negotiated) = self.early_answer(leg, message.to_tag());
         let Some(found) = self.legs.get_mut(leg) else { return };
         if first {

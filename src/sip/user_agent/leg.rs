@@ -100,6 +100,9 @@ pub(super) enum SentAck {
     Sent(u32, Bytes),
 }
 
+/// Changes before the last one whose answers may still be repeated.
+const PAST_ACKS_MAX: usize = 4;
+
 /// One leg.
 #[derive(Clone, Debug)]
 pub(super) struct Leg {
@@ -127,6 +130,8 @@ pub(super) struct Leg {
     pub(super) inviting: Option<Slot>,
     pub(super) awaited_ack: Option<AwaitedAck>,
     pub(super) sent_ack: SentAck,
+    /// ACKs of changes before the last one, by CSeq.
+    pub(super) past_acks: VecDeque<(u32, Bytes)>,
     /// Tags of forks that were answered too late, each with the ACK that it got.
     pub(super) refused_forks: Vec<(Box<[u8]>, Bytes)>,
     /// Whether our first INVITE asks for reliable provisional responses.
@@ -159,6 +164,7 @@ impl Leg {
             inviting: None,
             awaited_ack: None,
             sent_ack: SentAck::None,
+            past_acks: VecDeque::new(),
             refused_forks: Vec::new(),
             asks_reliable: false,
             offer_sent: false,
@@ -182,6 +188,34 @@ impl Leg {
         let running = self.session.filter(|_| self.state == LegState::Established);
         let session = running.map_or(Instant::NEVER, |session| session.next_deadline());
         ack.min(prack).min(session)
+    }
+
+    /// Whether a 2xx to an INVITE of ours with this number is the first one.
+    pub(super) fn is_new_answer(&self, cseq: u32) -> bool {
+        match self.sent_ack {
+            SentAck::None => true,
+            SentAck::Wanted(last) | SentAck::Sent(last, _) => cseq > last,
+        }
+    }
+
+    /// The ACK that a 2xx with this number has got.
+    pub(super) fn ack_of(&self, cseq: u32) -> Option<Bytes> {
+        if let SentAck::Sent(last, ack) = &self.sent_ack
+            && *last == cseq
+        {
+            return Some(ack.clone());
+        }
+        self.past_acks.iter().find(|(past, _)| *past == cseq).map(|(_, ack)| ack.clone())
+    }
+
+    /// Keeps the last ACK while another one is due.
+    pub(super) fn keep_ack(&mut self) {
+        if let SentAck::Sent(cseq, ack) = core::mem::replace(&mut self.sent_ack, SentAck::None) {
+            self.past_acks.push_back((cseq, ack));
+            if self.past_acks.len() > PAST_ACKS_MAX {
+                self.past_acks.pop_front();
+            }
+        }
     }
 
     /// Whether nothing refers to it any more.
