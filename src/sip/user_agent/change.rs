@@ -220,7 +220,9 @@ impl Stack {
                 let dialog =
                     early.and_then(|early| early.dialogs.iter().rfind(|one| one.negotiated));
                 match dialog {
-                    Some(dialog) if dialog.takes_update => busy.then_some(491),
+                    Some(dialog) if dialog.takes_update => {
+                        (busy || self.awaits_prack_answer(dialog)).then_some(491)
+                    }
                     Some(_) => Some(488),
                     None => Some(491),
                 }

@@ -6,6 +6,7 @@
 //! at once, unless the response carried an offer whose answer has to come from the
 //! call.
 
+use super::client::ClientTransaction;
 use super::dialog::{Dialog, allows};
 use super::leg::{AwaitedAck, LegState};
 use super::server::Answer;
@@ -42,6 +43,8 @@ pub(super) struct EarlyDialog {
     /// Whether offer and answer have gone both ways.
     pub(super) negotiated: bool,
     pub(super) takes_update: bool,
+    /// The PRACK that was sent last.
+    pracking: Option<Slot>,
 }
 
 /// A PRACK that waits for the answer of the call.
@@ -288,6 +291,7 @@ impl Stack {
                 answer: None,
                 negotiated: false,
                 takes_update: false,
+                pracking: None,
             });
         }
         let wanted = early.wanted.is_some();
@@ -336,8 +340,10 @@ impl Stack {
         let dialog = early.and_then(|early| early.dialog(&wanted.tag));
         let Some(dialog) = dialog.map(|found| found.dialog.clone()) else { return };
         let draft = self.draft_in(leg, Some(&dialog), Method::Prack, &headers, body);
-        if let Some(draft) = draft {
-            self.request(Some(leg), draft, cx);
+        let client = draft.and_then(|draft| self.request(Some(leg), draft, cx));
+        let early = self.legs.get_mut(leg).and_then(|found| found.early.as_mut());
+        if let Some(dialog) = early.and_then(|early| early.dialog_mut(&wanted.tag)) {
+            dialog.pracking = client;
         }
     }
 
@@ -348,6 +354,13 @@ impl Stack {
         if let (Some(dialog), Some(body)) = (dialog, body) {
             dialog.answer = Some(body);
         }
+    }
+
+    /// Whether a PRACK of an early dialog is under way: a request that overtakes it
+    /// makes it out of order for the far end (RFC 3261 12.2.2).
+    pub(super) fn awaits_prack_answer(&self, dialog: &EarlyDialog) -> bool {
+        let client = dialog.pracking.and_then(|client| self.clients.get(client));
+        client.is_some_and(ClientTransaction::is_unheard)
     }
 
     /// The description that belongs to a 2xx of this dialog which has none, and
