@@ -61,6 +61,8 @@ pub(super) struct ClientTransaction {
     give_up_at: Instant,
     pub(super) leg: Option<Slot>,
     heard: bool,
+    /// It could not be sent; its earlier attempts are still being cancelled.
+    failed: bool,
     cancelled: bool,
     cancel_wanted: bool,
     /// The CANCEL, with the transaction of its own that it has.
@@ -78,7 +80,7 @@ impl ClientTransaction {
     }
 
     pub(super) fn next_deadline(&self) -> Instant {
-        let machine = self.machine.next_deadline();
+        let machine = if self.failed { Instant::NEVER } else { self.machine.next_deadline() };
         let cancel =
             self.cancel.as_ref().map_or(Instant::NEVER, |(machine, _)| machine.next_deadline());
         let late = self.given_up.iter().filter_map(|attempt| attempt.cancel.as_ref());
@@ -115,6 +117,7 @@ impl Stack {
                 give_up_at: Instant::NEVER,
                 leg,
                 heard: false,
+                failed: false,
                 cancelled: false,
                 cancel_wanted: false,
                 cancel: None,
@@ -525,7 +528,10 @@ impl Stack {
                 }
             }
         }
-        let steps = if cx.now >= found.give_up_at {
+        let steps = if found.failed {
+            let over = cx.now >= found.give_up_at;
+            if over { Actions::of(&[Step::Terminated]) } else { Actions::none() }
+        } else if cx.now >= found.give_up_at {
             Actions::of(&[Step::TimedOut, Step::Terminated])
         } else {
             found.machine.on_time(cx.now)
@@ -550,13 +556,22 @@ impl Stack {
 
     pub(super) fn on_send_failed(&mut self, slot: Slot, cx: &mut Cx<'_>) {
         let Some(found) = self.clients.get(slot) else { return };
-        if found.heard {
+        if found.heard || found.failed {
             return;
         }
         cx.out.push(Action::Suspect(found.proxy));
         if !self.try_other_proxy(slot, cx) {
             self.on_timed_out(slot, 503, cx);
-            if let Some(leg) = self.clients.remove(slot).and_then(|found| found.leg) {
+            let Some(found) = self.clients.get_mut(slot) else { return };
+            let cancels = |attempt: &Attempt| {
+                attempt.cancel.as_ref().is_some_and(|(machine, _)| !machine.is_terminated())
+            };
+            if found.given_up.iter().any(cancels) {
+                // What was tried before is still to be cancelled.
+                found.failed = true;
+                found.give_up_at = cx.now + TRANSACTION_TIMEOUT;
+                found.patience = Instant::NEVER;
+            } else if let Some(leg) = self.clients.remove(slot).and_then(|found| found.leg) {
                 self.release_leg(leg, cx);
             }
         }
