@@ -52,6 +52,9 @@ pub struct Slot {
 pub const GENERATION_BITS: u32 = 24;
 /// Generations wrap below this.
 pub const GENERATION_MASK: u32 = (1 << GENERATION_BITS) - 1;
+/// Generations by which a place of an earlier process may have got older after
+/// that process has told of them for the last time.
+pub const GENERATION_MARGIN: u32 = 1 << 12;
 
 impl Slot {
     /// The slot and its shard as one 64-bit word: shard 8, generation 24, index 32.
@@ -152,6 +155,14 @@ impl CallUuid {
     pub fn as_str(&self) -> &str {
         core::str::from_utf8(&self.0).unwrap_or_default()
     }
+
+    /// The inverse of [`CallUuid::as_str`]; `None` for a text that is none.
+    #[must_use]
+    pub fn from_text(text: &[u8]) -> Option<Self> {
+        let digits: [u8; 32] = text.try_into().ok()?;
+        let is_digit = |digit: &u8| matches!(digit, b'0'..=b'9' | b'A'..=b'V');
+        digits.iter().all(is_digit).then_some(Self(digits))
+    }
 }
 
 impl fmt::Display for CallUuid {
@@ -230,5 +241,8 @@ mod tests {
         let uuid = Ids::new(1).call_uuid();
         assert_eq!(uuid.as_str().len(), 32);
         assert!(uuid.as_str().bytes().all(|b| b.is_ascii_digit() || (b'A'..=b'V').contains(&b)));
+        assert_eq!(CallUuid::from_text(uuid.as_str().as_bytes()), Some(uuid));
+        assert_eq!(CallUuid::from_text(b"0123456789ABCDEFGHIJKLMNOPQRSTUW"), None);
+        assert_eq!(CallUuid::from_text(b"0"), None);
     }
 }

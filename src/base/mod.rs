@@ -9,4 +9,5 @@ pub mod limits;
 pub mod outbox;
 pub mod seal;
 pub mod slab;
+pub mod state;
 pub mod time;
