@@ -2,6 +2,7 @@
 //! with a leg each, and operations on them.
 
 pub mod record;
+pub mod state;
 pub mod two_party;
 
 #[cfg(test)]

@@ -12,7 +12,7 @@
 use super::record::{CallRecord, CallResult, EndedBy};
 use crate::base::id::{CallUuid, ConnId};
 use crate::base::leg::{Body, Cause, LegCommand, LegEvent};
-use crate::base::time::{Instant, WallTime};
+use crate::base::time::{Duration, Instant, WallTime};
 
 /// One of the two parties.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,13 +96,18 @@ pub struct Call {
     pub trunk: Box<str>,
     /// When it came, for people.
     pub started_wall: WallTime,
-    started: Instant,
-    state: State,
-    rang_at: Option<Instant>,
-    answered_at: Option<Instant>,
+    /// When it came, or came here from another process.
+    pub(super) since: Instant,
+    /// How long it had lasted then.
+    pub(super) lasted: Duration,
+    pub(super) state: State,
+    pub(super) rang_after: Option<Duration>,
+    pub(super) answered_after: Option<Duration>,
     /// Who has asked for a change that the other has not answered.
-    updating: Option<Party>,
-    updates: u32,
+    pub(super) updating: Option<Party>,
+    pub(super) updates: u32,
+    /// Fields of its stored state that this release does not know.
+    pub(super) unknown: Box<[u8]>,
 }
 
 impl Call {
@@ -124,13 +129,20 @@ impl Call {
             destination: "".into(),
             trunk: "".into(),
             started_wall: wall,
-            started: now,
+            since: now,
+            lasted: Duration::ZERO,
             state: State::Routing,
-            rang_at: None,
-            answered_at: None,
+            rang_after: None,
+            answered_after: None,
             updating: None,
             updates: 0,
+            unknown: Box::default(),
         }
+    }
+
+    /// How long it has lasted.
+    pub(super) fn age(&self, now: Instant) -> Duration {
+        self.lasted + now.since(self.since)
     }
 
     /// Where it stands.
@@ -190,8 +202,8 @@ impl Call {
     ) {
         match event {
             LegEvent::Progress { code, body, reliable } => {
-                if code == 180 && self.rang_at.is_none() {
-                    self.rang_at = Some(now);
+                if code == 180 && self.rang_after.is_none() {
+                    self.rang_after = Some(self.age(now));
                 }
                 if code == 180 || code == 183 {
                     self.state = State::Alerting;
@@ -204,7 +216,7 @@ impl Call {
             }
             LegEvent::Answered { body } => {
                 self.state = State::Connected;
-                self.answered_at = Some(now);
+                self.answered_after = Some(self.age(now));
                 out.push(Action::ToLeg(Party::Caller, LegCommand::Answer { body }));
             }
             LegEvent::Failed(cause) => {
@@ -289,10 +301,10 @@ impl Call {
 
     fn end(&mut self, ended_by: EndedBy, cause: Cause, now: Instant, out: &mut Vec<Action>) {
         self.state = State::Ended;
-        let result = match (self.answered_at, cause.code) {
+        let result = match (self.answered_after, cause.code) {
             (Some(_), _) => CallResult::Answered,
             (None, 486 | 600) => CallResult::Busy,
-            (None, 480 | 487 | 408) if self.rang_at.is_some() => CallResult::NoAnswer,
+            (None, 480 | 487 | 408) if self.rang_after.is_some() => CallResult::NoAnswer,
             (None, _) => CallResult::Failed,
         };
         out.push(Action::Ended(Box::new(CallRecord {
@@ -303,9 +315,9 @@ impl Call {
             destination: self.destination.clone(),
             trunk: self.trunk.clone(),
             started: self.started_wall,
-            rang_after: self.rang_at.map(|at| at.since(self.started)),
-            answered_after: self.answered_at.map(|at| at.since(self.started)),
-            ended_after: now.since(self.started),
+            rang_after: self.rang_after,
+            answered_after: self.answered_after,
+            ended_after: self.age(now),
             result,
             ended_by,
             cause,
