@@ -7,5 +7,6 @@ pub mod message;
 pub mod named_dialog;
 pub mod packet;
 pub mod registrar;
+mod state;
 pub mod transaction;
 pub mod user_agent;

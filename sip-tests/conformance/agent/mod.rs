@@ -9,4 +9,5 @@ mod rfc3261_8;
 mod rfc3261_9;
 mod rfc3262;
 mod rfc4028;
+mod state;
 mod world;

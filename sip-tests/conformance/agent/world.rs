@@ -1,4 +1,6 @@
 //! One stack in virtual time: what goes in, what comes out, and the wake-ups in between.
+//! After every second turn another stack, with another seed of hashes, goes on with what
+//! the first one has: whatever the RFC wants, it wants of both together.
 
 use crate::draft::{Draft, header, values};
 use core::net::SocketAddr;
@@ -11,6 +13,7 @@ use sipcluster::base::seal::Sealer;
 use sipcluster::base::time::{Duration, Instant};
 use sipcluster::sip::message::{HeaderId, Message, scan};
 use sipcluster::sip::packet::Packet;
+use sipcluster::sip::user_agent::state::Pieces;
 use sipcluster::sip::user_agent::{Action, Cx, Event, NewLeg, Settings, Stack, Wake};
 use std::sync::Arc;
 
@@ -71,6 +74,9 @@ impl Sent {
 /// The stack and everything around it.
 pub(super) struct World {
     stack: Stack,
+    settings: Arc<Settings>,
+    sealer: Arc<Sealer>,
+    turns: u64,
     pub(super) now: Instant,
     ids: Ids,
     out: Outbox<Action>,
@@ -103,8 +109,12 @@ impl World {
             reliable: true,
             session_seconds,
         };
+        let (settings, sealer) = (Arc::new(settings), Arc::new(sealer));
         Self {
-            stack: Stack::new(Arc::new(settings), Arc::new(sealer), 7),
+            stack: Stack::new(settings.clone(), sealer.clone(), 7),
+            settings,
+            sealer,
+            turns: 0,
             now: Instant::ZERO + Duration::from_secs(1000),
             ids: Ids::new(7),
             out: Outbox::new(OUTBOX_LEN_MAX),
@@ -139,7 +149,53 @@ impl World {
                 Action::Up(Event::Freed(_)) | Action::Suspect(_) | Action::Count(_) => {}
             }
         }
+        self.turns += 1;
+        if self.turns.is_multiple_of(2) {
+            let (pieces, free) = (self.pieces(), self.stack.free());
+            let newest = self.stack.newest();
+            self.stack = Stack::new(self.settings.clone(), self.sealer.clone(), self.turns);
+            self.go_on(&pieces);
+            self.stack.start_above(newest);
+            self.stack.resume(&free);
+            assert_eq!(self.pieces(), pieces, "what is written is what was read");
+            assert_eq!((self.stack.free(), self.stack.newest()), (free, newest));
+        }
         result
+    }
+
+    /// Everything that the stack has, as bytes.
+    pub(super) fn pieces(&self) -> Pieces {
+        let mut pieces = Pieces::default();
+        for leg in self.stack.leg_slots() {
+            self.stack.leg_pieces(leg, self.now, &mut pieces);
+        }
+        for loose in self.stack.loose_pieces(self.now) {
+            pieces.clients.extend(loose.clients);
+            pieces.servers.extend(loose.servers);
+        }
+        pieces
+    }
+
+    /// Whether these pieces can be read here.
+    pub(super) fn reads(&self, pieces: &Pieces) -> bool {
+        self.stack.read(pieces, self.now).is_ok()
+    }
+
+    /// The stack, which has nothing, goes on with what another one had.
+    pub(super) fn go_on(&mut self, pieces: &Pieces) {
+        let restored = self.stack.read(pieces, self.now);
+        let restored = restored.unwrap_or_else(|error| panic!("own state: {error}"));
+        let mut cx = Cx { now: self.now, ids: &mut self.ids, out: &mut self.out };
+        self.stack.restore(restored, &mut cx);
+        self.wakes.clear();
+        for action in self.out.drain() {
+            match action {
+                Action::Arm(wake, at) => self.wakes.push((wake, at)),
+                Action::Send(_) | Action::Up(_) | Action::Suspect(_) | Action::Count(_) => {
+                    panic!("going on wants {action:?}")
+                }
+            }
+        }
     }
 
     /// A message comes.

@@ -11,7 +11,10 @@
 
 use super::{Action, Actions, Backoff};
 use crate::base::limits::{TIMER_T1, TRANSACTION_TIMEOUT};
+use crate::base::state::{StateError, remaining};
 use crate::base::time::{Duration, Instant};
+use crate::sip::state::{due, proto};
+use proto::ClientInviteState as Stored;
 
 /// States with what each one knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +58,43 @@ impl ClientInvite {
             reliable,
         };
         (machine, Actions::of(&[Action::SendRequest]))
+    }
+
+    /// What it knows, as seen at `now`.
+    pub(in crate::sip) fn to_state(self, now: Instant) -> proto::ClientInvite {
+        let (state, until) = match self.state {
+            State::Calling { give_up_at } => (Stored::Calling, Some(give_up_at)),
+            State::Proceeding => (Stored::Proceeding, None),
+            State::Accepted { until } => (Stored::Accepted, Some(until)),
+            State::Completed { until } => (Stored::Completed, Some(until)),
+            State::Terminated => (Stored::Terminated, None),
+        };
+        let calling = matches!(self.state, State::Calling { .. });
+        proto::ClientInvite {
+            state: state.into(),
+            until_ns: until.and_then(|until| remaining(until, now)),
+            retransmit: calling.then(|| self.retransmit.to_state(now)),
+            reliable: self.reliable,
+        }
+    }
+
+    /// The inverse of `to_state`.
+    pub(in crate::sip) fn from_state(
+        stored: &proto::ClientInvite,
+        now: Instant,
+    ) -> Result<Self, StateError> {
+        let until = due(stored.until_ns, now);
+        let state = match Stored::try_from(stored.state) {
+            Ok(Stored::Calling) => State::Calling { give_up_at: until? },
+            Ok(Stored::Proceeding) => State::Proceeding,
+            Ok(Stored::Accepted) => State::Accepted { until: until? },
+            Ok(Stored::Completed) => State::Completed { until: until? },
+            Ok(Stored::Terminated) => State::Terminated,
+            Ok(Stored::Unspecified) | Err(_) => return Err(StateError::Field("state")),
+        };
+        let retransmit =
+            stored.retransmit.map_or(Backoff::OVER, |stored| Backoff::from_state(stored, now));
+        Ok(Self { state, retransmit, reliable: stored.reliable })
     }
 
     /// Where it stands.

@@ -8,7 +8,10 @@
 
 use super::{Action, Actions, Backoff};
 use crate::base::limits::{TIMER_T1, TIMER_T2, TIMER_T4, TRANSACTION_TIMEOUT};
+use crate::base::state::{StateError, remaining};
 use crate::base::time::{Duration, Instant};
+use crate::sip::state::{due, proto};
+use proto::ClientNonInviteState as Stored;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -36,6 +39,40 @@ impl ClientNonInvite {
             reliable,
         };
         (machine, Actions::of(&[Action::SendRequest]))
+    }
+
+    /// What it knows, as seen at `now`.
+    pub(in crate::sip) fn to_state(self, now: Instant) -> proto::ClientNonInvite {
+        let (state, until) = match self.state {
+            State::Trying { give_up_at } => (Stored::Trying, Some(give_up_at)),
+            State::Proceeding { give_up_at } => (Stored::Proceeding, Some(give_up_at)),
+            State::Completed { until } => (Stored::Completed, Some(until)),
+            State::Terminated => (Stored::Terminated, None),
+        };
+        proto::ClientNonInvite {
+            state: state.into(),
+            until_ns: until.and_then(|until| remaining(until, now)),
+            retransmit: self.is_open().then(|| self.retransmit.to_state(now)),
+            reliable: self.reliable,
+        }
+    }
+
+    /// The inverse of `to_state`.
+    pub(in crate::sip) fn from_state(
+        stored: &proto::ClientNonInvite,
+        now: Instant,
+    ) -> Result<Self, StateError> {
+        let until = due(stored.until_ns, now);
+        let state = match Stored::try_from(stored.state) {
+            Ok(Stored::Trying) => State::Trying { give_up_at: until? },
+            Ok(Stored::Proceeding) => State::Proceeding { give_up_at: until? },
+            Ok(Stored::Completed) => State::Completed { until: until? },
+            Ok(Stored::Terminated) => State::Terminated,
+            Ok(Stored::Unspecified) | Err(_) => return Err(StateError::Field("state")),
+        };
+        let retransmit =
+            stored.retransmit.map_or(Backoff::OVER, |stored| Backoff::from_state(stored, now));
+        Ok(Self { state, retransmit, reliable: stored.reliable })
     }
 
     /// Whether nothing at all was heard yet.

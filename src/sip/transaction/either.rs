@@ -1,8 +1,12 @@
 //! The machine that a method asks for: INVITE has its own, on either side.
 
 use super::{Actions, ClientInvite, ClientNonInvite, ServerInvite, ServerNonInvite};
+use crate::base::state::StateError;
 use crate::base::time::Instant;
 use crate::sip::message::Method;
+use crate::sip::state::proto;
+use proto::client_machine::Kind as ClientKind;
+use proto::server_machine::Kind as ServerKind;
 
 /// Server side of either kind.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +26,35 @@ impl Server {
         } else {
             Self::NonInvite(ServerNonInvite::new(reliable))
         }
+    }
+
+    /// What it knows, as seen at `now`.
+    pub(in crate::sip) fn to_state(self, now: Instant) -> proto::ServerMachine {
+        let kind = match self {
+            Self::Invite(machine) => ServerKind::Invite(machine.to_state(now)),
+            Self::NonInvite(machine) => ServerKind::NonInvite(machine.to_state(now)),
+        };
+        proto::ServerMachine { kind: Some(kind) }
+    }
+
+    /// The inverse of `to_state`; the machine must be of the kind that the method
+    /// asks for, and not be over.
+    pub(in crate::sip) fn from_state(
+        stored: Option<&proto::ServerMachine>,
+        method: Method,
+        now: Instant,
+    ) -> Result<Self, StateError> {
+        let invite = method == Method::Invite;
+        let machine = match stored.and_then(|stored| stored.kind.as_ref()) {
+            Some(ServerKind::Invite(stored)) if invite => {
+                Self::Invite(ServerInvite::from_state(stored, now)?)
+            }
+            Some(ServerKind::NonInvite(stored)) if !invite => {
+                Self::NonInvite(ServerNonInvite::from_state(stored, now)?)
+            }
+            Some(_) | None => return Err(StateError::Field("machine")),
+        };
+        if machine.is_terminated() { Err(StateError::Field("machine")) } else { Ok(machine) }
     }
 
     /// Whether no final response was sent.
@@ -103,6 +136,35 @@ impl Client {
         } else {
             Self::NonInvite(ClientNonInvite::new(now, reliable).0)
         }
+    }
+
+    /// What it knows, as seen at `now`.
+    pub(in crate::sip) fn to_state(self, now: Instant) -> proto::ClientMachine {
+        let kind = match self {
+            Self::Invite(machine) => ClientKind::Invite(machine.to_state(now)),
+            Self::NonInvite(machine) => ClientKind::NonInvite(machine.to_state(now)),
+        };
+        proto::ClientMachine { kind: Some(kind) }
+    }
+
+    /// The inverse of `to_state`; the machine must be of the kind that the method
+    /// asks for, and not be over.
+    pub(in crate::sip) fn from_state(
+        stored: Option<&proto::ClientMachine>,
+        method: Method,
+        now: Instant,
+    ) -> Result<Self, StateError> {
+        let invite = method == Method::Invite;
+        let machine = match stored.and_then(|stored| stored.kind.as_ref()) {
+            Some(ClientKind::Invite(stored)) if invite => {
+                Self::Invite(ClientInvite::from_state(stored, now)?)
+            }
+            Some(ClientKind::NonInvite(stored)) if !invite => {
+                Self::NonInvite(ClientNonInvite::from_state(stored, now)?)
+            }
+            Some(_) | None => return Err(StateError::Field("machine")),
+        };
+        if machine.is_terminated() { Err(StateError::Field("machine")) } else { Ok(machine) }
     }
 
     /// A response with this status came.

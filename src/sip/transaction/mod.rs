@@ -23,7 +23,10 @@ pub use key::TransactionKey;
 pub use server_invite::ServerInvite;
 pub use server_non_invite::ServerNonInvite;
 
+use crate::base::limits::TIMER_T1;
+use crate::base::state::{deadline, nanos, remaining};
 use crate::base::time::{Duration, Instant};
+use crate::sip::state::{interval, proto};
 
 /// What a machine wants done, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,4 +105,15 @@ impl Backoff {
         self.at = now + self.interval;
         true
     }
+
+    fn to_state(self, now: Instant) -> proto::Backoff {
+        proto::Backoff { at_ns: remaining(self.at, now), interval_ns: nanos(self.interval) }
+    }
+
+    fn from_state(state: proto::Backoff, now: Instant) -> Self {
+        Self { at: deadline(state.at_ns, now), interval: interval(state.interval_ns) }
+    }
+
+    /// Of a machine that sends nothing again.
+    const OVER: Self = Self { at: Instant::NEVER, interval: TIMER_T1 };
 }

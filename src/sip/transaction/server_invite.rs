@@ -13,7 +13,10 @@
 
 use super::{Action, Actions, Backoff};
 use crate::base::limits::{TIMER_T1, TIMER_T2, TIMER_T4, TRANSACTION_TIMEOUT};
+use crate::base::state::{StateError, remaining};
 use crate::base::time::{Duration, Instant};
+use crate::sip::state::{due, proto};
+use proto::ServerInviteState as Stored;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -36,6 +39,48 @@ impl ServerInvite {
     #[must_use]
     pub const fn new(reliable: bool) -> Self {
         Self { state: State::Proceeding { answered: false }, reliable }
+    }
+
+    /// What it knows, as seen at `now`.
+    pub(in crate::sip) fn to_state(self, now: Instant) -> proto::ServerInvite {
+        let (state, until, retransmit) = match self.state {
+            State::Proceeding { answered: false } => (Stored::Silent, None, None),
+            State::Proceeding { answered: true } => (Stored::Proceeding, None, None),
+            State::Accepted { until } => (Stored::Accepted, Some(until), None),
+            State::Completed { give_up_at, retransmit } => {
+                (Stored::Completed, Some(give_up_at), Some(retransmit))
+            }
+            State::Confirmed { until } => (Stored::Confirmed, Some(until), None),
+            State::Terminated => (Stored::Terminated, None, None),
+        };
+        proto::ServerInvite {
+            state: state.into(),
+            until_ns: until.and_then(|until| remaining(until, now)),
+            retransmit: retransmit.map(|retransmit| retransmit.to_state(now)),
+            reliable: self.reliable,
+        }
+    }
+
+    /// The inverse of `to_state`.
+    pub(in crate::sip) fn from_state(
+        stored: &proto::ServerInvite,
+        now: Instant,
+    ) -> Result<Self, StateError> {
+        let until = due(stored.until_ns, now);
+        let state = match Stored::try_from(stored.state) {
+            Ok(Stored::Silent) => State::Proceeding { answered: false },
+            Ok(Stored::Proceeding) => State::Proceeding { answered: true },
+            Ok(Stored::Accepted) => State::Accepted { until: until? },
+            Ok(Stored::Completed) => {
+                let retransmit = stored.retransmit.ok_or(StateError::Field("retransmit"))?;
+                let retransmit = Backoff::from_state(retransmit, now);
+                State::Completed { give_up_at: until?, retransmit }
+            }
+            Ok(Stored::Confirmed) => State::Confirmed { until: until? },
+            Ok(Stored::Terminated) => State::Terminated,
+            Ok(Stored::Unspecified) | Err(_) => return Err(StateError::Field("state")),
+        };
+        Ok(Self { state, reliable: stored.reliable })
     }
 
     /// Whether no final response was sent.

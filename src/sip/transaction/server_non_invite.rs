@@ -6,7 +6,10 @@
 
 use super::{Action, Actions};
 use crate::base::limits::TRANSACTION_TIMEOUT;
+use crate::base::state::{StateError, remaining};
 use crate::base::time::{Duration, Instant};
+use crate::sip::state::{due, proto};
+use proto::ServerNonInviteState as Stored;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -28,6 +31,32 @@ impl ServerNonInvite {
     #[must_use]
     pub const fn new(reliable: bool) -> Self {
         Self { state: State::Trying, reliable }
+    }
+
+    /// What it knows, as seen at `now`.
+    pub(in crate::sip) fn to_state(self, now: Instant) -> proto::ServerNonInvite {
+        let (state, until) = match self.state {
+            State::Trying => (Stored::Trying, None),
+            State::Proceeding => (Stored::Proceeding, None),
+            State::Completed { until } => (Stored::Completed, remaining(until, now)),
+            State::Terminated => (Stored::Terminated, None),
+        };
+        proto::ServerNonInvite { state: state.into(), until_ns: until, reliable: self.reliable }
+    }
+
+    /// The inverse of `to_state`.
+    pub(in crate::sip) fn from_state(
+        stored: &proto::ServerNonInvite,
+        now: Instant,
+    ) -> Result<Self, StateError> {
+        let state = match Stored::try_from(stored.state) {
+            Ok(Stored::Trying) => State::Trying,
+            Ok(Stored::Proceeding) => State::Proceeding,
+            Ok(Stored::Completed) => State::Completed { until: due(stored.until_ns, now)? },
+            Ok(Stored::Terminated) => State::Terminated,
+            Ok(Stored::Unspecified) | Err(_) => return Err(StateError::Field("state")),
+        };
+        Ok(Self { state, reliable: stored.reliable })
     }
 
     /// Whether no final response was sent.

@@ -3,6 +3,8 @@
 
 use super::Action::{Deliver, NoAck, SendAck, SendRequest, SendResponse, Terminated, TimedOut};
 use super::*;
+use crate::base::id::Ids;
+use crate::sip::message::Method;
 
 fn at(ms: u64) -> Instant {
     Instant(ms * 1_000_000)
@@ -157,4 +159,54 @@ fn a_server_request_repeats_its_answer_only_when_asked() {
     let mut machine = ServerNonInvite::new(true);
     machine.on_answer(200, at(5));
     assert_eq!(list(machine.on_time(at(5))), [Terminated]);
+}
+
+/// A machine that moves to another process after every step does what one does that
+/// stays where it is.
+#[test]
+fn machines_move_between_any_two_steps() {
+    let mut random = Ids::new(5);
+    for _ in 0..3_000 {
+        let method = if random.below(2) == 0 { Method::Invite } else { Method::Bye };
+        let reliable = random.below(2) == 0;
+        let (mut now, mut there) = (at(1_000_000), at(0));
+        let (mut stays, mut moves) =
+            (Client::new(method, now, reliable), Client::new(method, there, reliable));
+        let (mut answers, mut moved) =
+            (Server::new(method, reliable), Server::new(method, reliable));
+        for _ in 0..10 {
+            let span = Duration::from_millis(random.below(9_000));
+            (now, there) = (now + span, there + span);
+            let (kind, status) = (random.below(3), [100, 180, 200, 486][random.below(4) as usize]);
+            let step = |client: &mut Client, now| match kind {
+                0 => client.on_response(status, now),
+                _ => client.on_time(now),
+            };
+            assert_eq!(step(&mut stays, now), step(&mut moves, there));
+            let step = |server: &mut Server, now| match (kind, status) {
+                (0, _) => server.on_answer(status, now),
+                (1, 100) => server.on_ack(now),
+                (1, _) => server.on_retransmission(),
+                _ => server.on_time(now),
+            };
+            assert_eq!(step(&mut answers, now), step(&mut moved, there));
+            // The clock of the next process starts anew.
+            let next = at(random.below(1_000));
+            if !moves.is_terminated() {
+                let state = moves.to_state(there);
+                moves = Client::from_state(Some(&state), method, next).expect("its own state");
+                assert_eq!(moves.to_state(next), state);
+                assert_eq!(
+                    stays.next_deadline() == Instant::NEVER,
+                    moves.next_deadline() == Instant::NEVER
+                );
+            }
+            if !moved.is_terminated() {
+                let state = moved.to_state(there);
+                moved = Server::from_state(Some(&state), method, next).expect("its own state");
+                assert_eq!(moved.to_state(next), state);
+            }
+            there = next;
+        }
+    }
 }

@@ -36,37 +36,39 @@ pub(super) struct Draft {
 /// An attempt by a proxy that stayed silent. Its CANCEL is sent at once: our own
 /// proxy takes one at any time, and the phone may ring although no answer came.
 #[derive(Debug)]
-struct Attempt {
-    proxy: SocketAddr,
-    protocol: Protocol,
-    bytes: Bytes,
-    cancel: Option<(ClientNonInvite, Bytes)>,
+pub(super) struct Attempt {
+    pub(super) proxy: SocketAddr,
+    pub(super) protocol: Protocol,
+    pub(super) bytes: Bytes,
+    pub(super) cancel: Option<(ClientNonInvite, Bytes)>,
 }
 
 /// One client transaction.
 #[derive(Debug)]
 pub(super) struct ClientTransaction {
-    machine: Client,
-    draft: Draft,
-    proxy: SocketAddr,
+    pub(super) machine: Client,
+    pub(super) draft: Draft,
+    pub(super) proxy: SocketAddr,
     /// By which it goes to the proxy: a stream when it is long (RFC 3261 18.1.1).
-    protocol: Protocol,
-    tried: Vec<SocketAddr>,
+    pub(super) protocol: Protocol,
+    pub(super) tried: Vec<SocketAddr>,
     /// Attempts given up.
-    given_up: Vec<Attempt>,
-    bytes: Bytes,
+    pub(super) given_up: Vec<Attempt>,
+    pub(super) bytes: Bytes,
     /// When silence means that the proxy is gone.
-    patience: Instant,
+    pub(super) patience: Instant,
     /// Whether the last answer may be waited for no longer.
-    give_up_at: Instant,
+    pub(super) give_up_at: Instant,
     pub(super) leg: Option<Slot>,
-    heard: bool,
+    pub(super) heard: bool,
     /// It could not be sent; its earlier attempts are still being cancelled.
-    failed: bool,
-    cancelled: bool,
-    cancel_wanted: bool,
+    pub(super) failed: bool,
+    pub(super) cancelled: bool,
+    pub(super) cancel_wanted: bool,
     /// The CANCEL, with the transaction of its own that it has.
-    cancel: Option<(ClientNonInvite, Bytes)>,
+    pub(super) cancel: Option<(ClientNonInvite, Bytes)>,
+    /// Fields of its stored state that this release does not know.
+    pub(super) unknown: Box<[u8]>,
 }
 
 impl ClientTransaction {
@@ -121,11 +123,12 @@ impl Stack {
                 cancelled: false,
                 cancel_wanted: false,
                 cancel: None,
+                unknown: Box::default(),
             }
         })?;
         self.touch(Wake::Client(slot));
         if let Some(leg) = leg {
-            self.hold_leg(leg);
+            self.hold_leg(leg, Wake::Client(slot));
         }
         self.send_by(slot, proxy, cx);
         self.settle_client(slot, cx);
@@ -545,7 +548,7 @@ impl Stack {
                 Step::TimedOut => self.on_timed_out(slot, 408, cx),
                 Step::Terminated => {
                     if let Some(leg) = self.clients.remove(slot).and_then(|found| found.leg) {
-                        self.release_leg(leg, cx);
+                        self.release_leg(leg, Wake::Client(slot), cx);
                     }
                 }
                 Step::SendAck | Step::SendResponse | Step::Deliver | Step::NoAck => {}
@@ -572,7 +575,7 @@ impl Stack {
                 found.give_up_at = cx.now + TRANSACTION_TIMEOUT;
                 found.patience = Instant::NEVER;
             } else if let Some(leg) = self.clients.remove(slot).and_then(|found| found.leg) {
-                self.release_leg(leg, cx);
+                self.release_leg(leg, Wake::Client(slot), cx);
             }
         }
         self.settle_client(slot, cx);
@@ -618,7 +621,7 @@ impl Stack {
         }
     }
 
-    fn settle_client(&self, slot: Slot, cx: &mut Cx<'_>) {
+    pub(super) fn settle_client(&self, slot: Slot, cx: &mut Cx<'_>) {
         let Some(found) = self.clients.get(slot) else { return };
         let at = found.next_deadline();
         if at != Instant::NEVER {

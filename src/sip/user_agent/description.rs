@@ -23,6 +23,18 @@ impl Origin {
         Self { id: id >> 2, version: 0, digest: None, last: None }
     }
 
+    /// As it was in another process.
+    pub(super) fn of_state(id: u64, version: u64, last: Option<Body>) -> Self {
+        let lines = last.as_ref().and_then(|last| Some((last, origin_line(&last.content)?)));
+        let digest = lines.map(|(last, (start, end))| digest_of(last, start, end));
+        Self { id, version, digest, last }
+    }
+
+    /// Session id and version.
+    pub(super) const fn numbers(&self) -> (u64, u64) {
+        (self.id, self.version)
+    }
+
     /// The body as this leg sends it.
     pub(super) fn rewrite(&mut self, body: &Body, address: &str) -> Body {
         if !body.content_type.trim().to_ascii_lowercase().starts_with("application/sdp") {
@@ -91,6 +103,11 @@ mod tests {
         assert_eq!(same, first);
         let changed = origin.rewrite(&body("v=0\no=a 1 3 IN IP4 10.0.0.1\ns=y\n"), "::1");
         assert_eq!(&changed.content[..], b"v=0\no=- 10 2 IN IP6 ::1\ns=y\n");
+        let (id, version) = origin.numbers();
+        let mut moved = Origin::of_state(id, version, origin.last());
+        assert!(moved.is_last(&body("v=0\no=b 9 9 IN IP4 10.0.0.9\ns=y\n")));
+        let same = moved.rewrite(&body("v=0\no=a 1 3 IN IP4 10.0.0.1\ns=y\n"), "::1");
+        assert_eq!(same, changed);
     }
 
     #[test]

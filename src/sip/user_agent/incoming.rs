@@ -4,7 +4,7 @@ use super::dialog::{Dialog, allows};
 use super::leg::{Leg, LegState};
 use super::reliable::Early;
 use super::server::Answer;
-use super::stack::{Action, Counted, Cx, Event, Stack};
+use super::stack::{Action, Counted, Cx, Event, Stack, Wake};
 use crate::base::flow::{Destination, Outbound};
 use crate::base::id::Slot;
 use crate::base::leg::{Cause, LegEvent};
@@ -100,7 +100,7 @@ impl Stack {
             let dialog = Dialog::from_request(&packet.message, "");
             Leg {
                 offered: Some(server),
-                transactions: 1,
+                transactions: vec![Wake::Server(server)],
                 early: Some(Box::new(early)),
                 takes_update: allows(&packet.message, Method::Update),
                 ..Leg::new(dialog, LegState::Incoming, random)

@@ -4,6 +4,7 @@ use super::description::Origin;
 use super::dialog::Dialog;
 use super::reliable::Early;
 use super::session_timer::SessionTimer;
+use super::stack::Wake;
 use crate::base::id::Slot;
 use crate::base::leg::Body;
 use crate::base::limits::{TIMER_T1, TRANSACTION_TIMEOUT};
@@ -141,9 +142,11 @@ pub(super) struct Leg {
     /// Requests passed on that wait for an answer of the other side.
     pub(super) infos: VecDeque<Slot>,
     /// Transactions of any kind that still refer to the leg.
-    pub(super) transactions: u32,
+    pub(super) transactions: Vec<Wake>,
     /// The call has been told of the end.
     pub(super) reported: bool,
+    /// Fields of its stored state that this release does not know.
+    pub(super) unknown: Box<[u8]>,
 }
 
 impl Leg {
@@ -169,8 +172,9 @@ impl Leg {
             asks_reliable: false,
             offer_sent: false,
             infos: VecDeque::new(),
-            transactions: 0,
+            transactions: Vec::new(),
             reported: false,
+            unknown: Box::default(),
         }
     }
 
@@ -221,7 +225,7 @@ impl Leg {
     /// Whether nothing refers to it any more.
     pub(super) fn is_over(&self) -> bool {
         self.state == LegState::Ending
-            && self.transactions == 0
+            && self.transactions.is_empty()
             && self.awaited_ack.is_none()
             && self.early.as_ref().is_none_or(|early| early.awaited.is_none())
     }

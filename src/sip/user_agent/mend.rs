@@ -108,7 +108,7 @@ impl Stack {
                 cx.out.push(Action::Arm(Wake::Client(slot), at.max(cx.now)));
             }
         } else if let Some(leg) = self.clients.remove(slot).and_then(|found| found.leg) {
-            self.release_leg(leg, cx);
+            self.release_leg(leg, Wake::Client(slot), cx);
         }
     }
 }

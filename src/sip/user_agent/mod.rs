@@ -23,6 +23,9 @@ mod reliable;
 mod server;
 mod session_timer;
 mod stack;
+pub mod state;
+mod stored_leg;
+mod stored_transaction;
 mod within;
 
 #[cfg(test)]

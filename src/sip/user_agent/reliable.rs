@@ -24,11 +24,11 @@ const QUEUED_MAX: usize = 8;
 /// A reliable response that waits for its PRACK.
 #[derive(Clone, Debug)]
 pub(super) struct AwaitedPrack {
-    rseq: u32,
+    pub(super) rseq: u32,
     /// Whether it carries a description.
-    described: bool,
+    pub(super) described: bool,
     /// Whether that is our offer, so that the PRACK brings the answer.
-    offers: bool,
+    pub(super) offers: bool,
     pub(super) sent: AwaitedAck,
 }
 
@@ -36,39 +36,46 @@ pub(super) struct AwaitedPrack {
 #[derive(Clone, Debug)]
 pub(super) struct EarlyDialog {
     pub(super) dialog: Dialog,
-    rseq: u32,
+    pub(super) rseq: u32,
     /// What the far end last said of the session in a finished exchange: its answer,
     /// once that came reliably, or what an UPDATE made of it.
-    answer: Option<Body>,
+    pub(super) answer: Option<Body>,
     /// Whether offer and answer have gone both ways.
     pub(super) negotiated: bool,
     pub(super) takes_update: bool,
     /// The PRACK that was sent last.
-    pracking: Option<Slot>,
+    pub(super) pracking: Option<Slot>,
 }
 
 /// A PRACK that waits for the answer of the call.
 #[derive(Clone, Debug)]
-struct WantedPrack {
-    tag: Box<[u8]>,
-    rseq: u32,
-    cseq: u32,
+pub(super) struct WantedPrack {
+    pub(super) tag: Box<[u8]>,
+    pub(super) rseq: u32,
+    pub(super) cseq: u32,
+}
+
+/// What the call has said while a PRACK was awaited.
+#[derive(Clone, Debug)]
+pub(super) enum Queued {
+    Progress { code: u16, body: Option<Body>, reliable: bool },
+    Answer { body: Option<Body> },
 }
 
 /// What is needed until the first INVITE of a leg is answered.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Early {
     /// The far end, which called, takes reliable responses.
-    supported: bool,
+    pub(super) supported: bool,
     /// It takes no others.
-    required: bool,
-    rseq: u32,
+    pub(super) required: bool,
+    pub(super) rseq: u32,
     pub(super) awaited: Option<AwaitedPrack>,
-    queued: VecDeque<LegCommand>,
+    pub(super) queued: VecDeque<Queued>,
     /// A description of ours has gone out reliably.
-    described: bool,
+    pub(super) described: bool,
     pub(super) dialogs: Vec<EarlyDialog>,
-    wanted: Option<WantedPrack>,
+    pub(super) wanted: Option<WantedPrack>,
 }
 
 impl Early {
@@ -124,7 +131,7 @@ impl Stack {
         if code > 100 && early.awaited.is_some() {
             if early.queued.len() < QUEUED_MAX {
                 let body = body.cloned();
-                early.queued.push_back(LegCommand::Progress { code, body, reliable });
+                early.queued.push_back(Queued::Progress { code, body, reliable });
             }
             return;
         }
@@ -169,7 +176,7 @@ impl Stack {
         if !early.holds_answer() {
             return false;
         }
-        early.queued.push_back(LegCommand::Answer { body: body.cloned() });
+        early.queued.push_back(Queued::Answer { body: body.cloned() });
         true
     }
 
@@ -222,7 +229,13 @@ impl Stack {
             if early.awaited.is_some() {
                 return;
             }
-            let Some(command) = early.queued.pop_front() else { return };
+            let Some(queued) = early.queued.pop_front() else { return };
+            let command = match queued {
+                Queued::Progress { code, body, reliable } => {
+                    LegCommand::Progress { code, body, reliable }
+                }
+                Queued::Answer { body } => LegCommand::Answer { body },
+            };
             self.command(leg, command, cx);
         }
     }

@@ -12,19 +12,21 @@ use bytes::Bytes;
 /// One server transaction.
 #[derive(Debug)]
 pub(super) struct ServerTransaction {
-    key: TransactionKey,
-    machine: Server,
+    pub(super) key: TransactionKey,
+    pub(super) machine: Server,
     pub(super) request: Message,
     pub(super) flow: Flow,
-    response: Option<Bytes>,
+    pub(super) response: Option<Bytes>,
     /// The leg that it belongs to.
     pub(super) leg: Option<Slot>,
+    /// Fields of its stored state that this release does not know.
+    pub(super) unknown: Box<[u8]>,
 }
 
 impl ServerTransaction {
     fn new(key: TransactionKey, request: Message, flow: Flow) -> Self {
         let machine = Server::new(request.method(), flow.protocol.is_reliable());
-        Self { key, machine, request, flow, response: None, leg: None }
+        Self { key, machine, request, flow, response: None, leg: None, unknown: Box::default() }
     }
 
     /// Whether no final response was sent.
@@ -160,7 +162,7 @@ impl Stack {
                     let Some(found) = self.servers.remove(server) else { return };
                     self.by_key.remove(&found.key);
                     if let Some(leg) = found.leg {
-                        self.release_leg(leg, cx);
+                        self.release_leg(leg, Wake::Server(server), cx);
                     }
                 }
                 Step::SendRequest
@@ -172,7 +174,7 @@ impl Stack {
         }
     }
 
-    fn settle_server(&mut self, server: Slot, cx: &mut Cx<'_>) {
+    pub(super) fn settle_server(&mut self, server: Slot, cx: &mut Cx<'_>) {
         let Some(found) = self.servers.get(server) else { return };
         let at = found.next_deadline();
         if at != Instant::NEVER {
@@ -196,17 +198,17 @@ impl Stack {
     }
 
     /// One transaction less refers to a leg.
-    pub(super) fn release_leg(&mut self, leg: Slot, cx: &mut Cx<'_>) {
+    pub(super) fn release_leg(&mut self, leg: Slot, transaction: Wake, cx: &mut Cx<'_>) {
         if let Some(found) = self.legs.get_mut(leg) {
-            found.transactions = found.transactions.saturating_sub(1);
+            found.transactions.retain(|held| *held != transaction);
         }
         self.settle_leg(leg, cx);
     }
 
     /// One transaction more refers to a leg.
-    pub(super) fn hold_leg(&mut self, leg: Slot) {
+    pub(super) fn hold_leg(&mut self, leg: Slot, transaction: Wake) {
         if let Some(found) = self.legs.get_mut(leg) {
-            found.transactions += 1;
+            found.transactions.push(transaction);
         }
     }
 }

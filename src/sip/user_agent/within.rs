@@ -3,7 +3,7 @@
 use super::incoming::ALLOW;
 use super::leg::LegState;
 use super::server::Answer;
-use super::stack::{Cx, Stack};
+use super::stack::{Cx, Stack, Wake};
 use crate::base::id::Slot;
 use crate::base::leg::{Cause, InfoKind, LegEvent};
 use crate::sip::message::{HeaderId, Message, Method};
@@ -45,7 +45,7 @@ impl Stack {
         if let Some(opened) = self.servers.get_mut(server) {
             opened.leg = Some(leg);
         }
-        self.hold_leg(leg);
+        self.hold_leg(leg, Wake::Server(server));
         if !fresh {
             let answer =
                 Answer { status: 500, reason: "CSeq Out Of Order", tag: &tag, ..Answer::default() };
