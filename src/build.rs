@@ -6,7 +6,12 @@ use std::io::Write as _;
 
 /// Every protocol file, from the root of the package; its package name becomes
 /// the name of the generated file.
-const PROTOCOLS: &[&str] = &["src/call/call.proto", "src/mesh/mesh.proto", "src/sip/state.proto"];
+const PROTOCOLS: &[&str] = &[
+    "src/call/call.proto",
+    "src/mesh/mesh.proto",
+    "src/roles/node/call_manager/bundle.proto",
+    "src/sip/state.proto",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut cargo = std::io::stdout().lock();

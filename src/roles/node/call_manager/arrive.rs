@@ -5,7 +5,7 @@ use super::route::{Route, route};
 use super::settings::DnKind;
 use crate::base::id::Slot;
 use crate::base::leg::{Body, Cause, LegCommand};
-use crate::base::time::Duration;
+use crate::base::time::{Duration, Instant};
 use crate::call::two_party::{Call, Party};
 use crate::sip::auth::{Outcome, Password, Request};
 use crate::sip::message::{HeaderId, Message, Uri};
@@ -140,7 +140,13 @@ impl Core {
         let conn_id = self.next_conn_id();
         let mut call = Call::new(cx.ids.call_uuid(), conn_id, caller, &dialled, cx.now, cx.wall);
         call.trunk = trunk;
-        let entry = Entry { call, caller: leg, callee: None, error_conversion: Vec::new() };
+        let entry = Entry {
+            call,
+            caller: leg,
+            callee: None,
+            error_conversion: Vec::new(),
+            no_answer_at: Instant::NEVER,
+        };
         let Some(slot) = self.calls.insert(entry) else {
             let retry = [(HeaderId::RetryAfter, "5".to_owned())];
             self.with_stack(cx, |stack, cx| stack.refuse(leg, 503, &retry, cx));
@@ -257,9 +263,11 @@ impl Core {
         let caller = entry.caller;
         let trying = LegCommand::Progress { code: 100, body: None, reliable: false };
         self.with_stack(cx, |stack, cx| stack.command(caller, trying, cx));
-        if self.settings.no_answer_timeout > Duration::ZERO {
-            cx.out
-                .push(Action::Arm(Wake::NoAnswer(slot), cx.now + self.settings.no_answer_timeout));
+        if self.settings.no_answer_timeout > Duration::ZERO
+            && let Some(entry) = self.calls.get_mut(slot)
+        {
+            entry.no_answer_at = cx.now + self.settings.no_answer_timeout;
+            cx.out.push(Action::Arm(Wake::NoAnswer(slot), entry.no_answer_at));
         }
     }
 }

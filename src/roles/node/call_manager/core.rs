@@ -90,6 +90,8 @@ pub(super) struct Entry {
     pub(super) caller: Slot,
     pub(super) callee: Option<Slot>,
     pub(super) error_conversion: Vec<(u16, u16)>,
+    /// When it is given up that nobody answers.
+    pub(super) no_answer_at: Instant,
 }
 
 /// A call in progress, for operators.
@@ -210,7 +212,7 @@ impl Core {
     }
 
     /// Carries out what the stack wants, until it wants nothing more.
-    fn drain(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn drain(&mut self, cx: &mut Cx<'_>) {
         let mut batch = Vec::new();
         while !self.stack_out.is_empty() {
             self.stack_out.swap(&mut batch);
@@ -253,6 +255,10 @@ impl Core {
 
     fn on_no_answer(&mut self, call: Slot, cx: &mut Cx<'_>) {
         let Some(entry) = self.calls.get_mut(call) else { return };
+        if cx.now < entry.no_answer_at {
+            return;
+        }
+        entry.no_answer_at = Instant::NEVER;
         self.timed = Some(call);
         if entry.call.state() != crate::call::two_party::State::Connected {
             let mut actions = Vec::new();
@@ -350,6 +356,20 @@ impl Core {
             self.epoch += 1;
         }
         ConnId::new(self.settings.node, self.epoch, self.shard, self.counter)
+    }
+
+    /// Epoch and number of the last ConnID.
+    pub(super) const fn conn_ids(&self) -> (u32, u32) {
+        (self.epoch, self.counter)
+    }
+
+    /// No ConnID up to that one is given out any more.
+    pub(super) fn pass_conn_ids(&mut self, epoch: u32, counter: u32) {
+        (self.epoch, self.counter) = (self.epoch, self.counter).max((epoch, counter));
+    }
+
+    pub(super) const fn shard(&self) -> Shard {
+        self.shard
     }
 
     /// Calls in progress.

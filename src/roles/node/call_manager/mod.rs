@@ -5,9 +5,11 @@
 //! ```
 //!
 //! `core.rs` is the table of contents; `arrive.rs` takes new calls, `route.rs`
-//! decides where they go, `elsewhere.rs` knows those of other nodes, `requests.rs` answers REGISTER and OPTIONS.
+//! decides where they go, `elsewhere.rs` knows those of other nodes, `requests.rs`
+//! answers REGISTER and OPTIONS, `bundle.rs` hands calls over to another process.
 
 mod arrive;
+pub mod bundle;
 pub mod core;
 mod elsewhere;
 pub mod handle;

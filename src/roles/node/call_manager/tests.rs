@@ -133,7 +133,7 @@ struct Shard1 {
     out: Outbox<Action>,
     sent: Vec<Message>,
     records: Vec<CallRecord>,
-    no_answer: Vec<Wake>,
+    no_answer: Vec<(Wake, Instant)>,
 }
 
 impl Shard1 {
@@ -181,7 +181,7 @@ impl Shard1 {
                     self.sent.push(scan(outbound.bytes.to_vec()).expect("a message"));
                 }
                 Action::Record(record) => self.records.push(*record),
-                Action::Arm(wake @ Wake::NoAnswer(_), _) => self.no_answer.push(wake),
+                Action::Arm(wake @ Wake::NoAnswer(_), at) => self.no_answer.push((wake, at)),
                 Action::Arm(..) | Action::Suspect(_) | Action::Count(_) => {}
             }
         }
@@ -314,7 +314,10 @@ fn nobody_answers_in_time() {
     let invite = shard.take().into_iter().find(Message::is_request).expect("an INVITE");
     shard.answer(&invite, 180);
     shard.take();
-    let wake = shard.no_answer.pop().expect("armed");
+    let (wake, at) = shard.no_answer.pop().expect("armed");
+    shard.on(Event::Wake(wake));
+    assert!(shard.records.is_empty(), "an early wake-up does nothing");
+    shard.now = at;
     shard.on(Event::Wake(wake));
     let mut words = shard.words();
     words.sort();

@@ -2,12 +2,13 @@
 
 use super::super::core::{Action, Event, Wake};
 use super::world::{Node, TRUNK};
+use crate::base::time::Instant;
 
 /// A call from the trunk, and its own timer.
-fn calling(node: &mut Node, caller: &str) -> Wake {
+fn calling(node: &mut Node, caller: &str) -> (Wake, Instant) {
     let actions = node.on(Node::packet(caller, TRUNK, ""));
     let timer = actions.into_iter().find_map(|action| match action {
-        Action::Arm(wake @ Wake::NoAnswer(_), _) => Some(wake),
+        Action::Arm(wake @ Wake::NoAnswer(_), at) => Some((wake, at)),
         Action::Arm(..)
         | Action::Send(_)
         | Action::Record(_)
@@ -20,8 +21,9 @@ fn calling(node: &mut Node, caller: &str) -> Wake {
 #[test]
 fn the_call_whose_own_timer_broke_is_ended() {
     let mut node = Node::new();
-    let timer = calling(&mut node, "111");
+    let (timer, at) = calling(&mut node, "111");
     calling(&mut node, "222");
+    node.now = at;
     let actions = node.broken(Event::Wake(timer));
     let ended: Vec<_> = actions
         .iter()

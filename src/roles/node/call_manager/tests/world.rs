@@ -13,14 +13,13 @@ use crate::sip::message::{Message, scan};
 use crate::sip::packet::Packet;
 use std::sync::Arc;
 
-const NOW: Instant = Instant(1_000_000_000);
-
 pub(super) const PHONE: &str = "127.0.1.1:5060";
 pub(super) const TRUNK: &str = "127.0.0.1:5080";
 
 /// Node 1 of the simulator's cluster.
 pub(super) struct Node {
     pub(super) core: Core,
+    pub(super) now: Instant,
     ids: Ids,
     pub(super) sealer: Arc<Sealer>,
 }
@@ -33,12 +32,12 @@ impl Node {
     pub(super) fn new() -> Self {
         let sealer = Arc::new(Sealer::of(b"key"));
         let node = cluster::make_nodes(&sealer, 7).remove(0);
-        Self { core: node.core, ids: node.ids, sealer }
+        Self { core: node.core, now: Instant(1_000_000_000), ids: node.ids, sealer }
     }
 
     pub(super) fn on(&mut self, event: Event) -> Vec<Action> {
         let mut out = Outbox::new(OUTBOX_LEN_MAX);
-        let mut cx = Cx { now: NOW, wall: WALL_START, ids: &mut self.ids, out: &mut out };
+        let mut cx = Cx { now: self.now, wall: WALL_START, ids: &mut self.ids, out: &mut out };
         self.core.on(event, &mut cx);
         out.drain().collect()
     }
@@ -46,11 +45,11 @@ impl Node {
     /// A turn that breaks at its first action, and what is done about it.
     pub(super) fn broken(&mut self, event: Event) -> Vec<Action> {
         let mut out = Outbox::new(0);
-        let mut cx = Cx { now: NOW, wall: WALL_START, ids: &mut self.ids, out: &mut out };
+        let mut cx = Cx { now: self.now, wall: WALL_START, ids: &mut self.ids, out: &mut out };
         let result = caught(|| self.core.on(event, &mut cx));
         assert!(result.is_err(), "the turn has no action");
         let mut out = Outbox::new(OUTBOX_LEN_MAX);
-        let mut cx = Cx { now: NOW, wall: WALL_START, ids: &mut self.ids, out: &mut out };
+        let mut cx = Cx { now: self.now, wall: WALL_START, ids: &mut self.ids, out: &mut out };
         self.core.on_panic(&mut cx);
         out.drain().collect()
     }
