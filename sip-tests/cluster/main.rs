@@ -9,6 +9,7 @@
 mod audit;
 mod planted;
 mod scenarios;
+mod state;
 
 use sipcluster::sim::behaviour::{Behaviour, PENDING, PENDING_DRAWN, SUPPORTED};
 use sipcluster::sim::check::Finding;
@@ -24,11 +25,12 @@ const LADDERS_MAX: usize = 3;
 fn report(world: &World, findings: &[Finding]) -> String {
     let setup = world.setup();
     let mut text = format!(
-        "seed {} ({:?}, kills {:?}, one turn in {} breaks): {} findings\n",
+        "seed {} ({:?}, kills {:?}, one turn in {} breaks, one in {} moves): {} findings\n",
         setup.seed,
         setup.profile,
         setup.kills,
         setup.breaks,
+        setup.replaces,
         findings.len()
     );
     for finding in findings {

@@ -68,6 +68,8 @@ pub struct Application<C> {
     pub address: SocketAddr,
     /// Its core.
     pub core: C,
+    /// Salt of the names that it gives.
+    pub salt: u32,
     /// Its random bits.
     pub ids: Ids,
 }
@@ -81,12 +83,10 @@ pub fn make_proxies(sealer: &Arc<Sealer>, seed: u64) -> Vec<Application<proxy::C
         .enumerate()
         .filter_map(|(index, address)| {
             let settings = proxy_settings(index, address)?;
-            let core = proxy::Core::new(
-                Arc::new(settings),
-                Arc::new(sealer.salted(ids.next_u64() as u32)),
-                ids.next_u64(),
-            );
-            Some(Application { address, core, ids: Ids::new(ids.next_u64()) })
+            let salt = ids.next_u64() as u32;
+            let sealer = Arc::new(sealer.salted(salt));
+            let core = proxy::Core::new(Arc::new(settings), sealer, ids.next_u64());
+            Some(Application { address, core, salt, ids: Ids::new(ids.next_u64()) })
         })
         .collect()
 }
@@ -120,33 +120,39 @@ pub fn make_nodes(sealer: &Arc<Sealer>, seed: u64) -> Vec<Application<node::Core
         .into_iter()
         .enumerate()
         .filter_map(|(index, address)| {
-            let id = node_id(index)?;
-            let key = sealer.nonce_keys().next()?;
-            let stack = user_agent::Settings {
-                node: id,
-                shard: Shard(1),
-                address,
-                access: proxies().first()?.to_string(),
-                origin_host: address.ip().to_string(),
-                proxies: proxies(),
-                proxy_protocol: Protocol::Udp,
-                direct: false,
-                reliable: true,
-                session_seconds: 180,
-            };
-            let keys = NonceKeys::new(key, None);
-            let parts = node::Parts {
-                settings: Arc::new(node_settings(id, index)),
-                stack: Arc::new(stack),
-                sealer: Arc::new(sealer.salted(ids.next_u64() as u32)),
-                authenticator: Authenticator::new(REALM, id, keys, Policy::default(), WALL_START),
-                epoch: 1,
-                seed: ids.next_u64(),
-            };
-            let core = node::Core::new(parts);
-            Some(Application { address, core, ids: Ids::new(ids.next_u64()) })
+            let salt = ids.next_u64() as u32;
+            let core = node_core(sealer, index, salt, ids.next_u64())?;
+            Some(Application { address, core, salt, ids: Ids::new(ids.next_u64()) })
         })
         .collect()
+}
+
+/// The core of a node without calls.
+#[must_use]
+pub fn node_core(sealer: &Sealer, index: usize, salt: u32, seed: u64) -> Option<node::Core> {
+    let id = node_id(index)?;
+    let address = nodes().get(index).copied()?;
+    let stack = user_agent::Settings {
+        node: id,
+        shard: Shard(1),
+        address,
+        access: proxies().first()?.to_string(),
+        origin_host: address.ip().to_string(),
+        proxies: proxies(),
+        proxy_protocol: Protocol::Udp,
+        direct: false,
+        reliable: true,
+        session_seconds: 180,
+    };
+    let keys = NonceKeys::new(sealer.nonce_keys().next()?, None);
+    Some(node::Core::new(node::Parts {
+        settings: Arc::new(node_settings(id, index)),
+        stack: Arc::new(stack),
+        sealer: Arc::new(sealer.salted(salt)),
+        authenticator: Authenticator::new(REALM, id, keys, Policy::default(), WALL_START),
+        epoch: 1,
+        seed,
+    }))
 }
 
 fn node_settings(id: NodeId, index: usize) -> NodeSettings {

@@ -29,11 +29,13 @@ pub enum Fault {
     Proxy,
     /// A turn of the call panicked.
     Broken,
+    /// A node of the call became bytes, and another process went on with them.
+    Moved,
 }
 
 impl Fault {
     /// Every fault, in the order of the table.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::None,
         Self::Loss,
         Self::Twice,
@@ -43,6 +45,7 @@ impl Fault {
         Self::Node,
         Self::Proxy,
         Self::Broken,
+        Self::Moved,
     ];
 }
 
@@ -84,6 +87,14 @@ impl Coverage {
                 if (before && after) || asked {
                     let node = world.nodes().iter().any(|node| node.address == victim);
                     faults.insert(if node { Fault::Node } else { Fault::Proxy });
+                }
+            }
+            for &(moved, node) in world.moves() {
+                let used = |sent: &Sent| sent.from == node || sent.to == node;
+                let before = sent().any(|sent| used(sent) && sent.at <= moved);
+                if before && sent().any(|sent| used(sent) && sent.at > moved) {
+                    faults.insert(Fault::Moved);
+                    break;
                 }
             }
             if world.broken_calls().contains(&plan.id) {

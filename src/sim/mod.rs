@@ -21,5 +21,6 @@ pub mod network;
 mod party;
 pub mod phone;
 pub mod plan;
+mod replace;
 pub mod trace;
 pub mod world;

@@ -11,7 +11,7 @@ use super::phone::{Outcome, Phone};
 use super::plan::{self, Drawing, Numbers, Plan};
 use super::trace::{Sent, Trace, call_of};
 use crate::base::flow::{ConnectionId, Destination, Flow, Outbound, Protocol, Sender};
-use crate::base::id::{CallUuid, Ids, Slot};
+use crate::base::id::{CallUuid, Ids, Shard, Slot};
 use crate::base::limits::OUTBOX_LEN_MAX;
 use crate::base::outbox::Outbox;
 use crate::base::seal::Sealer;
@@ -77,6 +77,11 @@ pub struct Setup {
     pub mischief: Option<Mischief>,
     /// Phones call each other without a cluster.
     pub direct: bool,
+    /// After one event in this many another process goes on with what a node has; zero
+    /// for none.
+    pub replaces: u64,
+    /// Whether that process gives the same names as the earlier one would have.
+    pub keeps_names: bool,
 }
 
 impl Setup {
@@ -93,6 +98,8 @@ impl Setup {
             breaks: 0,
             mischief: None,
             direct: false,
+            replaces: 0,
+            keeps_names: false,
         }
     }
 
@@ -104,7 +111,8 @@ impl Setup {
     }
 
     /// Everything drawn from the seed: calls of all kinds, the network's faults,
-    /// and in one world of four the death of a node or proxy.
+    /// in one world of four the death of a node or proxy, and in another one of four
+    /// nodes whose calls move from process to process.
     #[must_use]
     pub fn drawn(seed: u64) -> Self {
         Self::drawn_of(seed, Self::behaviours())
@@ -130,7 +138,8 @@ impl Setup {
         let streams = (0..PHONES).filter(|_| random.below(3) == 0).collect();
         let refuses = random.below(2) == 0;
         let breaks = if random.below(6) == 0 { 30 + random.below(120) } else { 0 };
-        Self { profile, kills, refuses, streams, breaks, ..Self::quiet(seed, plans) }
+        let replaces = if random.below(4) == 0 { 50 } else { 0 };
+        Self { profile, kills, refuses, streams, breaks, replaces, ..Self::quiet(seed, plans) }
     }
 }
 
@@ -162,24 +171,29 @@ pub struct Settled {
 #[derive(Debug)]
 pub struct World {
     setup: Setup,
-    now: Instant,
+    pub(super) now: Instant,
     random: Ids,
+    pub(super) replacing: Ids,
+    pub(super) sealer: Arc<Sealer>,
     network: Network,
     due: BTreeMap<(Instant, u64), Due>,
     serial: u64,
-    armed: BTreeSet<(usize, u8, Slot, Instant)>,
+    pub(super) armed: BTreeSet<(usize, u8, Slot, Instant)>,
     phones_armed: BTreeSet<(usize, Instant)>,
-    proxies: Vec<Application<proxy::Core>>,
-    nodes: Vec<Application<node::Core>>,
+    pub(super) proxies: Vec<Application<proxy::Core>>,
+    pub(super) nodes: Vec<Application<node::Core>>,
+    /// Whether each node believes each proxy to be alive.
+    pub(super) told: BTreeMap<(usize, usize), bool>,
     phones: Vec<Phone>,
     dead: BTreeMap<SocketAddr, Instant>,
     names: Names,
     trace: Trace,
     settled: Vec<Settled>,
-    findings: Vec<Finding>,
+    pub(super) findings: Vec<Finding>,
     broken: u32,
     broken_calls: BTreeSet<u32>,
     meddler: Option<Meddler>,
+    pub(super) moves: Vec<(Instant, SocketAddr)>,
 }
 
 impl World {
@@ -189,14 +203,9 @@ impl World {
     pub fn new(setup: Setup) -> Self {
         let mut random = Ids::new(setup.seed);
         let key = format!("key of world {}", setup.seed);
-        let sealer = Sealer::new(&[key.as_bytes()]).map(Arc::new);
-        let (proxies, nodes) = sealer.map_or_else(
-            || (Vec::new(), Vec::new()),
-            |sealer| {
-                let proxies = cluster::make_proxies(&sealer, random.next_u64());
-                (proxies, cluster::make_nodes(&sealer, random.next_u64()))
-            },
-        );
+        let sealer = Arc::new(Sealer::of(key.as_bytes()));
+        let proxies = cluster::make_proxies(&sealer, random.next_u64());
+        let nodes = cluster::make_nodes(&sealer, random.next_u64());
         let phones = party::make_phones(&setup, &mut random);
         let mut parties: Vec<SocketAddr> = phones.iter().map(Phone::address).collect();
         parties.extend(proxies.iter().map(|proxy| proxy.address));
@@ -206,6 +215,8 @@ impl World {
         let mut world = Self {
             now: Instant::ZERO,
             random,
+            replacing: Ids::new(setup.seed ^ 0x4e3c),
+            sealer,
             network,
             due: BTreeMap::new(),
             serial: 0,
@@ -213,6 +224,7 @@ impl World {
             phones_armed: BTreeSet::new(),
             proxies,
             nodes,
+            told: BTreeMap::new(),
             phones,
             dead: BTreeMap::new(),
             names,
@@ -222,6 +234,7 @@ impl World {
             broken: 0,
             broken_calls: BTreeSet::new(),
             meddler: setup.mischief.map(|mischief| Meddler::new(mischief, setup.seed)),
+            moves: Vec::new(),
             setup,
         };
         world.open();
@@ -254,11 +267,20 @@ impl World {
         self.due.insert((at.max(self.now), self.serial), due);
     }
 
+    /// Deadlines of a node that come at the same time do so in the order of what they
+    /// are for, and after everything else: the order in which they were armed means
+    /// nothing.
+    pub(super) fn wake_node(&mut self, index: usize, wake: node::Wake, at: Instant) {
+        let (kind, slot) = key_of(wake);
+        let place = (index as u64 & 7) << 60 | u64::from(kind) << 56 | slot.with_shard(Shard(0));
+        self.due.insert((at.max(self.now), 1 << 63 | place), Due::NodeWake(index, wake));
+    }
+
     fn after(&mut self, span: Duration, due: Due) {
         self.at(self.now + span, due);
     }
 
-    fn wall(&self) -> WallTime {
+    pub(super) fn wall(&self) -> WallTime {
         WallTime(WALL_START.0 + self.now.as_millis())
     }
 
@@ -272,6 +294,31 @@ impl World {
     #[must_use]
     pub const fn broken_calls(&self) -> &BTreeSet<u32> {
         &self.broken_calls
+    }
+
+    /// When another process has gone on with what a node had.
+    #[must_use]
+    pub fn moves(&self) -> &[(Instant, SocketAddr)] {
+        &self.moves
+    }
+
+    /// The time.
+    #[must_use]
+    pub const fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Runs until a point of time; `run` goes on from there.
+    pub fn run_until(&mut self, end: Instant) {
+        while let Some((&(at, serial), _)) = self.due.first_key_value()
+            && at <= end
+        {
+            self.now = at;
+            if let Some(due) = self.due.remove(&(at, serial)) {
+                self.happen(due);
+            }
+        }
+        self.now = end;
     }
 
     /// Runs until nothing is due any more and gives everything that is wrong.
@@ -329,6 +376,7 @@ impl World {
             Due::ProxyState(node, proxy) => {
                 if let Some(address) = self.proxies.get(proxy).map(|proxy| proxy.address) {
                     let alive = !self.dead.contains_key(&address);
+                    self.told.insert((node, proxy), alive);
                     self.turn_node(node, node::Event::Proxy(address, alive));
                 }
             }
@@ -540,7 +588,7 @@ impl World {
                 node::Action::Arm(wake, at) => {
                     let (kind, slot) = key_of(wake);
                     if self.armed.insert((index, kind, slot, at.max(now))) {
-                        self.at(at, Due::NodeWake(index, wake));
+                        self.wake_node(index, wake, at);
                     }
                 }
                 node::Action::Record(record) => {
@@ -557,6 +605,7 @@ impl World {
                 node::Action::Count(_) => {}
             }
         }
+        self.maybe_replace(index);
     }
 
     fn send_outbound(&mut self, from: SocketAddr, outbound: Outbound) {
@@ -673,7 +722,7 @@ impl World {
     }
 }
 
-fn key_of(wake: node::Wake) -> (u8, Slot) {
+pub(super) fn key_of(wake: node::Wake) -> (u8, Slot) {
     match wake {
         node::Wake::Stack(user_agent::Wake::Leg(slot)) => (1, slot),
         node::Wake::Stack(user_agent::Wake::Client(slot)) => (2, slot),
