@@ -1,6 +1,7 @@
 //! The checkers are checked: a bug is planted in one application of worlds that
 //! are otherwise good, and within a bound of seeds the audit names it.
 
+use sipcluster::sim::behaviour::{PENDING, SUPPORTED};
 use sipcluster::sim::mischief::Mischief;
 use sipcluster::sim::world::{Setup, World};
 
@@ -9,7 +10,8 @@ const SEEDS_MAX: u64 = 1_000;
 
 /// A drawn world in which nobody dies and no turn breaks, with a bug or none.
 fn setup(seed: u64, mischief: Option<Mischief>) -> Setup {
-    Setup { mischief, kills: Vec::new(), breaks: 0, ..Setup::drawn(seed) }
+    let behaviours = SUPPORTED.into_iter().chain(PENDING).collect();
+    Setup { mischief, kills: Vec::new(), breaks: 0, ..Setup::drawn_of(seed, behaviours) }
 }
 
 /// Runs seeds until something is found; it must be by the rule that the bug breaks,
@@ -100,4 +102,15 @@ fn a_way_that_is_lost_is_found() {
 fn a_border_that_leaks_is_found() {
     find(Mischief::SecretTold, "secrets");
     find(Mischief::HopsKept, "max-forwards");
+}
+
+#[test]
+fn a_wrong_reliable_response_is_found() {
+    find(Mischief::WrongRack, "rack");
+    find(Mischief::RseqRaised, "rseq");
+}
+
+#[test]
+fn a_session_without_its_refresher_is_found() {
+    find(Mischief::RefresherLost, "session");
 }

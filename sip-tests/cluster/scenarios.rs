@@ -197,7 +197,7 @@ fn a_node_dies_during_a_call() {
 
 /// Runs one behaviour many times in drawn worlds of all profiles.
 fn in_all_worlds(behaviour: Behaviour, breaks: u64) {
-    for seed in 1..=40 {
+    for seed in 1..=60 {
         run(Setup { breaks, kills: Vec::new(), ..Setup::drawn_of(seed, vec![behaviour]) });
     }
 }
@@ -213,4 +213,13 @@ fn a_fork_that_answers_too_late_is_ended_once() {
 #[test]
 fn a_turn_that_breaks_over_an_unanswered_call_ends_it() {
     in_all_worlds(Behaviour::NoAnswer, 10);
+}
+
+/// The ACK of one change gets lost while the next one is under way: the repeated
+/// answer is not taken for the answer to that.
+#[test]
+fn an_answer_that_is_repeated_during_the_next_change_gets_its_own_ack() {
+    for side in [Side::Caller, Side::Callee] {
+        in_all_worlds(Behaviour::LateHold(side), 0);
+    }
 }

@@ -8,7 +8,10 @@ mod cancel;
 mod description;
 mod dialog;
 mod leftover;
+mod offer;
+mod reliable;
 mod route;
+mod session;
 mod transaction;
 mod wire;
 
@@ -109,6 +112,9 @@ pub fn check_trace(world: &World, trace: &Trace) -> Vec<Finding> {
     route::check(&view, &mut findings);
     dialog::check(&view, &mut findings);
     description::check(&view, &mut findings);
+    offer::check(&view, &mut findings);
+    reliable::check(&view, &mut findings);
+    session::check(&view, &mut findings);
     leftover::check(&view, &mut findings);
     findings
 }

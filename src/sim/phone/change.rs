@@ -46,6 +46,12 @@ impl Phone {
         if found.updating.is_some() || (!early && found.inviting.is_some()) || found.offered_late {
             return;
         }
+        if self.clients.values().any(|client| client.is_open(Purpose::Prack(call))) {
+            // What overtakes a PRACK makes it out of order.
+            self.arm(Duration::from_millis(200), Timer::Step(call, step));
+            return;
+        }
+        let Some(found) = self.calls.get_mut(call) else { return };
         if !found.can.update || !found.peer.update {
             let step = if step == Step::UpdateHold { Step::Hold } else { Step::Resume };
             if !early {

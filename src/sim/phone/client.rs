@@ -69,6 +69,13 @@ pub(super) struct Client {
     ack: Option<Out>,
 }
 
+impl Client {
+    /// Whether it is for this and has no final answer.
+    pub(super) fn is_open(&self, purpose: Purpose) -> bool {
+        self.purpose == purpose && !self.done
+    }
+}
+
 impl Phone {
     /// Sends a request and looks after it.
     pub(super) fn start(
