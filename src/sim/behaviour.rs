@@ -171,7 +171,7 @@ pub const PENDING: [Behaviour; 13] = [
 ];
 
 /// Whether worlds draw what is pending.
-pub const PENDING_DRAWN: bool = false;
+pub const PENDING_DRAWN: bool = true;
 
 impl Behaviour {
     /// The final statuses that the caller may hear on an undisturbed network.
