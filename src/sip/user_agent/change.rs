@@ -2,7 +2,7 @@
 //! (RFC 3311), and the answers of the call to them.
 
 use super::dialog::{allows, contact_uri};
-use super::leg::LegState;
+use super::leg::{Leg, LegState};
 use super::refresh;
 use super::server::Answer;
 use super::stack::{Cx, Stack};
@@ -10,6 +10,20 @@ use crate::base::id::Slot;
 use crate::base::leg::{Body, Cause, LegEvent};
 use crate::base::limits::SESSION_INTERVAL_MIN_S;
 use crate::sip::message::{HeaderId, Message, Method};
+
+/// What stands in the way of another offer in an answered call (RFC 3261 14.2,
+/// RFC 3311 5.2).
+fn established_refusal(leg: &Leg, message: &Message) -> Option<u16> {
+    // Our offer in a 2xx waits for the answer in its ACK (RFC 6337 4.3).
+    let offers = leg.awaited_ack.as_ref().is_some_and(|awaited| awaited.offers);
+    if leg.offered.is_some() || leg.asked.is_some() {
+        Some(500)
+    } else if leg.inviting.is_some() || leg.updating.is_some() || offers {
+        Some(491)
+    } else {
+        Stack::asks_too_little(message).then_some(422)
+    }
+}
 
 impl Stack {
     /// Refuses with a code of our own; a 500 says when to come again (RFC 3261 14.2).
@@ -32,19 +46,11 @@ impl Stack {
         cx: &mut Cx<'_>,
     ) {
         let Some(found) = self.legs.get_mut(leg) else { return };
-        // Our offer in a 2xx waits for the answer in its ACK (RFC 6337 4.3).
-        let offers = found.awaited_ack.as_ref().is_some_and(|awaited| awaited.offers);
         let refusal = match found.state {
             LegState::Ending => Some(481),
             LegState::Incoming => Some(500),
             LegState::Calling | LegState::Cancelling => Some(491),
-            LegState::Established if found.offered.is_some() || found.asked.is_some() => Some(500),
-            LegState::Established
-                if found.inviting.is_some() || found.updating.is_some() || offers =>
-            {
-                Some(491)
-            }
-            LegState::Established => Self::asks_too_little(message).then_some(422),
+            LegState::Established => established_refusal(found, message),
         };
         if let Some(status) = refusal {
             return self.refuse_change(server, status, tag, cx);
@@ -111,12 +117,7 @@ impl Stack {
                 let ready = dialog.is_some_and(|dialog| dialog.negotiated);
                 (found.updating.is_some() || !ready).then_some(491)
             }
-            LegState::Established if found.offered.is_some() => Some(500),
-            LegState::Established => {
-                let waits = found.awaited_ack.as_ref().is_some_and(|awaited| awaited.offers);
-                let busy = found.inviting.is_some() || found.updating.is_some() || waits;
-                if busy { Some(491) } else { Self::asks_too_little(message).then_some(422) }
-            }
+            LegState::Established => established_refusal(found, message),
             LegState::Incoming | LegState::Cancelling | LegState::Ending => {
                 found.updating.is_some().then_some(491)
             }
@@ -125,30 +126,27 @@ impl Stack {
 
     /// A 200 to the UPDATE or PRACK that waits on the leg; `false` when none does.
     pub(super) fn accept_asked(&mut self, leg: Slot, body: Option<&Body>, cx: &mut Cx<'_>) -> bool {
-        let contact = self.contact(leg);
-        let host = self.settings.origin_host.clone();
         let Some(found) = self.legs.get_mut(leg) else { return false };
         let Some(server) = found.asked.take() else { return false };
         let (tag, established) =
             (found.dialog.local_tag.clone(), found.state == LegState::Established);
-        let body = body.map(|body| found.origin.rewrite(body, &host));
-        let request = self.servers.get(server).map(|found| found.request.clone());
+        let body = body.map(|body| found.origin.rewrite(body, &self.settings.origin_host));
+        let request = self.servers.get(server).map(|found| &found.request);
         let update = request.filter(|request| request.method() == Method::Update);
-        let is_update = update.is_some();
-        if let Some(request) = &update {
-            self.note_early_description(leg, request.from_tag(), request.typed_body());
-        }
-        let mut headers = match update.filter(|_| established) {
-            Some(request) => self.agree_session(leg, &request, cx),
-            None => Vec::new(),
-        };
-        if is_update {
+        let told = update.map(|update| (update.from_tag().to_vec(), update.typed_body()));
+        let is_update = told.is_some();
+        let mut headers = Vec::new();
+        if let Some((from_tag, description)) = told {
+            self.note_early_description(leg, &from_tag, description);
+            if established {
+                headers = self.agree_session(leg, server, cx);
+            }
             headers.push((HeaderId::Allow, super::incoming::ALLOW.to_owned()));
         }
         let answer = Answer {
             status: 200,
             tag: &tag,
-            contact: is_update.then_some(contact),
+            contact: is_update.then(|| self.contact(leg)),
             body: body.as_ref(),
             headers: &headers,
             ..Answer::default()
@@ -176,29 +174,39 @@ impl Stack {
         if let Some(status) = refusal {
             return cx.up(leg, LegEvent::UpdateFailed(Cause::code(status)));
         }
-        let host = self.settings.origin_host.clone();
         let Some(found) = self.legs.get_mut(leg) else { return };
-        let established = found.state == LegState::Established;
-        let early = found.early.as_ref().filter(|_| found.state == LegState::Calling);
-        let dialog = early.and_then(|early| early.dialogs.iter().rfind(|found| found.negotiated));
-        let dialog = dialog.map(|found| found.dialog.clone());
-        let body = offer.map(|offer| found.origin.rewrite(offer, &host));
-        let method = if established { Method::Invite } else { Method::Update };
-        if established {
-            found.offer_sent = body.is_some();
-        }
-        let draft = self.draft_in(leg, dialog.as_ref(), method, &[], body.as_ref());
-        let client = draft.and_then(|draft| self.request(Some(leg), draft, cx));
-        if let Some(found) = self.legs.get_mut(leg) {
-            if established {
-                found.inviting = client;
-            } else {
+        let body = offer.map(|offer| found.origin.rewrite(offer, &self.settings.origin_host));
+        let client = if found.state == LegState::Established {
+            self.reinvite(leg, body.as_ref(), cx)
+        } else {
+            let early = found.early.as_ref().filter(|_| found.state == LegState::Calling);
+            let dialog = early.and_then(|early| early.negotiated());
+            let dialog = dialog.map(|found| found.dialog.clone());
+            let draft = self.draft_in(leg, dialog.as_ref(), Method::Update, &[], body.as_ref());
+            let client = draft.and_then(|draft| self.request(Some(leg), draft, cx));
+            if let Some(found) = self.legs.get_mut(leg) {
                 found.updating = client;
             }
-        }
+            client
+        };
         if client.is_none() {
             cx.up(leg, LegEvent::UpdateFailed(Cause::code(503)));
         }
+    }
+
+    /// Sends a re-INVITE with a description as it goes on the wire, or without one.
+    pub(super) fn reinvite(
+        &mut self,
+        leg: Slot,
+        body: Option<&Body>,
+        cx: &mut Cx<'_>,
+    ) -> Option<Slot> {
+        let draft = self.draft_in(leg, None, Method::Invite, &[], body)?;
+        let client = self.request(Some(leg), draft, cx);
+        let found = self.legs.get_mut(leg)?;
+        found.inviting = client;
+        found.offer_sent = body.is_some();
+        client
     }
 
     /// What stands in the way of a change that we ask for.
@@ -216,17 +224,13 @@ impl Stack {
                 let ready = early.is_some_and(|early| early.is_negotiated());
                 (busy || !ready).then_some(491)
             }
-            LegState::Calling => {
-                let dialog =
-                    early.and_then(|early| early.dialogs.iter().rfind(|one| one.negotiated));
-                match dialog {
-                    Some(dialog) if dialog.takes_update => {
-                        (busy || self.awaits_prack_answer(dialog)).then_some(491)
-                    }
-                    Some(_) => Some(488),
-                    None => Some(491),
+            LegState::Calling => match early.and_then(|early| early.negotiated()) {
+                Some(dialog) if dialog.takes_update => {
+                    (busy || self.awaits_prack_answer(dialog)).then_some(491)
                 }
-            }
+                Some(_) => Some(488),
+                None => Some(491),
+            },
             LegState::Cancelling | LegState::Ending => Some(491),
         }
     }
@@ -266,15 +270,11 @@ impl Stack {
     pub(super) fn offer_again(&mut self, leg: Slot, cx: &mut Cx<'_>) {
         let offer = self.legs.get_mut(leg).and_then(|found| found.reoffer.take());
         let Some(offer) = offer else { return };
-        let host = self.settings.origin_host.clone();
         let Some(found) = self.legs.get_mut(leg) else { return };
-        let body = found.origin.rewrite(&offer, &host);
-        found.offer_sent = true;
-        let draft = self.draft_in(leg, None, Method::Invite, &[], Some(&body));
-        let client = draft.and_then(|draft| self.request(Some(leg), draft, cx));
+        let body = found.origin.rewrite(&offer, &self.settings.origin_host);
+        let client = self.reinvite(leg, Some(&body), cx);
         if let Some(found) = self.legs.get_mut(leg) {
             // Its answer is for nobody: the phone has the caller's description.
-            found.inviting = client;
             found.refreshing = client;
         }
     }

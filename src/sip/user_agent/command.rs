@@ -33,10 +33,10 @@ impl Stack {
             target: new.uri.as_bytes().into(),
             ..Dialog::default()
         };
-        let host = self.settings.origin_host.clone();
         let found = self.legs.get_mut(leg)?;
         found.dialog = dialog;
-        let body = new.offer.as_ref().map(|offer| found.origin.rewrite(offer, &host));
+        let body =
+            new.offer.as_ref().map(|offer| found.origin.rewrite(offer, &self.settings.origin_host));
         found.offer_sent = body.is_some();
         found.asks_reliable = new.reliable && self.settings.reliable;
         let mut headers: Vec<(HeaderId, String)> = Vec::new();
@@ -44,8 +44,15 @@ impl Stack {
             let route = self.sealer.seal_hop(self.settings.node, &new.hop, self.wall);
             headers.push((HeaderId::XGenesysRoute, route));
         }
-        let draft =
-            self.draft(leg, Method::Invite, new.hops_left, &headers, &new.headers, body.as_ref())?;
+        let draft = self.draft_from(
+            leg,
+            None,
+            Method::Invite,
+            new.hops_left,
+            &headers,
+            &new.headers,
+            body.as_ref(),
+        )?;
         let client = self.request(Some(leg), draft, cx);
         let found = self.legs.get_mut(leg)?;
         found.inviting = client;
@@ -70,18 +77,6 @@ impl Stack {
         self.draft_from(leg, early, method, MAX_FORWARDS_INITIAL, headers, &[], body)
     }
 
-    fn draft(
-        &mut self,
-        leg: Slot,
-        method: Method,
-        hops_left: u8,
-        headers: &[(HeaderId, String)],
-        named: &[(&'static str, String)],
-        body: Option<&Body>,
-    ) -> Option<Draft> {
-        self.draft_from(leg, None, method, hops_left, headers, named, body)
-    }
-
     /// A request of a leg, without its Via; raises the leg's CSeq.
     #[expect(clippy::too_many_arguments, reason = "the parts of one request, each of its own kind")]
     fn draft_from(
@@ -94,12 +89,12 @@ impl Stack {
         named: &[(&'static str, String)],
         body: Option<&Body>,
     ) -> Option<Draft> {
-        let contact = self.contact(leg);
         // A new call names its next hop itself.
         let named_hop = headers.iter().any(|(id, _)| *id == HeaderId::XGenesysRoute);
         let in_dialog = (!named_hop && !self.settings.direct)
             .then(|| self.sealer.seal_hop(self.settings.node, "dialog", self.wall));
         let changes = matches!(method, Method::Invite | Method::Update);
+        let contact = changes.then(|| self.contact(leg));
         let session = self
             .legs
             .get(leg)
@@ -125,7 +120,7 @@ impl Stack {
             writer.header(HeaderId::To, [&*dialog.remote, b";tag=", &dialog.remote_tag].concat());
         }
         writer.header(HeaderId::CallId, dialog.call_id.as_bytes());
-        if changes {
+        if let Some(contact) = contact {
             writer.header(HeaderId::Contact, contact).header(HeaderId::Allow, ALLOW);
         }
         for (id, value) in session {
@@ -187,18 +182,13 @@ impl Stack {
     /// A 2xx to what waits on the leg: the first INVITE, or a change.
     fn accept(&mut self, leg: Slot, body: Option<&Body>, cx: &mut Cx<'_>) {
         let contact = self.contact(leg);
-        let host = self.settings.origin_host.clone();
         let Some(found) = self.legs.get_mut(leg) else { return };
         let Some(server) = found.offered.take() else { return };
         found.state = LegState::Established;
         found.early = None;
-        let body = body.map(|body| found.origin.rewrite(body, &host));
+        let body = body.map(|body| found.origin.rewrite(body, &self.settings.origin_host));
         let tag = found.dialog.local_tag.clone();
-        let request = self.servers.get(server).map(|found| found.request.clone());
-        let mut headers = match &request {
-            Some(request) => self.agree_session(leg, request, cx),
-            None => Vec::new(),
-        };
+        let mut headers = self.agree_session(leg, server, cx);
         headers.push((HeaderId::Allow, ALLOW.to_owned()));
         let answer = Answer {
             status: 200,
@@ -224,10 +214,9 @@ impl Stack {
 
     /// The ACK of the 2xx that waits for one (RFC 3261 13.2.2.4).
     pub(super) fn confirm(&mut self, leg: Slot, body: Option<&Body>, cx: &mut Cx<'_>) {
-        let host = self.settings.origin_host.clone();
         let Some(found) = self.legs.get_mut(leg) else { return };
         let SentAck::Wanted(cseq) = found.sent_ack else { return };
-        let body = body.map(|body| found.origin.rewrite(body, &host));
+        let body = body.map(|body| found.origin.rewrite(body, &self.settings.origin_host));
         let bytes = self.acknowledge(leg, cseq, body.as_ref(), cx);
         if let Some(found) = self.legs.get_mut(leg) {
             found.sent_ack = SentAck::Sent(cseq, bytes);
@@ -313,7 +302,7 @@ impl Stack {
             })
             .collect();
         let established = self.leg_state(leg) == Some(LegState::Established);
-        let draft = established.then(|| self.draft(leg, method, 70, &kept, &[], body)).flatten();
+        let draft = established.then(|| self.draft_in(leg, None, method, &kept, body)).flatten();
         if draft.and_then(|draft| self.request(Some(leg), draft, cx)).is_none() {
             cx.up(leg, LegEvent::InfoDone(Cause::code(481)));
         }
@@ -366,7 +355,7 @@ impl Stack {
                     .iter()
                     .map(|reason| (HeaderId::Reason, reason.clone().into_string()))
                     .collect();
-                let draft = self.draft(leg, Method::Bye, 70, &reason, &[], None);
+                let draft = self.draft_in(leg, None, Method::Bye, &reason, None);
                 if let Some(found) = self.legs.get_mut(leg) {
                     found.state = LegState::Ending;
                     found.awaited_ack = None;

@@ -34,17 +34,20 @@ impl Stack {
         headers
     }
 
-    /// What a 2xx of ours to this request says, and starts.
+    /// What a 2xx of ours to the request of a transaction says, and starts.
     pub(super) fn agree_session(
         &mut self,
         leg: Slot,
-        request: &Message,
+        server: Slot,
         cx: &Cx<'_>,
     ) -> Vec<(HeaderId, String)> {
         let wish = self.settings.session_seconds;
-        let Some(found) = self.legs.get_mut(leg) else { return Vec::new() };
+        let transaction = self.servers.get(server);
+        let (Some(found), Some(transaction)) = (self.legs.get_mut(leg), transaction) else {
+            return Vec::new();
+        };
         let wish = found.session.map_or(wish, |running| running.seconds);
-        let Agreement::Runs { value, required } = agree(request, wish) else {
+        let Agreement::Runs { value, required } = agree(&transaction.request, wish) else {
             found.session = None;
             return Vec::new();
         };
@@ -115,15 +118,14 @@ impl Stack {
             return;
         }
         let offer = found.origin.last().filter(|_| !found.takes_update);
-        let method = if offer.is_some() { Method::Invite } else { Method::Update };
-        let Some(draft) = self.draft_in(leg, None, method, &[], offer.as_ref()) else { return };
-        let client = self.request(Some(leg), draft, cx);
+        let client = if offer.is_some() {
+            self.reinvite(leg, offer.as_ref(), cx)
+        } else {
+            let draft = self.draft_in(leg, None, Method::Update, &[], None);
+            draft.and_then(|draft| self.request(Some(leg), draft, cx))
+        };
         if let Some(found) = self.legs.get_mut(leg) {
             found.refreshing = client;
-            if method == Method::Invite {
-                found.inviting = client;
-                found.offer_sent = true;
-            }
         }
     }
 

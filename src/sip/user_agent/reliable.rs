@@ -93,6 +93,11 @@ impl Early {
         self.dialogs.iter_mut().find(|found| &*found.dialog.remote_tag == tag)
     }
 
+    /// The last phone with which offer and answer have gone both ways.
+    pub(super) fn negotiated(&self) -> Option<&EarlyDialog> {
+        self.dialogs.iter().rfind(|found| found.negotiated)
+    }
+
     /// Whether offer and answer have gone both ways with the caller: it knows our
     /// description and has said so.
     pub(super) fn is_negotiated(&self) -> bool {
@@ -123,7 +128,6 @@ impl Stack {
         cx: &mut Cx<'_>,
     ) {
         let contact = self.contact(leg);
-        let host = self.settings.origin_host.clone();
         let random = cx.ids.next_u64() as u32;
         let Some(found) = self.legs.get_mut(leg) else { return };
         let (Some(server), LegState::Incoming) = (found.offered, found.state) else { return };
@@ -138,7 +142,7 @@ impl Stack {
         let reliably = code > 100 && (early.required || (early.supported && reliable));
         // An answer is given once; whoever heard it reliably needs no other.
         let body = body.filter(|_| !early.described);
-        let body = body.map(|body| found.origin.rewrite(body, &host));
+        let body = body.map(|body| found.origin.rewrite(body, &self.settings.origin_host));
         let mut headers = Vec::new();
         if reliably {
             early.rseq = if early.rseq == 0 { (random >> 2) + 1 } else { early.rseq + 1 };
@@ -329,11 +333,10 @@ impl Stack {
 
     /// The PRACK that waits for our answer.
     pub(super) fn confirm_progress(&mut self, leg: Slot, body: Option<&Body>, cx: &mut Cx<'_>) {
-        let host = self.settings.origin_host.clone();
         let Some(found) = self.legs.get_mut(leg) else { return };
         let Some(early) = &mut found.early else { return };
         let Some(wanted) = early.wanted.take() else { return };
-        let body = body.map(|body| found.origin.rewrite(body, &host));
+        let body = body.map(|body| found.origin.rewrite(body, &self.settings.origin_host));
         if let Some(dialog) = early.dialog_mut(&wanted.tag) {
             dialog.negotiated = body.is_some();
         }
