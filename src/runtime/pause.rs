@@ -2,6 +2,7 @@
 //! meanwhile before any deadline counts: an answer that waits in a socket is no
 //! silence.
 
+use super::timer_wheel::TimerWheel;
 use crate::base::time::{Duration, Instant};
 
 /// A deadline seen this much too late is the sign of a pause.
@@ -9,15 +10,50 @@ const LATE: Duration = Duration::from_millis(50);
 /// Time in which the other threads hand over what has come.
 const GRACE: Duration = Duration::from_millis(20);
 
+/// The deadlines of a module, which wait a little after a pause.
+#[derive(Debug)]
+pub struct Deadlines<K> {
+    wheel: TimerWheel<K>,
+    pause: Pause,
+}
+
+impl<K: Copy> Default for Deadlines<K> {
+    fn default() -> Self {
+        Self { wheel: TimerWheel::new(), pause: Pause::default() }
+    }
+}
+
+impl<K: Copy> Deadlines<K> {
+    /// Adds a deadline. [`Instant::NEVER`] is none.
+    pub fn arm(&mut self, at: Instant, key: K) {
+        self.wheel.arm(at, key);
+    }
+
+    /// The keys whose deadlines have come and count in this turn.
+    pub fn expire(&mut self, now: Instant) -> Vec<K> {
+        let mut due = Vec::new();
+        if self.pause.lets_expire(now, self.wheel.next()) {
+            self.wheel.expire(now, &mut due);
+        }
+        due
+    }
+
+    /// When the module wants its next turn for their sake.
+    #[must_use]
+    pub fn next(&self) -> Instant {
+        self.pause.next(self.wheel.next())
+    }
+}
+
 /// Puts deadlines off after a pause, once for each.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Pause {
+struct Pause {
     until: Instant,
 }
 
 impl Pause {
     /// Whether deadlines count in this turn; `planned` is the earliest of them.
-    pub fn lets_expire(&mut self, now: Instant, planned: Instant) -> bool {
+    fn lets_expire(&mut self, now: Instant, planned: Instant) -> bool {
         if planned != Instant::NEVER && now.since(planned) > LATE && self.until < planned {
             self.until = now + GRACE;
         }
@@ -25,8 +61,7 @@ impl Pause {
     }
 
     /// When the thread wants its next turn for the sake of `planned`.
-    #[must_use]
-    pub fn next(&self, planned: Instant) -> Instant {
+    fn next(&self, planned: Instant) -> Instant {
         if planned == Instant::NEVER { planned } else { planned.max(self.until) }
     }
 }

@@ -12,8 +12,7 @@ use crate::modules::transport::handle::Transport;
 use crate::runtime::clock::Clock;
 use crate::runtime::mailbox::Inbox as Mailbox;
 use crate::runtime::module::Module;
-use crate::runtime::pause::Pause;
-use crate::runtime::timer_wheel::TimerWheel;
+use crate::runtime::pause::Deadlines;
 use crate::runtime::waker::ThreadWaker;
 use std::sync::Arc;
 
@@ -40,8 +39,7 @@ pub struct ServiceCheckerModule {
     transport: Transport,
     listener: Listener,
     clock: Clock,
-    wheel: TimerWheel<usize>,
-    pause: Pause,
+    deadlines: Deadlines<usize>,
     out: Outbox<Action>,
     started: bool,
 }
@@ -66,8 +64,7 @@ impl ServiceCheckerModule {
             transport,
             listener,
             clock,
-            wheel: TimerWheel::new(),
-            pause: Pause::default(),
+            deadlines: Deadlines::default(),
             out: Outbox::new(OUTBOX_LEN_MAX),
             started: false,
         }
@@ -83,7 +80,7 @@ impl ServiceCheckerModule {
         for action in self.out.drain() {
             match action {
                 Action::Send(outbound) => sends.push(outbound),
-                Action::Arm(index, at) => self.wheel.arm(at, index),
+                Action::Arm(index, at) => self.deadlines.arm(at, index),
                 Action::State { target, in_service, reason } => {
                     let Some((found, _)) = self.core.states().nth(target) else { continue };
                     let state = if in_service { "in service" } else { "out of service" };
@@ -121,10 +118,7 @@ impl Module for ServiceCheckerModule {
             }
             self.on(Event::Start, now);
         }
-        let mut due = Vec::new();
-        if self.pause.lets_expire(now, self.wheel.next()) {
-            self.wheel.expire(now, &mut due);
-        }
+        let due = self.deadlines.expire(now);
         let mut batch = Vec::new();
         let work = due.len() + self.inbox.take(&mut batch, TURN_BATCH_LEN);
         for message in batch {
@@ -147,7 +141,7 @@ impl Module for ServiceCheckerModule {
     }
 
     fn next_deadline(&self) -> Instant {
-        self.pause.next(self.wheel.next())
+        self.deadlines.next()
     }
 
     fn set_waker(&mut self, waker: &Arc<ThreadWaker>) {

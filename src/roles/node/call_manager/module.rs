@@ -14,8 +14,7 @@ use crate::runtime::clock::Clock;
 use crate::runtime::guard::{Panics, caught};
 use crate::runtime::mailbox::Inbox as Mailbox;
 use crate::runtime::module::Module;
-use crate::runtime::pause::Pause;
-use crate::runtime::timer_wheel::TimerWheel;
+use crate::runtime::pause::Deadlines;
 use crate::runtime::waker::ThreadWaker;
 use crate::sip::user_agent::Counted;
 use core::net::SocketAddr;
@@ -45,8 +44,7 @@ pub struct CallManagerModule {
     inbox: Mailbox<Inbox>,
     transport: Transport,
     listeners: Listeners,
-    wheel: TimerWheel<Wake>,
-    pause: Pause,
+    deadlines: Deadlines<Wake>,
     out: Outbox<Action>,
     panics: Panics,
     next_publish: Instant,
@@ -72,8 +70,7 @@ impl CallManagerModule {
             inbox,
             transport,
             listeners,
-            wheel: TimerWheel::new(),
-            pause: Pause::default(),
+            deadlines: Deadlines::default(),
             out: Outbox::new(OUTBOX_LEN_MAX),
             panics: Panics::default(),
             next_publish: Instant::ZERO,
@@ -91,7 +88,7 @@ impl CallManagerModule {
         for action in self.out.drain() {
             match action {
                 Action::Send(outbound) => sends.push(outbound),
-                Action::Arm(wake, at) => self.wheel.arm(at, wake),
+                Action::Arm(wake, at) => self.deadlines.arm(at, wake),
                 Action::Record(record) => (self.listeners.record)(record),
                 Action::Suspect(proxy) => (self.listeners.suspect)(proxy),
                 Action::Count(counted) => (self.listeners.count)(counted),
@@ -107,10 +104,7 @@ impl Module for CallManagerModule {
 
     fn turn(&mut self, now: Instant) -> usize {
         let mut sends = Vec::new();
-        let mut due = Vec::new();
-        if self.pause.lets_expire(now, self.wheel.next()) {
-            self.wheel.expire(now, &mut due);
-        }
+        let due = self.deadlines.expire(now);
         let mut batch = Vec::new();
         let work = due.len() + self.inbox.take(&mut batch, TURN_BATCH_LEN);
         for message in batch {
@@ -139,7 +133,7 @@ impl Module for CallManagerModule {
     }
 
     fn next_deadline(&self) -> Instant {
-        self.pause.next(self.wheel.next()).min(self.next_publish)
+        self.deadlines.next().min(self.next_publish)
     }
 
     fn set_waker(&mut self, waker: &Arc<ThreadWaker>) {

@@ -14,8 +14,7 @@ use crate::runtime::clock::Clock;
 use crate::runtime::guard::{Panics, caught};
 use crate::runtime::mailbox::Inbox as Mailbox;
 use crate::runtime::module::Module;
-use crate::runtime::pause::Pause;
-use crate::runtime::timer_wheel::TimerWheel;
+use crate::runtime::pause::Deadlines;
 use crate::runtime::waker::ThreadWaker;
 use core::net::SocketAddr;
 use std::sync::Arc;
@@ -47,8 +46,7 @@ pub struct ProxyModule {
     transport: Transport,
     link: Option<ClusterLink>,
     listeners: Listeners,
-    wheel: TimerWheel<Slot>,
-    pause: Pause,
+    deadlines: Deadlines<Slot>,
     out: Outbox<Action>,
     panics: Panics,
     next_publish: Instant,
@@ -75,8 +73,7 @@ impl ProxyModule {
             transport,
             link,
             listeners,
-            wheel: TimerWheel::new(),
-            pause: Pause::default(),
+            deadlines: Deadlines::default(),
             out: Outbox::new(OUTBOX_LEN_MAX),
             panics: Panics::default(),
             next_publish: Instant::ZERO,
@@ -94,7 +91,7 @@ impl ProxyModule {
         for action in self.out.drain() {
             match action {
                 Action::Send(outbound) => sends.push(outbound),
-                Action::Arm(slot, at) => self.wheel.arm(at, slot),
+                Action::Arm(slot, at) => self.deadlines.arm(at, slot),
                 Action::Share(entry) => {
                     if let Some(link) = &self.link {
                         link.share(entry);
@@ -119,10 +116,7 @@ impl Module for ProxyModule {
 
     fn turn(&mut self, now: Instant) -> usize {
         let mut sends = Vec::new();
-        let mut due = Vec::new();
-        if self.pause.lets_expire(now, self.wheel.next()) {
-            self.wheel.expire(now, &mut due);
-        }
+        let due = self.deadlines.expire(now);
         if now >= self.next_expiry {
             self.next_expiry = now + Duration::from_secs(1);
             self.on(Event::Wall(self.listeners.clock.wall()), now, &mut sends);
@@ -154,7 +148,7 @@ impl Module for ProxyModule {
     }
 
     fn next_deadline(&self) -> Instant {
-        self.pause.next(self.wheel.next()).min(self.next_expiry).min(self.next_publish)
+        self.deadlines.next().min(self.next_expiry).min(self.next_publish)
     }
 
     fn set_waker(&mut self, waker: &Arc<ThreadWaker>) {
