@@ -2,8 +2,7 @@
 //! named scenarios whose ladder is asserted.
 //!
 //! `SEED=7` replays one world and prints what is wrong with it; `SEEDS=1000` runs
-//! that many; `LADDER=1` adds every packet of a bad world; `PENDING=1` draws what is
-//! pending as well. What is not tested here: sockets, framing, names, the Service
+//! that many; `LADDER=1` adds every packet of a bad world. What is not tested here: sockets, framing, names, the Service
 //! Checker's own probes, which `sipp-scenarios/` has.
 
 mod audit;
@@ -11,7 +10,7 @@ mod planted;
 mod scenarios;
 mod state;
 
-use sipcluster::sim::behaviour::{Behaviour, PENDING, PENDING_DRAWN, SUPPORTED};
+use sipcluster::sim::behaviour::{BEHAVIOURS, Behaviour};
 use sipcluster::sim::check::Finding;
 use sipcluster::sim::coverage::Coverage;
 use sipcluster::sim::ladder;
@@ -62,17 +61,11 @@ fn chosen(part: u64) -> Vec<u64> {
 /// Worlds from which on the table of coverage must have no hole.
 const COVERED_FROM: u64 = 300;
 
-fn behaviours() -> Vec<Behaviour> {
-    let pending = std::env::var_os("PENDING").is_some() && !PENDING_DRAWN;
-    let pending = PENDING.into_iter().filter(|_| pending);
-    Setup::behaviours().into_iter().chain(pending).collect()
-}
-
 #[test]
 fn seeds() {
     let (mut reports, mut coverage) = (Vec::new(), Coverage::default());
     for seed in chosen(1) {
-        let mut world = World::new(Setup::drawn_of(seed, behaviours()));
+        let mut world = World::new(Setup::drawn(seed));
         let findings = world.run();
         coverage.add(&world);
         if !findings.is_empty() {
@@ -81,7 +74,7 @@ fn seeds() {
     }
     print!("{coverage}");
     assert!(reports.is_empty(), "{} bad worlds\n{}", reports.len(), reports.join("\n"));
-    let rows: Vec<String> = behaviours().iter().map(|behaviour| format!("{behaviour:?}")).collect();
+    let rows: Vec<String> = BEHAVIOURS.iter().map(|behaviour| format!("{behaviour:?}")).collect();
     let gaps = coverage.gaps(&rows);
     assert!(coverage.worlds() < COVERED_FROM || gaps.is_empty(), "never met: {gaps:?}");
 }
@@ -90,7 +83,7 @@ fn seeds() {
 /// themselves, in what the product does and in what it does not do.
 #[test]
 fn phones_agree_with_each_other() {
-    let all = SUPPORTED.into_iter().chain(PENDING);
+    let all = BEHAVIOURS.into_iter();
     let behaviours: Vec<Behaviour> = all.filter(|behaviour| !behaviour.needs_cluster()).collect();
     let mut reports = Vec::new();
     for seed in chosen(2) {

@@ -1,7 +1,7 @@
 //! Named scenarios on a clean network, each with its exact ladder or its outcome.
 
 use sipcluster::base::time::{Duration, Instant};
-use sipcluster::sim::behaviour::{Behaviour, SUPPORTED, Side};
+use sipcluster::sim::behaviour::{BEHAVIOURS, Behaviour, Side};
 use sipcluster::sim::cluster;
 use sipcluster::sim::plan::Plan;
 use sipcluster::sim::world::{Setup, World, numbers};
@@ -131,7 +131,7 @@ fn a_caller_gives_up_while_it_rings() {
 
 #[test]
 fn every_behaviour_ends_as_planned() {
-    for behaviour in SUPPORTED {
+    for behaviour in BEHAVIOURS {
         let dialled = numbers().of(behaviour).unwrap_or_else(|| "7002".to_owned());
         let world = quiet(Plan { dialled, ..plan(behaviour) });
         let heard = status(&world).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! What a phone can beyond RFC 3261, in one call.
 
-use super::behaviour::{Behaviour, PENDING_DRAWN, Side};
+use super::behaviour::{Behaviour, Side};
 use crate::base::id::Ids;
 
 /// Who keeps a session alive (RFC 4028 4).
@@ -95,9 +95,6 @@ impl Ability {
     pub fn drawn(behaviour: Behaviour, side: Side, random: &mut Ids) -> Self {
         let dice = [random.below(3), random.below(3), random.below(3), random.below(3)];
         let mut ability = Self::needed(behaviour, side);
-        if !PENDING_DRAWN && ability == Self::default() {
-            return ability;
-        }
         ability.reliable |= dice[0] == 0;
         ability.update |= dice[1] == 0;
         if ability.timer.is_none() && dice[2] == 0 {

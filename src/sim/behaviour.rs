@@ -120,8 +120,8 @@ pub enum Behaviour {
     Vanished(Side),
 }
 
-/// What the product does today.
-pub const SUPPORTED: [Behaviour; 28] = [
+/// Every way in which a call of a drawn world goes.
+pub const BEHAVIOURS: [Behaviour; 41] = [
     Behaviour::Talk(Side::Caller),
     Behaviour::Talk(Side::Callee),
     Behaviour::CrossedByes,
@@ -150,11 +150,6 @@ pub const SUPPORTED: [Behaviour; 28] = [
     Behaviour::Fork,
     Behaviour::ForkBoth,
     Behaviour::ForkSerial,
-];
-
-/// What is drawn when [`PENDING_DRAWN`] says so, and by phones that call each
-/// other directly.
-pub const PENDING: [Behaviour; 13] = [
     Behaviour::Moves,
     Behaviour::Update(Side::Caller),
     Behaviour::Update(Side::Callee),
@@ -169,9 +164,6 @@ pub const PENDING: [Behaviour; 13] = [
     Behaviour::Vanished(Side::Caller),
     Behaviour::Vanished(Side::Callee),
 ];
-
-/// Whether worlds draw what is pending.
-pub const PENDING_DRAWN: bool = true;
 
 impl Behaviour {
     /// The final statuses that the caller may hear on an undisturbed network.

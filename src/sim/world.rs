@@ -1,6 +1,6 @@
 //! Everything in one thread, in virtual time.
 
-use super::behaviour::{Behaviour, PENDING, PENDING_DRAWN, SUPPORTED};
+use super::behaviour::{BEHAVIOURS, Behaviour};
 use super::check::{self, Finding};
 use super::cluster::{self, Application, WALL_START};
 use super::ladder::{self, Names};
@@ -103,19 +103,12 @@ impl Setup {
         }
     }
 
-    /// How calls of drawn worlds go.
-    #[must_use]
-    pub fn behaviours() -> Vec<Behaviour> {
-        let pending = PENDING.into_iter().filter(|_| PENDING_DRAWN);
-        SUPPORTED.into_iter().chain(pending).collect()
-    }
-
     /// Everything drawn from the seed: calls of all kinds, the network's faults,
     /// in one world of four the death of a node or proxy, and in another one of four
     /// nodes whose calls move from process to process.
     #[must_use]
     pub fn drawn(seed: u64) -> Self {
-        Self::drawn_of(seed, Self::behaviours())
+        Self::drawn_of(seed, BEHAVIOURS.to_vec())
     }
 
     /// The same with calls that go in these ways.
