@@ -76,7 +76,8 @@ class Actor:
 @dataclass(frozen=True)
 class Fault:
     """Something done to the cluster: `kill` (as by the kernel, no farewell) of one application, `stop` of all of them by a
-    signal, `restart` of what has ended. The application `other` is the proxy by which the scenario does not enter."""
+    signal, `restart` of what has ended. The application `entry` is the proxy by which the scenario enters, `other` the one by
+    which it does not."""
 
     kind: str
     app: str

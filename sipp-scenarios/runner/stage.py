@@ -100,7 +100,8 @@ class Stage:
             case Pause(seconds):
                 time.sleep(seconds)
             case Fault("kill", app):
-                app = f"SIPProxy_dc1_{3 - self.combination.via}" if app == "other" else app
+                numbers = {"entry": self.combination.via, "other": 3 - self.combination.via}
+                app = f"SIPProxy_dc1_{numbers[app]}" if app in numbers else app
                 self.killed.add(app)
                 self.cluster.kill(app)
             case Fault("stop", _):

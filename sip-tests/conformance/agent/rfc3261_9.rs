@@ -51,6 +51,24 @@ fn after_the_200_it_changes_nothing() {
     assert_eq!(world.take_words(), ["200"], "the 200 of the INVITE again");
 }
 
+/// 9.2 matches by the branch; by another proxy it is another branch, and the same call.
+#[test]
+fn by_another_proxy_it_ends_the_call_too() {
+    let mut world = World::new();
+    world.incoming(&Draft::invite("a"));
+    let other = "SIP/2.0/UDP 127.0.0.2:5060;branch=z9hG4bKother;rport";
+    world.receive(&cancel("a").set("Via", other));
+    let sent = world.take();
+    let words: Vec<_> = sent
+        .iter()
+        .map(|sent| format!("{} {}", sent.what(), sent.header(HeaderId::CSeq)))
+        .collect();
+    assert_eq!(words, ["200 1 CANCEL", "487 1 INVITE"]);
+    assert_eq!(sent[0].header(HeaderId::Via), other);
+    let heard = world.take_heard();
+    assert!(matches!(&heard[..], [LegEvent::Ended(cause)] if cause.code == 487), "{heard:?}");
+}
+
 #[test]
 fn without_transaction_it_is_481() {
     let mut world = World::new();

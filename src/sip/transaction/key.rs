@@ -51,4 +51,26 @@ impl TransactionKey {
         let digest = hasher.finish128();
         Some(Self(digest.h1, digest.h2))
     }
+
+    /// Key of what the same INVITE by two ways, and the CANCEL of it, have in common
+    /// (RFC 3261 8.2.2.2, 9.1): Call-ID, From tag, CSeq number and Request-URI. A fork
+    /// upstream that means two numbers here differs in the last.
+    #[must_use]
+    pub fn merged(request: &Message, seed: u64) -> Self {
+        let mut hasher = SipHasher13::new_with_keys(seed, seed.rotate_left(32));
+        for part in [request.call_id(), request.from_tag(), request.request_uri()] {
+            hasher.write(part);
+            hasher.write_u8(0);
+        }
+        hasher.write_u32(request.cseq());
+        let digest = hasher.finish128();
+        Self(digest.h1, digest.h2)
+    }
+
+    /// [`Self::merged`] of an INVITE outside a dialog.
+    #[must_use]
+    pub fn of_first_invite(request: &Message, seed: u64) -> Option<Self> {
+        let first = request.method() == Method::Invite && request.to_tag().is_empty();
+        first.then(|| Self::merged(request, seed))
+    }
 }

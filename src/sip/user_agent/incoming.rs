@@ -46,17 +46,21 @@ impl Stack {
         } else if method == Method::Ack {
             cx.count(Counted::NoDialog);
         } else if method == Method::Invite {
-            self.on_invite(packet, key, cx);
+            match self.merged(&packet.message) {
+                Some(earlier) => self.on_merged(earlier, packet, key, cx),
+                None => self.on_invite(packet, key, cx),
+            }
         } else if let Some(server) = self.open_server(key, packet.message.clone(), packet.flow) {
             cx.out.push(Action::Up(Event::Request(server, Box::new(packet))));
         }
     }
 
     /// A CANCEL is answered by itself; the INVITE it names is ended with 487
-    /// (RFC 3261 9.2).
+    /// (RFC 3261 9.2), also when it comes by another proxy than the INVITE did.
     fn on_cancel(&mut self, packet: Packet, key: TransactionKey, cx: &mut Cx<'_>) {
         let invite = TransactionKey::of(&packet.message, Method::Invite, self.seed)
-            .and_then(|key| self.by_key.get(&key).copied());
+            .and_then(|key| self.by_key.get(&key).copied())
+            .or_else(|| self.merged(&packet.message));
         let reason = packet
             .message
             .header(HeaderId::Reason)

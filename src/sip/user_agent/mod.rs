@@ -18,6 +18,7 @@ mod incoming;
 mod invite_response;
 mod leg;
 mod mend;
+mod merged;
 mod refresh;
 mod reliable;
 mod server;

@@ -13,6 +13,9 @@ use bytes::Bytes;
 #[derive(Debug)]
 pub(super) struct ServerTransaction {
     pub(super) key: TransactionKey,
+    /// What it has in common with the same INVITE by another proxy; `None` for every
+    /// other request.
+    pub(super) merged: Option<TransactionKey>,
     pub(super) machine: Server,
     pub(super) request: Message,
     pub(super) flow: Flow,
@@ -24,9 +27,29 @@ pub(super) struct ServerTransaction {
 }
 
 impl ServerTransaction {
-    fn new(key: TransactionKey, request: Message, flow: Flow) -> Self {
+    fn new(
+        key: TransactionKey,
+        merged: Option<TransactionKey>,
+        request: Message,
+        flow: Flow,
+    ) -> Self {
         let machine = Server::new(request.method(), flow.protocol.is_reliable());
-        Self { key, machine, request, flow, response: None, leg: None, unknown: Box::default() }
+        Self {
+            key,
+            merged,
+            machine,
+            request,
+            flow,
+            response: None,
+            leg: None,
+            unknown: Box::default(),
+        }
+    }
+
+    /// Status of the last response.
+    pub(super) fn status(&self) -> Option<u16> {
+        let line = self.response.as_ref()?.get(8..11)?;
+        core::str::from_utf8(line).ok()?.parse().ok()
     }
 
     /// Whether no final response was sent.
@@ -58,8 +81,12 @@ impl Stack {
         request: Message,
         flow: Flow,
     ) -> Option<Slot> {
-        let slot = self.servers.insert(ServerTransaction::new(key, request, flow))?;
+        let merged = TransactionKey::of_first_invite(&request, self.seed);
+        let slot = self.servers.insert(ServerTransaction::new(key, merged, request, flow))?;
         self.by_key.insert(key, slot);
+        if let Some(merged) = merged {
+            self.by_key.insert(merged, slot);
+        }
         self.touch(Wake::Server(slot));
         Some(slot)
     }
@@ -90,7 +117,6 @@ impl Stack {
         answer: &Answer<'_>,
         cx: &mut Cx<'_>,
     ) -> Option<Bytes> {
-        self.touch(Wake::Server(server));
         let found = self.servers.get_mut(server)?;
         let tag = if answer.status == 100 { "" } else { answer.tag };
         let mut writer = response_to(
@@ -110,14 +136,31 @@ impl Stack {
             writer.header(*id, value);
         }
         let bytes = writer.body(answer.body);
-        let steps = found.machine.on_answer(answer.status, cx.now);
+        let sent = self.send_response(server, answer.status, bytes.clone(), cx);
+        if sent {
+            self.respond_to_merged(server, &bytes, cx);
+        }
+        sent.then_some(bytes)
+    }
+
+    /// Gives a response to the machine and sends it; whether it was sent.
+    pub(super) fn send_response(
+        &mut self,
+        server: Slot,
+        status: u16,
+        bytes: Bytes,
+        cx: &mut Cx<'_>,
+    ) -> bool {
+        self.touch(Wake::Server(server));
+        let Some(found) = self.servers.get_mut(server) else { return false };
+        let steps = found.machine.on_answer(status, cx.now);
         let sent = steps != Actions::none();
         if sent {
-            found.response = Some(bytes.clone());
+            found.response = Some(bytes);
         }
         self.carry_out(server, steps, cx);
         self.settle_server(server, cx);
-        sent.then_some(bytes)
+        sent
     }
 
     /// A request of a transaction that stands: a repetition or an ACK.
@@ -161,6 +204,11 @@ impl Stack {
                 Step::Terminated => {
                     let Some(found) = self.servers.remove(server) else { return };
                     self.by_key.remove(&found.key);
+                    if let Some(merged) = found.merged
+                        && self.by_key.get(&merged) == Some(&server)
+                    {
+                        self.by_key.remove(&merged);
+                    }
                     if let Some(leg) = found.leg {
                         self.release_leg(leg, Wake::Server(server), cx);
                     }

@@ -155,6 +155,7 @@ pub(super) fn server_from_bytes(
     let method = request.method();
     let server = ServerTransaction {
         key: TransactionKey::of(&request, method, seed).ok_or(error)?,
+        merged: TransactionKey::of_first_invite(&request, seed),
         machine: Server::from_state(message.machine.as_ref(), method, now)?,
         request,
         flow: from_flow(message.flow.as_ref())?,

@@ -104,6 +104,8 @@ impl Stack {
                 cx.up(leg, LegEvent::Confirmed { body: message.typed_body() });
                 self.offer_again(leg, cx);
             }
+        } else if found.state == LegState::Ending {
+            self.on_stray_ack(leg, message, cx);
         }
         self.settle_leg(leg, cx);
     }
