@@ -61,25 +61,16 @@ pub fn quoted_end(text: &[u8]) -> Option<usize> {
 /// The first position of `stop` outside quoted strings and angle brackets.
 #[must_use]
 pub fn find_outside(text: &[u8], stop: u8) -> Option<usize> {
-    let mut index = 0;
-    let mut in_angle = false;
-    while index < text.len() {
-        let byte = text[index];
-        if byte == b'"' && !in_angle {
-            index += quoted_end(&text[index..])?;
-            continue;
-        }
-        if byte == stop && !in_angle {
-            return Some(index);
-        }
-        match byte {
-            b'<' => in_angle = true,
-            b'>' => in_angle = false,
-            _ => {}
-        }
-        index += 1;
+    let mut at = 0;
+    loop {
+        let found = at + memchr::memchr3(stop, b'"', b'<', text.get(at..)?)?;
+        at = match text[found] {
+            byte if byte == stop => return Some(found),
+            b'"' => found + quoted_end(&text[found..])?,
+            // What stands in angle brackets is a URI, where a quote means nothing.
+            _ => found + memchr::memchr(b'>', &text[found..])?,
+        };
     }
-    None
 }
 
 /// Splits a header value at commas outside quotes and angle brackets. Empty
@@ -142,7 +133,7 @@ impl<'a> Iterator for Params<'a> {
     type Item = (&'a [u8], Option<&'a [u8]>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let semicolon = self.rest.iter().position(|&byte| byte == b';')?;
+        let semicolon = memchr::memchr(b';', self.rest)?;
         let start = &self.rest[semicolon + 1..];
         let end = find_outside(start, b';').unwrap_or(start.len());
         let param = &start[..end];
@@ -203,6 +194,7 @@ fn hex_pair(pair: &[u8]) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn commas_inside_quotes_and_brackets_do_not_split() {
@@ -238,5 +230,35 @@ mod tests {
         assert_eq!(decimal(b"+1"), None);
         assert_eq!(decimal(b""), None);
         assert_eq!(decimal(b"99999999999999999999"), None);
+    }
+
+    /// [`find_outside`] as its documentation has it, a byte at a time.
+    fn find_slowly(text: &[u8], stop: u8) -> Option<usize> {
+        let (mut quoted, mut escaped, mut in_angle) = (false, false, false);
+        for (at, &byte) in text.iter().enumerate() {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' if quoted => escaped = true,
+                b'"' if !in_angle => quoted = !quoted,
+                _ if quoted => {}
+                b'>' => in_angle = false,
+                b'<' => in_angle = true,
+                _ if byte == stop && !in_angle => return Some(at),
+                _ => {}
+            }
+        }
+        None
+    }
+
+    proptest! {
+        #[test]
+        fn a_stop_is_found_outside_quotes_and_brackets_alone(text in r#"[a,;"<>\\]{0,40}"#) {
+            for stop in [b',', b';'] {
+                prop_assert_eq!(
+                    find_outside(text.as_bytes(), stop),
+                    find_slowly(text.as_bytes(), stop)
+                );
+            }
+        }
     }
 }

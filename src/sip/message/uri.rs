@@ -58,7 +58,9 @@ impl<'a> Uri<'a> {
     /// # Errors
     /// When the text is not a URI that SIP can carry.
     pub fn parse(text: &'a [u8]) -> Result<Self, UriError> {
-        if text.iter().any(|&byte| byte <= b' ' || byte == b'<' || byte == b'>' || byte == 0x7f) {
+        // All bytes in any case: a loop without an early end is one for vectors.
+        let is_bad = |byte: u8| byte <= b' ' || byte == b'<' || byte == b'>' || byte == 0x7f;
+        if text.iter().fold(false, |found, &byte| found | is_bad(byte)) {
             return Err(UriError::Character);
         }
         let colon = memchr::memchr(b':', text).ok_or(UriError::Scheme)?;
