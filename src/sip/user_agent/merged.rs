@@ -6,11 +6,11 @@
 //! is said to both, because nobody here knows which of the two proxies still lives.
 
 use super::leg::AwaitedAck;
-use super::server::ServerTransaction;
+use super::server::{ServerTransaction, routed_response};
 use super::stack::{Cx, Stack, Wake};
 use crate::base::id::Slot;
 use crate::base::limits::FORK_WIDTH_MAX;
-use crate::sip::message::{HeaderId, Message, Method, response_to, scan};
+use crate::sip::message::{HeaderId, Message, Method, scan};
 use crate::sip::packet::Packet;
 use crate::sip::transaction::TransactionKey;
 use bytes::Bytes;
@@ -84,7 +84,8 @@ impl Stack {
     }
 
     fn respond_like(&mut self, server: Slot, response: &Bytes, cx: &mut Cx<'_>) {
-        let Some(found) = self.servers.get_mut(server) else { return };
+        self.touch(Wake::Server(server));
+        let Some(found) = self.servers.get(server) else { return };
         let Ok(said) = scan(response.to_vec()) else { return };
         let bytes = addressed(&found.request, &said);
         self.send_response(server, said.status(), bytes, cx);
@@ -134,10 +135,7 @@ impl Stack {
 /// A response to an INVITE as it goes to the sender of another one of the same content:
 /// with that one's Via and Record-Route.
 fn addressed(request: &Message, said: &Message) -> Bytes {
-    let mut writer = response_to(request, said.status(), said.reason(), said.to_tag(), None);
-    if (101..300).contains(&said.status()) {
-        writer.copy(request, HeaderId::RecordRoute);
-    }
+    let mut writer = routed_response(request, said.status(), said.reason(), said.to_tag());
     for (id, name, value) in said.all_headers() {
         let own = matches!(
             id,

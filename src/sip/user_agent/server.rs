@@ -5,7 +5,7 @@ use crate::base::flow::{Destination, Flow, Outbound};
 use crate::base::id::Slot;
 use crate::base::leg::Body;
 use crate::base::time::Instant;
-use crate::sip::message::{HeaderId, Message, Method, response_to};
+use crate::sip::message::{HeaderId, Message, Method, Writer, response_to};
 use crate::sip::transaction::{Action as Step, Actions, Server, TransactionKey};
 use bytes::Bytes;
 
@@ -83,12 +83,23 @@ impl Stack {
     ) -> Option<Slot> {
         let merged = TransactionKey::of_first_invite(&request, self.seed);
         let slot = self.servers.insert(ServerTransaction::new(key, merged, request, flow))?;
-        self.by_key.insert(key, slot);
-        if let Some(merged) = merged {
-            self.by_key.insert(merged, slot);
-        }
+        self.enter_keys(slot, key, merged);
         self.touch(Wake::Server(slot));
         Some(slot)
+    }
+
+    /// Makes a server transaction known by its keys. Among several ways of one INVITE the
+    /// last one counts: it is the one that waits for the answer.
+    pub(super) fn enter_keys(
+        &mut self,
+        server: Slot,
+        key: TransactionKey,
+        merged: Option<TransactionKey>,
+    ) {
+        self.by_key.insert(key, server);
+        if let Some(merged) = merged {
+            self.by_key.insert(merged, server);
+        }
     }
 
     /// Answers a request outside a dialog.
@@ -117,18 +128,11 @@ impl Stack {
         answer: &Answer<'_>,
         cx: &mut Cx<'_>,
     ) -> Option<Bytes> {
-        let found = self.servers.get_mut(server)?;
+        self.touch(Wake::Server(server));
+        let found = self.servers.get(server)?;
         let tag = if answer.status == 100 { "" } else { answer.tag };
-        let mut writer = response_to(
-            &found.request,
-            answer.status,
-            answer.reason.as_bytes(),
-            tag.as_bytes(),
-            None,
-        );
-        if found.request.method() == Method::Invite && (101..300).contains(&answer.status) {
-            writer.copy(&found.request, HeaderId::RecordRoute);
-        }
+        let (reason, tag) = (answer.reason.as_bytes(), tag.as_bytes());
+        let mut writer = routed_response(&found.request, answer.status, reason, tag);
         if let Some(contact) = &answer.contact {
             writer.header(HeaderId::Contact, contact);
         }
@@ -151,7 +155,6 @@ impl Stack {
         bytes: Bytes,
         cx: &mut Cx<'_>,
     ) -> bool {
-        self.touch(Wake::Server(server));
         let Some(found) = self.servers.get_mut(server) else { return false };
         let steps = found.machine.on_answer(status, cx.now);
         let sent = steps != Actions::none();
@@ -259,4 +262,14 @@ impl Stack {
             found.transactions.push(transaction);
         }
     }
+}
+
+/// The start of a response, with the Record-Route that makes its route set (RFC 3261
+/// 12.1.1).
+pub(super) fn routed_response(request: &Message, status: u16, reason: &[u8], tag: &[u8]) -> Writer {
+    let mut writer = response_to(request, status, reason, tag, None);
+    if request.method() == Method::Invite && (101..300).contains(&status) {
+        writer.copy(request, HeaderId::RecordRoute);
+    }
+    writer
 }

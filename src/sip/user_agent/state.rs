@@ -219,12 +219,7 @@ impl Stack {
             self.settle_client(slot, cx);
         }
         for (slot, server) in restored.servers {
-            self.by_key.insert(server.key, slot);
-            // Among several ways of one INVITE the last one counts: it is the one that
-            // waits for the answer.
-            if let Some(merged) = server.merged {
-                self.by_key.insert(merged, slot);
-            }
+            self.enter_keys(slot, server.key, server.merged);
             let refused = self.servers.restore(slot, server).is_err();
             debug_assert!(!refused, "the place was looked at");
             self.settle_server(slot, cx);
