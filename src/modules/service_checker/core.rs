@@ -267,9 +267,8 @@ impl Core {
     }
 
     fn on_response(&mut self, message: &Message, cx: &mut Cx<'_>) {
-        let word = message
-            .top_via()
-            .and_then(|via| self.sealer.open(Kind::Branch, via.branch().get(9..)?));
+        let token = message.branch().get(9..);
+        let word = token.and_then(|token| self.sealer.open(Kind::Branch, token));
         let Some((_, slot)) = word.map(Slot::from_word) else { return };
         if message.fault().is_some()
             || message.method() != Method::Options

@@ -8,7 +8,7 @@ use core::net::SocketAddr;
 #[derive(Debug)]
 pub enum Inbox {
     /// From the transport.
-    Transport(Box<TransportEvent>),
+    Transport(TransportEvent),
     /// A target stayed silent to a shard.
     Suspect(SocketAddr),
     /// The configuration was changed: who is checked from now on.
@@ -17,6 +17,6 @@ pub enum Inbox {
 
 impl From<TransportEvent> for Inbox {
     fn from(event: TransportEvent) -> Self {
-        Self::Transport(Box::new(event))
+        Self::Transport(event)
     }
 }

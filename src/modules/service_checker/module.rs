@@ -125,7 +125,7 @@ impl Module for ServiceCheckerModule {
             match message {
                 Inbox::Suspect(address) => self.on(Event::Suspect(address), now),
                 Inbox::Targets(targets) => self.on(Event::Targets(targets), now),
-                Inbox::Transport(event) => match *event {
+                Inbox::Transport(event) => match event {
                     TransportEvent::Packet(packet) => {
                         self.on(Event::Response(Box::new(packet.message)), now)
                     }

@@ -8,7 +8,7 @@ use crate::base::seal::TOKEN_LEN;
 use crate::observe::families::{Direction, Families};
 use crate::sip::framing::FramingError;
 use crate::sip::message::via::amended_via;
-use crate::sip::message::{HeaderId, Message, Method, Uri, Writer, response_to, scan};
+use crate::sip::message::{HeaderId, Message, Method, Writer, response_to, scan};
 use crate::sip::packet::Packet;
 use bytes::Bytes;
 use core::hash::Hasher;
@@ -22,10 +22,6 @@ const RETRY_AFTER_S: &str = "5";
 const TAG: &[u8] = b"768";
 
 /// What shards and the Service Checker hear from a transport.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "moved once per message; a box would cost each an allocation"
-)]
 #[derive(Debug)]
 pub enum Event {
     /// A message.
@@ -39,12 +35,13 @@ pub enum Event {
 #[must_use]
 pub fn shard_of(message: &Message, shards: u8) -> Shard {
     let named = if message.is_request() {
-        Uri::parse(message.request_uri())
+        message
+            .uri()
             .ok()
             .filter(|uri| uri.user.len() == TOKEN_LEN + 2)
             .and_then(|uri| two_digits(uri.user))
     } else {
-        message.top_via().and_then(|via| two_digits(via.branch().strip_prefix(b"z9hG4bK")?))
+        message.branch().strip_prefix(b"z9hG4bK").and_then(two_digits)
     };
     match named {
         Some(shard) if shard < shards => Shard(shard),
@@ -181,8 +178,7 @@ fn answer(request: &Message, flow: &Flow, status: u16, reason: &[u8]) -> Option<
     if !request.is_request() || request.method() == Method::Ack {
         return None;
     }
-    let (via, original) = (request.top_via()?, request.values(HeaderId::Via).next()?);
-    let amended = amended_via(&via, original, flow);
+    let amended = amended_via(&request.top_via()?, request.top_via_value(), flow);
     Some(response_to(request, status, reason, TAG, amended.as_deref()))
 }
 
@@ -194,7 +190,7 @@ pub fn without_connection(bytes: &Bytes, remote: SocketAddr) -> SocketAddr {
     if !bytes.starts_with(b"SIP/2.0 ") {
         return remote;
     }
-    let message = scan(bytes.to_vec()).ok();
+    let message = scan(bytes.clone()).ok();
     let port = message.as_ref().and_then(Message::top_via).map(|via| via.port_or_default());
     SocketAddr::new(remote.ip(), port.unwrap_or(remote.port()))
 }

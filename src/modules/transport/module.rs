@@ -171,7 +171,7 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
         for message in pending.drain(..) {
             match message {
                 Inbox::Send(outbound) => self.send(outbound, now),
-                Inbox::Delivered { flow, bytes } => self.receive(flow, bytes.to_vec()),
+                Inbox::Delivered { flow, bytes } => self.receive(flow, bytes),
             }
         }
         self.pending = pending;
@@ -391,7 +391,7 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
         work
     }
 
-    fn receive(&mut self, flow: Flow, bytes: Vec<u8>) {
+    fn receive(&mut self, flow: Flow, bytes: Bytes) {
         let message = match scan(bytes) {
             Ok(message) => message,
             Err(ScanError::Empty) => return,
@@ -425,7 +425,7 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
                         remote,
                         connection: ConnectionId::default(),
                     };
-                    self.receive(flow, buffer[..length].to_vec());
+                    self.receive(flow, Bytes::copy_from_slice(&buffer[..length]));
                     work += 1;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
@@ -449,7 +449,7 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
             let Some(turned) = turned else { continue };
             work += turned.work;
             for bytes in messages.drain(..) {
-                self.receive(turned.flow, bytes);
+                self.receive(turned.flow, bytes.into());
             }
             if let Some(closed) = turned.closed {
                 self.close(id, closed);
@@ -525,11 +525,11 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
         }
         self.note_refused(all_refused.len(), now);
         for Handed { starts, flow, bytes, sender } in all_refused {
-            let request = if starts { scan(bytes.to_vec()).ok() } else { None };
+            let request = if starts { scan(bytes.clone()).ok() } else { None };
             match request.and_then(|request| no_room(&request, &flow)) {
                 Some(answer) => {
                     let flow = Flow { local: flow.remote, remote: flow.local, ..flow };
-                    self.receive(flow, answer.to_vec());
+                    self.receive(flow, answer);
                 }
                 None => self.failed(sender),
             }

@@ -61,7 +61,7 @@ impl<'m> Edits<'m> {
     }
 
     fn first_line(&self, id: HeaderId) -> Option<usize> {
-        self.message.lines.iter().position(|line| line.id == id)
+        self.message.index.lines.iter().position(|line| line.id == id)
     }
 
     /// A line in front of the first one of its header, or of all headers.
@@ -78,7 +78,7 @@ impl<'m> Edits<'m> {
             return self;
         };
         let mut values =
-            super::text::Values::new(self.message.lines[line].value.of(&self.message.buffer));
+            super::text::Values::new(self.message.index.lines[line].value.of(&self.message.buffer));
         values.next();
         let whole = values.fold(value.to_vec(), |mut whole, rest| {
             whole.extend_from_slice(b", ");
@@ -92,14 +92,14 @@ impl<'m> Edits<'m> {
 
     /// The first `count` values of a header left out.
     pub fn remove_values(&mut self, id: HeaderId, mut count: usize) -> &mut Self {
-        for index in 0..self.message.lines.len() {
+        for index in 0..self.message.index.lines.len() {
             if count == 0 {
                 break;
             }
-            if self.message.lines[index].id != id {
+            if self.message.index.lines[index].id != id {
                 continue;
             }
-            let line = self.message.lines[index].value.of(&self.message.buffer);
+            let line = self.message.index.lines[index].value.of(&self.message.buffer);
             let values: Vec<&[u8]> = super::text::Values::new(line).collect();
             if values.len() <= count {
                 count -= values.len();
@@ -116,7 +116,7 @@ impl<'m> Edits<'m> {
 
     /// All lines of a header left out.
     pub fn remove(&mut self, id: HeaderId) -> &mut Self {
-        for (index, line) in self.message.lines.iter().enumerate() {
+        for (index, line) in self.message.index.lines.iter().enumerate() {
             if line.id == id {
                 self.list.push(Edit::Remove(index));
             }
@@ -150,16 +150,17 @@ impl<'m> Edits<'m> {
         self.list.sort_by_key(Edit::line);
         let buffer = &self.message.buffer;
         let mut out = Vec::with_capacity(buffer.len() + self.text.len() + self.append.len() + 64);
-        let headers_at = usize::from(self.message.headers_at);
+        let headers_at = usize::from(self.message.index.headers_at);
         match &self.start_line {
             Some(line) => out.extend_from_slice(line),
             None => out.extend_from_slice(&buffer[..headers_at]),
         }
-        let headers_end = usize::from(self.message.body_at) - 2;
+        let headers_end = usize::from(self.message.index.body_at) - 2;
         let mut at = headers_at;
         for edit in &self.list {
             let start = self
                 .message
+                .index
                 .lines
                 .get(edit.line())
                 .map_or(headers_end, |line| usize::from(line.name.start));
@@ -169,6 +170,7 @@ impl<'m> Edits<'m> {
             }
             let next = self
                 .message
+                .index
                 .lines
                 .get(edit.line() + 1)
                 .map_or(headers_end, |line| usize::from(line.name.start));

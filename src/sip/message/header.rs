@@ -22,12 +22,8 @@ macro_rules! header_names {
                 }
             }
 
-            fn known(name: &[u8]) -> Self {
-                $( if name.len() == $name.len() && name.eq_ignore_ascii_case($name.as_bytes()) {
-                    return Self::$variant;
-                } )*
-                Self::Other
-            }
+            /// Every header with a name, in the order of its number.
+            const KNOWN: &'static [Self] = &[ $( Self::$variant, )* ];
 
             fn compact(letter: u8) -> Self {
                 match letter {
@@ -138,13 +134,38 @@ header_names! {
     XSipclusterSource = "X-Sipcluster-Source";
 }
 
+/// Headers by [`place_of`] their names.
+const BY_NAME: [HeaderId; 256] = {
+    let mut table = [HeaderId::Other; 256];
+    let mut at = 0;
+    while at < HeaderId::KNOWN.len() {
+        let header = HeaderId::KNOWN[at];
+        let place = place_of(header.name().as_bytes());
+        assert!(matches!(table[place], HeaderId::Other), "two names at one place: other factors");
+        table[place] = header;
+        at += 1;
+    }
+    table
+};
+
+/// A place that no two known names share: by length, first and last letter in any case.
+const fn place_of(name: &[u8]) -> usize {
+    let [first, .., last] = name else { return 0 };
+    (name.len() + 2 * (*first | 0x20) as usize + 11 * (*last | 0x20) as usize) % 256
+}
+
 impl HeaderId {
     /// Reads a name in either form, in any case.
     #[must_use]
     pub fn from_name(name: &[u8]) -> Self {
         match name {
             [letter] => Self::compact(letter.to_ascii_lowercase()),
-            _ => Self::known(name),
+            _ => {
+                let found = BY_NAME[place_of(name)];
+                let known = found.name().as_bytes();
+                // Written as the RFCs write it, as a rule.
+                if known == name || known.eq_ignore_ascii_case(name) { found } else { Self::Other }
+            }
         }
     }
 
@@ -199,5 +220,8 @@ mod tests {
         assert_eq!(HeaderId::from_name(b"Vias"), HeaderId::Other);
         assert_eq!(HeaderId::from_name(b"z"), HeaderId::Other);
         assert_eq!(HeaderId::from_name(b""), HeaderId::Other);
+        for header in HeaderId::KNOWN {
+            assert_eq!(HeaderId::from_name(header.name().to_uppercase().as_bytes()), *header);
+        }
     }
 }

@@ -113,6 +113,9 @@ impl<'a> NameAddr<'a> {
 }
 
 fn check_quotes(params: &[u8]) -> Result<(), NameAddrError> {
+    if memchr::memchr2(b'"', b'>', params).is_none() {
+        return Ok(());
+    }
     let mut rest = params;
     while let Some(quote) = memchr::memchr(b'"', rest) {
         let end = quoted_end(&rest[quote..]).ok_or(NameAddrError::Quote)?;

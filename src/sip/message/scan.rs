@@ -1,10 +1,15 @@
 //! Bytes to index: one pass over the header lines.
 
 use super::check::{self, Fault};
-use super::text::{is_token, trim};
-use super::{HeaderId, Line, Message, Method, Span, Start};
+use super::places::Places;
+use super::text::{is_token, token_len, trim};
+use super::{HeaderId, Index, LINES_INLINE, Line, Message, Method, Span, Start};
 use crate::base::limits::{HEADER_COUNT_MAX, HEADER_VALUE_LEN_MAX, MESSAGE_LEN_MAX};
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+type Lines = SmallVec<[Line; LINES_INLINE]>;
 
 /// Why bytes are not even a message that could be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,16 +29,18 @@ pub enum ScanError {
 }
 
 /// Reads one message that fills the buffer, as a datagram does. On a stream the
-/// framing gives exactly one message at a time.
+/// framing gives exactly one message at a time. The text is copied only if it has
+/// folded lines.
 ///
 /// # Errors
 /// When the bytes cannot be answered at all.
-pub fn scan(mut buffer: Vec<u8>) -> Result<Message, ScanError> {
+pub fn scan(text: impl Into<Bytes>) -> Result<Message, ScanError> {
+    let mut buffer = text.into();
     let leading = buffer.iter().take_while(|&&byte| byte == b'\r' || byte == b'\n').count();
     if leading == buffer.len() {
         return Err(ScanError::Empty);
     }
-    buffer.drain(..leading);
+    buffer.advance(leading);
     if buffer.len() > MESSAGE_LEN_MAX {
         return Err(ScanError::TooLong);
     }
@@ -41,8 +48,7 @@ pub fn scan(mut buffer: Vec<u8>) -> Result<Message, ScanError> {
     let mut fault = None;
     let start = read_start(&buffer[..start_end], &mut fault)?;
     let headers_at = start_end + 2;
-    let mut lines = Vec::with_capacity(16);
-    let body_at = read_lines(&mut buffer, headers_at, &mut lines, &mut fault)?;
+    let (lines, body_at) = read_headers(&mut buffer, headers_at, &mut fault)?;
     let content_length = content_length(&buffer, &lines, &mut fault);
     let available = buffer.len() - body_at;
     match content_length {
@@ -50,8 +56,7 @@ pub fn scan(mut buffer: Vec<u8>) -> Result<Message, ScanError> {
         Some(_) => note(&mut fault, Fault::ContentLength),
         None => {}
     }
-    let mut message = Message {
-        buffer: Bytes::from(buffer),
+    let index = Index {
         start,
         lines,
         headers_at: to_u16(headers_at),
@@ -59,8 +64,10 @@ pub fn scan(mut buffer: Vec<u8>) -> Result<Message, ScanError> {
         cseq: 0,
         cseq_method: Method::Other,
         cseq_token: Span::default(),
+        places: Places::default(),
         fault,
     };
+    let mut message = Message { buffer, index: Arc::new(index) };
     check::check(&mut message);
     Ok(message)
 }
@@ -132,59 +139,97 @@ fn read_status_line(line: &[u8], fault: &mut Option<Fault>) -> Result<Start, Sca
     Ok(Start::Response { status, reason })
 }
 
-/// Reads header lines up to the empty line and gives the start of the body.
-fn read_lines(
-    buffer: &mut [u8],
-    mut at: usize,
-    lines: &mut Vec<Line>,
+/// The header lines and the start of the body.
+fn read_headers(
+    buffer: &mut Bytes,
+    at: usize,
     fault: &mut Option<Fault>,
-) -> Result<usize, ScanError> {
+) -> Result<(Lines, usize), ScanError> {
+    let before = *fault;
+    if let Some((lines, body_at)) = read_lines(buffer, at, fault, false)?
+        && !has_stray_ends(&buffer[at..body_at], lines.len())
+    {
+        return Ok((lines, body_at));
+    }
+    *fault = before;
+    let mut text = buffer.to_vec();
+    unfold(&mut text, at);
+    *buffer = Bytes::from(text);
+    read_lines(buffer, at, fault, true)?.ok_or(ScanError::Headers)
+}
+
+/// Reads header lines up to the empty line; nothing when one of them is folded.
+/// `strictly` looks for line ends inside a line, where there are any.
+fn read_lines(
+    buffer: &[u8],
+    mut at: usize,
+    fault: &mut Option<Fault>,
+    strictly: bool,
+) -> Result<Option<(Lines, usize)>, ScanError> {
+    let mut lines = Lines::new();
     loop {
-        let mut end = line_end(buffer, at).ok_or(ScanError::Headers)?;
+        let end = line_end(buffer, at).ok_or(ScanError::Headers)?;
         if end == at {
-            return Ok(at + 2);
+            return Ok(Some((lines, at + 2)));
         }
-        while matches!(buffer.get(end + 2), Some(b' ' | b'\t')) {
-            buffer[end] = b' ';
-            buffer[end + 1] = b' ';
-            end = line_end(buffer, end + 2).ok_or(ScanError::Headers)?;
+        if is_folded(buffer, end) {
+            return Ok(None);
         }
         if lines.len() == HEADER_COUNT_MAX {
             return Err(ScanError::Headers);
         }
-        read_line(buffer, at, end, lines, fault);
+        let is_whole = !strictly || memchr::memchr2(b'\r', b'\n', &buffer[at..end]).is_none();
+        match read_line(buffer, at, end).filter(|_| is_whole) {
+            Some(line) => {
+                if usize::from(line.value.end - line.value.start) > HEADER_VALUE_LEN_MAX {
+                    note(fault, Fault::TooLarge);
+                }
+                lines.push(line);
+            }
+            None => note(fault, Fault::HeaderLine),
+        }
         at = end + 2;
     }
 }
 
-fn read_line(
-    buffer: &[u8],
-    at: usize,
-    end: usize,
-    lines: &mut Vec<Line>,
-    fault: &mut Option<Fault>,
-) {
+/// Whether the line that ends here goes on in the next one (RFC 3261 7.3.1).
+fn is_folded(buffer: &[u8], end: usize) -> bool {
+    matches!(buffer.get(end + 2), Some(b' ' | b'\t'))
+}
+
+/// Puts blanks for the line ends inside header lines.
+fn unfold(buffer: &mut [u8], mut at: usize) {
+    while let Some(end) = line_end(buffer, at).filter(|&end| end != at) {
+        at = end + 2;
+        if is_folded(buffer, end) {
+            buffer[end..at].fill(b' ');
+            at = end;
+        }
+    }
+}
+
+/// Whether there are more CRs or LFs in the header lines than end them. A line that
+/// is none was not counted: then it may seem so, and a second look tells.
+fn has_stray_ends(headers: &[u8], lines: usize) -> bool {
+    let count = |byte| memchr::memchr_iter(byte, headers).count();
+    count(b'\r') != lines + 1 || count(b'\n') != lines + 1
+}
+
+fn read_line(buffer: &[u8], at: usize, end: usize) -> Option<Line> {
     let line = &buffer[at..end];
-    let Some(colon) = memchr::memchr(b':', line) else {
-        note(fault, Fault::HeaderLine);
-        return;
-    };
-    let name = line[..colon].trim_ascii_end();
-    if !is_token(name) || memchr::memchr2(b'\r', b'\n', line).is_some() {
-        note(fault, Fault::HeaderLine);
-        return;
+    let name = token_len(line);
+    let blanks = line[name..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+    if name == 0 || line.get(name + blanks) != Some(&b':') {
+        return None;
     }
-    let value = trim(&line[colon + 1..]);
-    if value.len() > HEADER_VALUE_LEN_MAX {
-        note(fault, Fault::TooLarge);
-    }
-    let offset = line[colon + 1..].len() - line[colon + 1..].trim_ascii_start().len();
-    let value_at = at + colon + 1 + offset;
-    lines.push(Line {
-        id: HeaderId::from_name(name),
-        name: Span { start: to_u16(at), end: to_u16(at + name.len()) },
-        value: Span { start: to_u16(value_at), end: to_u16(value_at + value.len()) },
-    });
+    let after = &line[name + blanks + 1..];
+    let value_at = end - after.trim_ascii_start().len();
+    let value = trim(after).len();
+    Some(Line {
+        id: HeaderId::from_name(&line[..name]),
+        name: Span { start: to_u16(at), end: to_u16(at + name) },
+        value: Span { start: to_u16(value_at), end: to_u16(value_at + value) },
+    })
 }
 
 /// The length that the sender states; two different ones, or one that is no

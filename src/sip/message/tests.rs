@@ -153,3 +153,60 @@ fn a_written_header_cannot_smuggle_another() {
     let bytes = writer.body(None);
     assert!(!bytes.windows(4).any(|window| window == b"Via:"));
 }
+
+/// What the check has noted is what a reader of the header would find.
+fn assert_places(message: &Message) {
+    let value = |id| message.header(id).unwrap_or_default();
+    let via = message.values(HeaderId::Via).next().unwrap_or_default();
+    assert_eq!(message.top_via_value(), via);
+    assert_eq!(message.top_via(), Via::parse(via).ok());
+    assert_eq!(message.branch(), Via::parse(via).map(|via| via.branch()).unwrap_or_default());
+    let [from, to] = [HeaderId::From, HeaderId::To].map(|id| NameAddr::parse(value(id)).ok());
+    assert_eq!((message.from(), message.to()), (from, to));
+    let tag = |address: Option<NameAddr<'_>>| {
+        address.and_then(|address| address.tag()).unwrap_or_default().to_vec()
+    };
+    assert_eq!((message.from_tag(), message.to_tag()), (&*tag(from), &*tag(to)));
+    assert_eq!(message.uri(), Uri::parse(message.request_uri()));
+}
+
+#[test]
+fn places_are_those_of_the_parts() {
+    for text in [
+        INVITE,
+        "OPTIONS tel:+1;phone-context=x SIP/2.0\r\nVia: SIP / 2.0 / UDP [::1] : 5 ; branch = z9hG4bK1\r\n\
+         From: sip:a@b ;x=1; Tag=1\r\nTo: \"<sip:>\" <sips:h?x=y>\r\nCall-ID: c\r\nCSeq: 1 OPTIONS\r\n\r\n",
+        "SIP/2.0 200 OK\r\nv: SIP/2.0/UDP h\r\nf: <sip:a@b>;tag=1\r\nt: T <sip:c@d:9;lr>;tag=2;y\r\n\
+         i: c\r\nCSeq: 1 BYE\r\n\r\n",
+    ] {
+        assert_places(&good(text));
+    }
+    // With a fault, each is read as far as it can be.
+    for (from, to) in [
+        ("CSeq: 1 INVITE", "CSeq: x"),
+        ("f: ", "f: <"),
+        ("SIP/2.0/UDP", "SIP"),
+        ("sip:7001@", "sip:@"),
+    ] {
+        let text = INVITE.replacen(from, to, 1);
+        assert!(fault(&text).is_some(), "{text}");
+        assert_places(&scan(text.into_bytes()).expect("an answerable message"));
+    }
+}
+
+/// The text is looked at closely only where the count of line ends is wrong.
+#[test]
+fn stray_line_ends_spoil_their_line_alone() {
+    for stray in ["\r", "\n", "\n\r", "\r\r"] {
+        let text = INVITE.replace("Subject: folded", &format!("Subject: a{stray}b"));
+        let message = scan(text.into_bytes()).expect("an answerable message");
+        assert_eq!(message.fault(), Some(Fault::HeaderLine));
+        assert_eq!(message.header(HeaderId::Subject), None);
+        assert_eq!(message.values(HeaderId::Route).count(), 3);
+    }
+    // A line that is none and a stray end together.
+    let text = INVITE.replace("Subject: folded", "Subject\r\nX: a\nb\r\nY: c");
+    let message = scan(text.into_bytes()).expect("an answerable message");
+    assert_eq!(message.fault(), Some(Fault::HeaderLine));
+    assert_eq!(message.all_headers().filter(|(id, ..)| *id == HeaderId::Other).count(), 1);
+}

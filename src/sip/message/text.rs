@@ -20,6 +20,12 @@ const TOKEN_BYTES: [bool; 256] = {
     table
 };
 
+/// How many bytes of a token a text starts with.
+#[must_use]
+pub fn token_len(text: &[u8]) -> usize {
+    text.iter().position(|&byte| !is_token_byte(byte)).unwrap_or(text.len())
+}
+
 /// Whether all of a non-empty text is a token.
 #[must_use]
 pub fn is_token(text: &[u8]) -> bool {
@@ -133,7 +139,8 @@ impl<'a> Iterator for Params<'a> {
     type Item = (&'a [u8], Option<&'a [u8]>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let semicolon = memchr::memchr(b';', self.rest)?;
+        // It is mostly the first byte.
+        let semicolon = self.rest.iter().position(|&byte| byte == b';')?;
         let start = &self.rest[semicolon + 1..];
         let end = find_outside(start, b';').unwrap_or(start.len());
         let param = &start[..end];

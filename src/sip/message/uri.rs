@@ -63,18 +63,15 @@ impl<'a> Uri<'a> {
         if text.iter().fold(false, |found, &byte| found | is_bad(byte)) {
             return Err(UriError::Character);
         }
-        let colon = memchr::memchr(b':', text).ok_or(UriError::Scheme)?;
-        let (scheme, rest) = (&text[..colon], &text[colon + 1..]);
-        let scheme = if scheme.eq_ignore_ascii_case(b"sip") {
-            Scheme::Sip
-        } else if scheme.eq_ignore_ascii_case(b"sips") {
-            Scheme::Sips
-        } else if scheme.first().is_some_and(u8::is_ascii_alphabetic)
-            && scheme.iter().all(|&byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
-        {
-            return Self::parse_opaque(scheme, rest);
+        let starts = |scheme: &[u8]| {
+            text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+        };
+        let (scheme, rest) = if starts(b"sip:") {
+            (Scheme::Sip, &text[4..])
+        } else if starts(b"sips:") {
+            (Scheme::Sips, &text[5..])
         } else {
-            return Err(UriError::Scheme);
+            return Self::parse_opaque(text);
         };
         let (user, rest) = match memchr::memchr(b'@', rest) {
             Some(at) => {
@@ -87,12 +84,25 @@ impl<'a> Uri<'a> {
             }
             None => (&b""[..], rest),
         };
-        let (hostport, params, headers) = split_params(rest);
-        let (host, port) = parse_hostport(hostport)?;
+        let (host, port, rest) = take_hostport(rest)?;
+        let (params, headers) = match rest.first() {
+            Some(b';') => rest.split_at(memchr::memchr(b'?', rest).unwrap_or(rest.len())),
+            Some(b'?') => (&b""[..], rest),
+            Some(_) => return Err(UriError::Host),
+            None => (&b""[..], &b""[..]),
+        };
         Ok(Self { scheme, user, host, port, params, headers })
     }
 
-    fn parse_opaque(scheme: &[u8], rest: &'a [u8]) -> Result<Self, UriError> {
+    /// A URI of which no more is read than its scheme and parameters.
+    fn parse_opaque(text: &'a [u8]) -> Result<Self, UriError> {
+        let colon = memchr::memchr(b':', text).ok_or(UriError::Scheme)?;
+        let (scheme, rest) = (&text[..colon], &text[colon + 1..]);
+        if !scheme.first().is_some_and(u8::is_ascii_alphabetic)
+            || !scheme.iter().all(|&byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+        {
+            return Err(UriError::Scheme);
+        }
         if rest.is_empty() {
             return Err(UriError::Host);
         }
@@ -159,35 +169,56 @@ fn split_params(rest: &[u8]) -> (&[u8], &[u8], &[u8]) {
     (main, params, headers)
 }
 
+/// Bytes of a host name or an IPv4 address; domains of the field have underscores.
+const HOST_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < table.len() {
+        let byte = at as u8;
+        table[at] = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+        at += 1;
+    }
+    table
+};
+
 /// Reads `host[:port]`, with brackets around IPv6 references.
 ///
 /// # Errors
 /// When the host is empty or holds what no host holds, or the port is bad.
 pub fn parse_hostport(text: &[u8]) -> Result<(&[u8], Option<u16>), UriError> {
+    match take_hostport(text)? {
+        (host, port, b"") => Ok((host, port)),
+        (_, None, _) => Err(UriError::Host),
+        (_, Some(_), _) => Err(UriError::Port),
+    }
+}
+
+/// Host, port, and what follows them.
+type HostPort<'a> = (&'a [u8], Option<u16>, &'a [u8]);
+
+/// Reads `host[:port]` up to what follows it: the end, parameters or headers.
+fn take_hostport(text: &[u8]) -> Result<HostPort<'_>, UriError> {
     let (host, rest) = if let Some(inner) = text.strip_prefix(b"[") {
         let end = memchr::memchr(b']', inner).ok_or(UriError::Host)?;
         let host = &inner[..end];
-        if host.is_empty()
-            || !host.iter().all(|byte| byte.is_ascii_hexdigit() || b":.".contains(byte))
-        {
+        if !host.iter().all(|byte| byte.is_ascii_hexdigit() || b":.".contains(byte)) {
             return Err(UriError::Host);
         }
         (host, &inner[end + 1..])
     } else {
-        let end = memchr::memchr(b':', text).unwrap_or(text.len());
-        let host = &text[..end];
-        let is_host_byte = |&byte: &u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-        if host.is_empty() || !host.iter().all(is_host_byte) {
-            return Err(UriError::Host);
-        }
-        (host, &text[end..])
+        let is_end = |&byte: &u8| !HOST_BYTES[usize::from(byte)];
+        text.split_at(text.iter().position(is_end).unwrap_or(text.len()))
     };
-    if rest.is_empty() {
-        return Ok((host, None));
+    if host.is_empty() {
+        return Err(UriError::Host);
     }
-    let digits = rest.strip_prefix(b":").ok_or(UriError::Port)?;
+    let Some(digits) = rest.strip_prefix(b":") else {
+        return Ok((host, None, rest));
+    };
+    let is_end = |&byte: &u8| byte == b';' || byte == b'?';
+    let (digits, rest) = digits.split_at(digits.iter().position(is_end).unwrap_or(digits.len()));
     let port = decimal(digits).and_then(|port| u16::try_from(port).ok()).filter(|&port| port != 0);
-    Ok((host, Some(port.ok_or(UriError::Port)?)))
+    Ok((host, Some(port.ok_or(UriError::Port)?), rest))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ impl TransactionKey {
     #[must_use]
     pub fn of(request: &Message, method: Method, seed: u64) -> Option<Self> {
         let via = request.top_via()?;
-        let branch = via.branch();
+        let branch = request.branch();
         let mut hasher = SipHasher13::new_with_keys(seed, !seed);
         if branch.len() > 7 && branch[..7].eq_ignore_ascii_case(b"z9hG4bK") {
             hasher.write(branch);

@@ -227,7 +227,7 @@ impl Stack {
 
     /// The client transaction that a response belongs to.
     fn client_of(&self, message: &Message) -> Option<(Slot, usize)> {
-        let word = self.sealer.open(Kind::Branch, message.top_via()?.branch().get(9..)?)?;
+        let word = self.sealer.open(Kind::Branch, message.branch().get(9..)?)?;
         let (_, slot) = Slot::from_word(word);
         let (attempt, slot) = (slot.index >> 24, Slot { index: slot.index & 0xff_ffff, ..slot });
         let found = self.clients.get(slot)?;
@@ -267,7 +267,7 @@ impl Stack {
                 }
             }
             _ => {
-                if let Ok(sent) = crate::sip::message::scan(bytes.to_vec()) {
+                if let Ok(sent) = crate::sip::message::scan(bytes.clone()) {
                     self.send_hop(&sent, Method::Ack, Some(message), proxy, cx);
                 }
             }
@@ -357,7 +357,7 @@ impl Stack {
         let Some(found) = self.clients.get_mut(slot) else { return };
         let Some(attempt) = found.given_up.last_mut() else { return };
         if found.draft.method == Method::Invite
-            && let Ok(sent) = crate::sip::message::scan(attempt.bytes.to_vec())
+            && let Ok(sent) = crate::sip::message::scan(attempt.bytes.clone())
         {
             let bytes = hop_request(&sent, Method::Cancel, &sent);
             let protocol = attempt.protocol;
@@ -371,9 +371,8 @@ impl Stack {
     /// A final answer to an INVITE of ours that nothing remembers: a refusal gets
     /// its ACK so that it is not repeated, an answer its ACK and a BYE.
     fn on_orphan(&mut self, message: &Message, cx: &mut Cx<'_>) {
-        let branch = message
-            .top_via()
-            .and_then(|via| self.sealer.open(Kind::Branch, via.branch().get(9..)?));
+        let token = message.branch().get(9..);
+        let branch = token.and_then(|token| self.sealer.open(Kind::Branch, token));
         let Some(via) = message.top_via().filter(|_| branch.is_some() && message.fault().is_none())
         else {
             return;
@@ -386,9 +385,7 @@ impl Stack {
         let (Some(from), Some(to)) = (message.from(), message.to()) else { return };
         if message.status() >= 300 {
             let mut writer = Writer::request(b"ACK", to.uri);
-            if let Some(via) = message.values(HeaderId::Via).next() {
-                writer.header(HeaderId::Via, via);
-            }
+            writer.header(HeaderId::Via, message.top_via_value());
             writer
                 .copy(message, HeaderId::From)
                 .copy(message, HeaderId::To)
@@ -450,7 +447,7 @@ impl Stack {
 
     fn send_hop_ack(&mut self, slot: Slot, response: &Message, cx: &mut Cx<'_>) {
         let Some(found) = self.clients.get(slot) else { return };
-        let Ok(sent) = crate::sip::message::scan(found.bytes.to_vec()) else { return };
+        let Ok(sent) = crate::sip::message::scan(found.bytes.clone()) else { return };
         let by = (found.proxy, found.protocol);
         self.send_hop(&sent, Method::Ack, Some(response), by, cx);
     }
@@ -481,7 +478,7 @@ impl Stack {
         found.cancelled = true;
         found.give_up_at = cx.now + TRANSACTION_TIMEOUT;
         let (proxy, protocol) = (found.proxy, found.protocol);
-        let Ok(sent) = crate::sip::message::scan(found.bytes.to_vec()) else { return };
+        let Ok(sent) = crate::sip::message::scan(found.bytes.clone()) else { return };
         let bytes = hop_request(&sent, Method::Cancel, &sent);
         if let Some(found) = self.clients.get_mut(slot) {
             let (machine, _) = ClientNonInvite::new(cx.now, protocol.is_reliable());

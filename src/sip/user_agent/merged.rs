@@ -86,7 +86,7 @@ impl Stack {
     fn respond_like(&mut self, server: Slot, response: &Bytes, cx: &mut Cx<'_>) {
         self.touch(Wake::Server(server));
         let Some(found) = self.servers.get(server) else { return };
-        let Ok(said) = scan(response.to_vec()) else { return };
+        let Ok(said) = scan(response.clone()) else { return };
         let bytes = addressed(&found.request, &said);
         self.send_response(server, said.status(), bytes, cx);
     }
@@ -102,7 +102,7 @@ impl Stack {
         let waiting = prack.map(|prack| &mut prack.sent).into_iter();
         for AwaitedAck { cseq, bytes, flow: to, .. } in waiting.chain(&mut held.awaited_ack) {
             if *cseq == request.cseq()
-                && let Ok(said) = scan(bytes.to_vec())
+                && let Ok(said) = scan(bytes.clone())
             {
                 (*bytes, *to) = (addressed(request, &said), *flow);
             }

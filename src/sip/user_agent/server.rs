@@ -116,8 +116,7 @@ impl Stack {
 
     fn tag_for(&self, server: Slot) -> String {
         let Some(found) = self.servers.get(server) else { return String::new() };
-        let via = found.request.values(HeaderId::Via).next().unwrap_or_default();
-        self.sealer.stateless_tag(found.request.call_id(), via)
+        self.sealer.stateless_tag(found.request.call_id(), found.request.top_via_value())
     }
 
     /// Writes a response, gives it to the machine and sends it. Gives the bytes

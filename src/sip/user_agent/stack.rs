@@ -239,7 +239,7 @@ impl Stack {
     /// Where a simple client goes on with the number that it dialled, our tag names the
     /// leg all the same.
     pub(super) fn leg_of(&self, request: &Message) -> Option<Slot> {
-        let uri = crate::sip::message::Uri::parse(request.request_uri()).ok();
+        let uri = request.uri().ok();
         let by_contact = uri.and_then(|uri| self.sealer.open(Kind::Leg, uri.user.get(2..)?));
         let word = by_contact.or_else(|| self.sealer.open(Kind::Tag, request.to_tag()))?;
         let leg = LegWord::open(word)?;

@@ -8,7 +8,7 @@ use crate::base::leg::{Body, Cause, LegCommand};
 use crate::base::time::{Duration, Instant};
 use crate::call::two_party::{Call, Party};
 use crate::sip::auth::{Outcome, Password, Request};
-use crate::sip::message::{HeaderId, Message, Uri};
+use crate::sip::message::{HeaderId, Message};
 use crate::sip::packet::Packet;
 use crate::sip::user_agent::{NewLeg, takes_reliable};
 use core::net::SocketAddr;
@@ -135,8 +135,7 @@ impl Core {
         trunk: Box<str>,
         cx: &mut Cx<'_>,
     ) {
-        let dialled =
-            Uri::parse(message.request_uri()).map(|uri| uri.user_name()).unwrap_or_default();
+        let dialled = message.uri().map(|uri| uri.user_name()).unwrap_or_default();
         let conn_id = self.next_conn_id();
         let mut call = Call::new(cx.ids.call_uuid(), conn_id, caller, &dialled, cx.now, cx.wall);
         call.trunk = trunk;

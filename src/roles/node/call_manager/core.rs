@@ -21,10 +21,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// What a shard is told.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "moved once per message; a box would cost each an allocation"
-)]
 #[derive(Debug)]
 pub enum Event {
     /// A message came.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub enum Inbox {
     /// From the transport.
-    Transport(Box<TransportEvent>),
+    Transport(TransportEvent),
     /// The Service Checker's word on a trunk.
     Trunk(Box<str>, bool),
     /// The Service Checker's word on a proxy.
@@ -26,6 +26,6 @@ pub enum Inbox {
 
 impl From<TransportEvent> for Inbox {
     fn from(event: TransportEvent) -> Self {
-        Self::Transport(Box::new(event))
+        Self::Transport(event)
     }
 }

@@ -47,6 +47,10 @@ pub struct CallManagerModule {
     deadlines: Deadlines<Wake>,
     out: Outbox<Action>,
     panics: Panics,
+    /// Room for the mail of a turn.
+    batch: Vec<Inbox>,
+    /// Room for what a turn sends.
+    sends: Vec<Outbound>,
     next_publish: Instant,
 }
 
@@ -73,6 +77,8 @@ impl CallManagerModule {
             deadlines: Deadlines::default(),
             out: Outbox::new(OUTBOX_LEN_MAX),
             panics: Panics::default(),
+            batch: Vec::new(),
+            sends: Vec::new(),
             next_publish: Instant::ZERO,
         }
     }
@@ -103,13 +109,13 @@ impl Module for CallManagerModule {
     }
 
     fn turn(&mut self, now: Instant) -> usize {
-        let mut sends = Vec::new();
+        let mut sends = core::mem::take(&mut self.sends);
+        let mut batch = core::mem::take(&mut self.batch);
         let due = self.deadlines.expire(now);
-        let mut batch = Vec::new();
         let work = due.len() + self.inbox.take(&mut batch, TURN_BATCH_LEN);
-        for message in batch {
+        for message in batch.drain(..) {
             let event = match message {
-                Inbox::Transport(event) => match *event {
+                Inbox::Transport(event) => match event {
                     TransportEvent::Packet(packet) => Event::Packet(packet),
                     TransportEvent::SendFailed(sender) => Event::SendFailed(sender),
                 },
@@ -125,6 +131,8 @@ impl Module for CallManagerModule {
             self.on(Event::Wake(wake), now, &mut sends);
         }
         self.transport.send(&mut sends);
+        self.sends = sends;
+        self.batch = batch;
         if now >= self.next_publish {
             self.next_publish = now + PUBLISH_INTERVAL;
             (self.listeners.publish)(&self.core);

@@ -48,9 +48,8 @@ impl Core {
         let protocol = target.to.protocol();
         let mut edits = Edits::new(request);
         edits.prepend(HeaderId::Via, self.own_via(protocol, branch).as_bytes());
-        if let (Some(via), Some(original)) =
-            (request.top_via(), request.values(HeaderId::Via).next())
-            && let Some(amended) = amended_via(&via, original, flow)
+        if let Some(via) = request.top_via()
+            && let Some(amended) = amended_via(&via, request.top_via_value(), flow)
         {
             edits.replace_first_value(HeaderId::Via, &amended);
         }
@@ -182,5 +181,5 @@ impl Core {
 
 /// The request of a branch as it was sent.
 pub(super) fn sent_request(branch: &Branch) -> Option<Message> {
-    crate::sip::message::scan(branch.bytes.to_vec()).ok()
+    crate::sip::message::scan(branch.bytes.clone()).ok()
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub enum Inbox {
     /// From the transport.
-    Transport(Box<TransportEvent>),
+    Transport(TransportEvent),
     /// The Service Checker's word on a node: the address of its primary.
     Node(NodeId, Option<SocketAddr>),
     /// What another proxy has registered or removed.
@@ -22,6 +22,6 @@ pub enum Inbox {
 
 impl From<TransportEvent> for Inbox {
     fn from(event: TransportEvent) -> Self {
-        Self::Transport(Box::new(event))
+        Self::Transport(event)
     }
 }

@@ -49,6 +49,10 @@ pub struct ProxyModule {
     deadlines: Deadlines<Slot>,
     out: Outbox<Action>,
     panics: Panics,
+    /// Room for the mail of a turn.
+    batch: Vec<Inbox>,
+    /// Room for what a turn sends.
+    sends: Vec<Outbound>,
     next_publish: Instant,
     next_expiry: Instant,
 }
@@ -76,6 +80,8 @@ impl ProxyModule {
             deadlines: Deadlines::default(),
             out: Outbox::new(OUTBOX_LEN_MAX),
             panics: Panics::default(),
+            batch: Vec::new(),
+            sends: Vec::new(),
             next_publish: Instant::ZERO,
             next_expiry: Instant::ZERO,
         }
@@ -115,18 +121,18 @@ impl Module for ProxyModule {
     }
 
     fn turn(&mut self, now: Instant) -> usize {
-        let mut sends = Vec::new();
+        let mut sends = core::mem::take(&mut self.sends);
+        let mut batch = core::mem::take(&mut self.batch);
         let due = self.deadlines.expire(now);
         if now >= self.next_expiry {
             self.next_expiry = now + Duration::from_secs(1);
             self.on(Event::Wall(self.listeners.clock.wall()), now, &mut sends);
             self.on(Event::Expire, now, &mut sends);
         }
-        let mut batch = Vec::new();
         let work = due.len() + self.inbox.take(&mut batch, TURN_BATCH_LEN);
-        for message in batch {
+        for message in batch.drain(..) {
             let event = match message {
-                Inbox::Transport(event) => match *event {
+                Inbox::Transport(event) => match event {
                     TransportEvent::Packet(packet) => Event::Packet(packet),
                     TransportEvent::SendFailed(sender) => Event::SendFailed(sender),
                 },
@@ -140,6 +146,8 @@ impl Module for ProxyModule {
             self.on(Event::Wake(slot), now, &mut sends);
         }
         self.transport.send(&mut sends);
+        self.sends = sends;
+        self.batch = batch;
         if now >= self.next_publish {
             self.next_publish = now + PUBLISH_INTERVAL;
             (self.listeners.publish)(&self.core, now);

@@ -9,7 +9,7 @@ use crate::base::limits::{NODE_TRIES_MAX, TRYING_DELAY};
 use crate::base::seal::Kind;
 use crate::base::time::Instant;
 use crate::sip::message::via::amended_via;
-use crate::sip::message::{Edits, HeaderId, Message, Method, NameAddr, Uri, Writer, response_to};
+use crate::sip::message::{Edits, HeaderId, Message, Method, NameAddr, Writer, response_to};
 use crate::sip::packet::Packet;
 use crate::sip::transaction::{Action as Step, Server, TransactionKey};
 use core::net::SocketAddr;
@@ -68,7 +68,7 @@ impl Core {
     /// A strict router before us has put our Record-Route value into the
     /// Request-URI and the real one at the end of Route (RFC 3261 16.4).
     fn undo_strict_route(&self, message: &Message) -> Option<Message> {
-        let uri = Uri::parse(message.request_uri()).ok()?;
+        let uri = message.uri().ok()?;
         self.sealer.open(Kind::Route, uri.param(b"t")?)?;
         let mut routes: Vec<&[u8]> = message.values(HeaderId::Route).collect();
         let target = NameAddr::parse(routes.pop()?).ok()?.uri;
@@ -78,7 +78,7 @@ impl Core {
         for route in routes {
             edits.add(HeaderId::Route, route);
         }
-        crate::sip::message::scan(edits.write().to_vec()).ok()
+        crate::sip::message::scan(edits.write()).ok()
     }
 
     /// A request whose transaction stands: a repetition, or the ACK of a refusal.
@@ -344,8 +344,7 @@ impl Core {
     /// A To tag that is the same whenever the same request is answered
     /// (RFC 3261 8.2.7).
     pub(super) fn stateless_tag(&self, message: &Message) -> String {
-        let via = message.values(HeaderId::Via).next().unwrap_or_default();
-        self.sealer.stateless_tag(message.call_id(), via)
+        self.sealer.stateless_tag(message.call_id(), message.top_via_value())
     }
 }
 
@@ -363,10 +362,8 @@ pub(super) fn start_response(
     reason: &[u8],
     tag: &str,
 ) -> Writer {
-    let amended = request
-        .top_via()
-        .zip(request.values(HeaderId::Via).next())
-        .and_then(|(via, original)| amended_via(&via, original, flow));
+    let amended =
+        request.top_via().and_then(|via| amended_via(&via, request.top_via_value(), flow));
     response_to(request, status, reason, tag.as_bytes(), amended.as_deref())
 }
 

@@ -41,9 +41,8 @@ impl Core {
             }));
             return;
         }
-        let word = message
-            .top_via()
-            .and_then(|via| self.sealer.open(Kind::Branch, token_of(via.branch())?));
+        let word =
+            token_of(message.branch()).and_then(|token| self.sealer.open(Kind::Branch, token));
         let (Some(word), None) = (word, message.fault()) else {
             cx.count(Counted::StrayResponse);
             return;
@@ -381,7 +380,7 @@ impl Core {
         });
         if let (Some(transaction), Some(Ok(message))) = (
             self.transactions.get_mut(slot),
-            made.map(|bytes| crate::sip::message::scan(bytes.to_vec())),
+            made.map(|bytes| crate::sip::message::scan(bytes.clone())),
         ) && transaction.best.as_ref().is_none_or(|(best, _)| is_better(status, *best))
             && let Some(message) = with_own_via(&message)
         {
@@ -499,7 +498,7 @@ fn passed_back(message: &Message) -> bytes::Bytes {
 /// A challenge with those of all branches, so that the caller can answer each.
 fn with_challenges(message: &Message, challenges: &[(HeaderId, Vec<u8>)]) -> bytes::Bytes {
     let passed = passed_back(message);
-    let Ok(message) = crate::sip::message::scan(passed.to_vec()) else { return passed };
+    let Ok(message) = crate::sip::message::scan(passed.clone()) else { return passed };
     let mut edits = Edits::new(&message);
     edits.remove(HeaderId::WwwAuthenticate).remove(HeaderId::ProxyAuthenticate);
     for (id, value) in challenges {
@@ -511,13 +510,13 @@ fn with_challenges(message: &Message, challenges: &[(HeaderId, Vec<u8>)]) -> byt
 fn with_own_via(message: &Message) -> Option<Message> {
     let mut edits = Edits::new(message);
     edits.prepend(HeaderId::Via, b"SIP/2.0/UDP cluster.invalid;branch=z9hG4bK0");
-    crate::sip::message::scan(edits.write().to_vec()).ok()
+    crate::sip::message::scan(edits.write()).ok()
 }
 
 fn without_retry_after(message: &Message) -> Message {
     let mut edits = Edits::new(message);
     edits.remove(HeaderId::RetryAfter);
-    crate::sip::message::scan(edits.write().to_vec()).unwrap_or_else(|_| message.clone())
+    crate::sip::message::scan(edits.write()).unwrap_or_else(|_| message.clone())
 }
 
 /// The time of a Retry-After; what stands behind the number is not looked at.

@@ -84,7 +84,7 @@ impl Core {
         if message.max_forwards() == Some(0) {
             return Route::Answer(if message.method() == Method::Options { 200 } else { 483 });
         }
-        let Ok(uri) = Uri::parse(message.request_uri()) else { return Route::Answer(400) };
+        let Ok(uri) = message.uri() else { return Route::Answer(400) };
         match from_node {
             Some(_) => self.route_from_node(message, &uri, routes, cx),
             None => self.route_from_outside(message, &uri, routes, cx),
