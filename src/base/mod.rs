@@ -8,6 +8,7 @@ pub mod leg;
 pub mod limits;
 pub mod outbox;
 pub mod seal;
+pub mod short;
 pub mod slab;
 pub mod state;
 pub mod time;

@@ -11,6 +11,7 @@
 
 use super::id::NodeId;
 use super::limits::HOP_AGE_MAX;
+use super::short::{self, Short};
 use super::time::WallTime;
 use aes::Aes128;
 use aes::cipher::{Array, BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
@@ -44,6 +45,12 @@ pub enum Kind {
 pub struct Token([u8; TOKEN_LEN]);
 
 impl Token {
+    /// The characters.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The characters.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -202,7 +209,11 @@ impl Sealer {
     /// A seal over a text, 32 hexadecimal digits.
     #[must_use]
     pub fn seal_text(&self, text: &[u8]) -> String {
-        self.keys.first().map(|keys| mac_hex(keys, text)).unwrap_or_default()
+        self.seal_parts(&[text]).iter().map(|&digit| char::from(digit)).collect()
+    }
+
+    fn seal_parts(&self, parts: &[&[u8]]) -> Short {
+        self.keys.first().map(|keys| mac_hex(keys, parts)).unwrap_or_default()
     }
 
     /// Value of `X-Genesys-Route`: the sending node, the time and the next hop,
@@ -229,18 +240,18 @@ impl Sealer {
     /// A To tag that is the same whenever the same request is answered
     /// (RFC 3261 8.2.7), made from its Call-ID and top Via.
     #[must_use]
-    pub fn stateless_tag(&self, call_id: &[u8], via: &[u8]) -> String {
-        let seal = self.seal_text(&[b"tag ", call_id, via].concat());
-        seal.get(..16).unwrap_or_default().to_owned()
+    pub fn stateless_tag(&self, call_id: &[u8], via: &[u8]) -> Short {
+        let mut tag = self.seal_parts(&[b"tag ", call_id, via]);
+        tag.truncate(16);
+        tag
     }
 
     /// Whether the seal belongs to the text, in constant time per key.
-    #[must_use]
-    pub fn opens_text(&self, text: &[u8], seal: &[u8]) -> bool {
+    fn opens_text(&self, text: &[u8], seal: &[u8]) -> bool {
         self.keys.iter().any(|keys| {
-            let expected = mac_hex(keys, text);
+            let expected = mac_hex(keys, &[text]);
             let difference = expected
-                .bytes()
+                .iter()
                 .zip(seal.iter())
                 .fold(0_u8, |difference, (ours, theirs)| difference | (ours ^ theirs));
             expected.len() == seal.len() && difference == 0
@@ -248,13 +259,12 @@ impl Sealer {
     }
 }
 
-fn mac_hex(keys: &Keys, text: &[u8]) -> String {
-    use core::fmt::Write as _;
-    let mac = keys.text.clone().chain_update(text).finalize().into_bytes();
-    mac.iter().take(16).fold(String::with_capacity(32), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+fn mac_hex(keys: &Keys, parts: &[&[u8]]) -> Short {
+    let mut mac = keys.text.clone();
+    for part in parts {
+        mac.update(part);
+    }
+    short::hex(&mac.finalize().into_bytes()[..16])
 }
 
 fn to_base32(mut value: u128) -> [u8; TOKEN_LEN] {

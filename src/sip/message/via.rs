@@ -3,8 +3,12 @@
 use super::text::{Params, decimal, is_token, trim};
 use super::uri::parse_hostport;
 use crate::base::flow::{Flow, Protocol};
-use core::fmt::Write as _;
+use crate::base::short;
 use core::net::{IpAddr, SocketAddr};
+use smallvec::SmallVec;
+
+/// A Via as it was amended.
+pub type Amended = SmallVec<[u8; 192]>;
 
 /// A Via value, as slices of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,30 +123,38 @@ impl<'a> Via<'a> {
 /// The top Via of a request as whoever received it by that flow amends it
 /// (RFC 3261 18.2.1, RFC 3581 4); `None` when it may stay. `original` is the text of `via`.
 #[must_use]
-pub fn amended_via(via: &Via<'_>, original: &[u8], flow: &Flow) -> Option<Vec<u8>> {
+pub fn amended_via(via: &Via<'_>, original: &[u8], flow: &Flow) -> Option<Amended> {
     let differs = via.host_ip() != Some(flow.remote.ip());
-    let wants_rport = via.wants_rport() && via.rport().is_none();
-    if !differs && !wants_rport {
+    let asks_rport = via.wants_rport();
+    if !differs && (!asks_rport || via.rport().is_some()) {
         return None;
     }
-    let mut text = Vec::with_capacity(original.len() + 40);
-    let mut parts = original.split(|&byte| byte == b';');
-    text.extend_from_slice(parts.next().unwrap_or_default());
-    for part in parts {
-        let name = part.split(|&byte| byte == b'=').next().unwrap_or_default().trim_ascii();
-        if name.eq_ignore_ascii_case(b"received") || name.eq_ignore_ascii_case(b"rport") {
+    let mut text = Amended::new();
+    for (index, part) in original.split(|&byte| byte == b';').enumerate() {
+        let is_ours =
+            index > 0 && [&b"received"[..], b"rport"].iter().any(|name| names(part, name));
+        if is_ours {
             continue;
         }
-        text.push(b';');
+        if index > 0 {
+            text.push(b';');
+        }
         text.extend_from_slice(part);
     }
-    let mut added = String::new();
-    let _ = write!(added, ";received={}", flow.remote.ip());
-    if via.wants_rport() {
-        let _ = write!(added, ";rport={}", flow.remote.port());
+    text.extend_from_slice(b";received=");
+    text.extend_from_slice(&short::ip(flow.remote.ip()));
+    if asks_rport {
+        text.extend_from_slice(b";rport=");
+        text.extend_from_slice(&short::decimal(flow.remote.port().into()));
     }
-    text.extend_from_slice(added.as_bytes());
     Some(text)
+}
+
+/// Whether a parameter has that name.
+fn names(param: &[u8], name: &[u8]) -> bool {
+    let param = param.trim_ascii_start();
+    param.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+        && matches!(param[name.len()..].trim_ascii_start().first(), None | Some(b'='))
 }
 
 /// `host : port` with white space around the colon, which the grammar allows.

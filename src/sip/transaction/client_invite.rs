@@ -103,6 +103,12 @@ impl ClientInvite {
         self.state
     }
 
+    /// Whether a final answer is still missing.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        matches!(self.state, State::Calling { .. } | State::Proceeding)
+    }
+
     /// Whether it is over.
     #[must_use]
     pub const fn is_terminated(&self) -> bool {

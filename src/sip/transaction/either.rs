@@ -167,6 +167,15 @@ impl Client {
         if machine.is_terminated() { Err(StateError::Field("machine")) } else { Ok(machine) }
     }
 
+    /// Whether a final answer is still missing.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        match self {
+            Self::Invite(machine) => machine.is_open(),
+            Self::NonInvite(machine) => machine.is_open(),
+        }
+    }
+
     /// A response with this status came.
     pub fn on_response(&mut self, status: u16, now: Instant) -> Actions {
         match self {

@@ -116,7 +116,9 @@ impl Stack {
 
     fn tag_for(&self, server: Slot) -> String {
         let Some(found) = self.servers.get(server) else { return String::new() };
-        self.sealer.stateless_tag(found.request.call_id(), found.request.top_via_value())
+        let request = &found.request;
+        let tag = self.sealer.stateless_tag(request.call_id(), request.top_via_value());
+        String::from_utf8_lossy(&tag).into_owned()
     }
 
     /// Writes a response, gives it to the machine and sends it. Gives the bytes

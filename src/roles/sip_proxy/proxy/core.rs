@@ -1,15 +1,14 @@
 //! The shard's machine: events in, actions out.
 
+use super::held::{Settled, Transactions};
 use super::hints::Hints;
 use super::nodes::Nodes;
 use super::settings::Settings;
-use super::transaction::Transaction;
 use crate::base::flow::{Outbound, Sender};
 use crate::base::id::{Ids, NodeId, Slot};
 use crate::base::limits::TRANSACTIONS_PER_SHARD_MAX;
 use crate::base::outbox::Outbox;
 use crate::base::seal::Sealer;
-use crate::base::slab::Slab;
 use crate::base::time::{Instant, WallTime};
 use crate::sip::packet::Packet;
 use crate::sip::registrar::{Entry, Registrar};
@@ -101,7 +100,7 @@ pub struct Core {
     pub(super) hints: Hints,
     /// The wall clock as it was last told, and when.
     pub(super) wall: Option<(Instant, WallTime)>,
-    pub(super) transactions: Slab<Transaction>,
+    pub(super) transactions: Transactions,
     pub(super) by_key: HashMap<TransactionKey, Slot>,
     pub(super) seed: u64,
     /// What the turn works on, for the case that it panics.
@@ -119,7 +118,7 @@ impl Core {
             registrar: Registrar::new(),
             hints: Hints::default(),
             wall: None,
-            transactions: Slab::new(TRANSACTIONS_PER_SHARD_MAX),
+            transactions: Transactions::new(TRANSACTIONS_PER_SHARD_MAX),
             by_key: HashMap::new(),
             seed,
             touched: None,
@@ -186,16 +185,12 @@ impl Core {
 
     /// Frees a transaction that is over, or arms its next deadline.
     pub(super) fn settle(&mut self, slot: Slot, cx: &mut Cx<'_>) {
-        let Some(transaction) = self.transactions.get(slot) else { return };
-        if transaction.is_over() {
-            let key = transaction.key;
-            self.by_key.remove(&key);
-            self.transactions.remove(slot);
-            return;
-        }
-        let at = transaction.next_deadline();
-        if at != Instant::NEVER {
-            cx.out.push(Action::Arm(slot, at));
+        match self.transactions.settle(slot) {
+            Settled::Waits => {}
+            Settled::Arm(at) => cx.out.push(Action::Arm(slot, at)),
+            Settled::Over(key) => {
+                self.by_key.remove(&key);
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 //! makes is acknowledged and ended at once (`decisions.md` 9).
 
 use super::core::{Action, Core, Cx};
-use super::forward::sent_request;
+use super::forward::{OwnVia, sent_request};
 use super::transaction::Branch;
 use crate::base::flow::Outbound;
 use crate::base::id::Slot;
@@ -33,13 +33,14 @@ impl Core {
         let way = Way::of(self, &sent, message);
         let shard = self.settings.shard.0;
         let branch = format!("z9hG4bK{shard:02x}late{:016x}", cx.ids.next_u64());
-        let bytes = way.request(self, Method::Ack, &branch, to.protocol());
+        let via = OwnVia { protocol: to.protocol(), branch: branch.as_bytes() };
+        let bytes = way.request(self, Method::Ack, via);
         cx.out.push(Action::Send(Outbound { to: to.clone(), bytes, sender: None }));
         if is_ended || next >= usize::from(u8::MAX) {
             return;
         }
         let branch = self.branch_text(slot, next, &sent);
-        let bytes = way.request(self, Method::Bye, &branch, to.protocol());
+        let bytes = way.request(self, Method::Bye, OwnVia { branch: &branch, ..via });
         let sender = Some(self.sender(slot, next));
         if let Some(found) = self.transactions.get_mut(slot) {
             found.branches.push(Branch::farewell(to.clone(), bytes.clone(), cx.now));
@@ -76,15 +77,9 @@ impl<'m> Way<'m> {
         Self { sent, to: message.header(HeaderId::To).unwrap_or_default(), target, routes }
     }
 
-    fn request(
-        &self,
-        core: &Core,
-        method: Method,
-        branch: &str,
-        protocol: crate::base::flow::Protocol,
-    ) -> bytes::Bytes {
+    fn request(&self, core: &Core, method: Method, via: OwnVia<'_>) -> bytes::Bytes {
         let mut writer = Writer::request(method.as_str().as_bytes(), &self.target);
-        writer.header(HeaderId::Via, core.own_via(protocol, branch));
+        writer.header(HeaderId::Via, core.own_via(via));
         for route in &self.routes {
             writer.header(HeaderId::Route, route);
         }

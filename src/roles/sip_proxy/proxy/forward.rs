@@ -7,9 +7,14 @@ use crate::base::flow::{Flow, Outbound, Protocol, Sender};
 use crate::base::id::{NodeId, Slot};
 use crate::base::limits::MAX_FORWARDS_INITIAL;
 use crate::base::seal::Kind;
+use crate::base::short;
 use crate::sip::message::via::amended_via;
 use crate::sip::message::{Edits, HeaderId, Message};
 use bytes::Bytes;
+use smallvec::SmallVec;
+
+/// The branch of a Via of ours.
+pub(super) type BranchText = SmallVec<[u8; 64]>;
 
 /// Branches of a transaction are numbered in the top bits of the index.
 const BRANCH_SHIFT: u32 = 24;
@@ -21,18 +26,43 @@ pub(super) fn slot_and_branch(word: u64) -> (Slot, usize) {
     (Slot { index: slot.index & ((1 << BRANCH_SHIFT) - 1), ..slot }, branch as usize)
 }
 
+/// How a copy leaves: by this protocol, with this branch in our Via.
+#[derive(Clone, Copy)]
+pub(super) struct OwnVia<'b> {
+    pub(super) protocol: Protocol,
+    pub(super) branch: &'b [u8],
+}
+
 impl Core {
     /// The branch of a Via of ours: shard, sealed place of the branch, and a digest
     /// by which a loop is noticed.
-    pub(super) fn branch_text(&self, slot: Slot, number: usize, request: &Message) -> String {
+    pub(super) fn branch_text(&self, slot: Slot, number: usize, request: &Message) -> BranchText {
         let shard = self.settings.shard;
         let index = slot.index | u32::try_from(number).unwrap_or(0xff) << BRANCH_SHIFT;
         let token = self.sealer.seal(Kind::Branch, Slot { index, ..slot }.with_shard(shard));
-        format!("z9hG4bK{:02x}{token}{:08x}", shard.0, loop_digest(request))
+        let mut text = BranchText::from_slice(b"z9hG4bK");
+        text.extend_from_slice(&short::hex(&[shard.0]));
+        text.extend_from_slice(token.as_bytes());
+        text.extend_from_slice(&short::hex(&loop_digest(request).to_be_bytes()));
+        text
     }
 
-    pub(super) fn own_via(&self, protocol: Protocol, branch: &str) -> String {
-        format!("SIP/2.0/{} {};branch={branch};rport", protocol.via_name(), self.settings.address)
+    /// The value of a Via of ours.
+    pub(super) fn own_via(&self, via: OwnVia<'_>) -> SmallVec<[u8; 128]> {
+        let address = short::socket(self.settings.address);
+        let mut text = SmallVec::new();
+        for part in [
+            b"SIP/2.0/",
+            via.protocol.via_name().as_bytes(),
+            b" ",
+            &address,
+            b";branch=",
+            via.branch,
+            b";rport",
+        ] {
+            text.extend_from_slice(part);
+        }
+        text
     }
 
     /// A copy of the request for one target.
@@ -43,11 +73,11 @@ impl Core {
         from_node: Option<NodeId>,
         routes_ours: usize,
         target: &Target,
-        branch: &str,
+        branch: &[u8],
     ) -> Bytes {
         let protocol = target.to.protocol();
         let mut edits = Edits::new(request);
-        edits.prepend(HeaderId::Via, self.own_via(protocol, branch).as_bytes());
+        edits.prepend(HeaderId::Via, &self.own_via(OwnVia { protocol, branch }));
         if let Some(via) = request.top_via()
             && let Some(amended) = amended_via(&via, request.top_via_value(), flow)
         {
@@ -59,14 +89,11 @@ impl Core {
         edits.remove_values(HeaderId::Route, routes_ours);
         let hops =
             request.max_forwards().map_or(MAX_FORWARDS_INITIAL, |hops| hops.saturating_sub(1));
-        edits.set(HeaderId::MaxForwards, hops.to_string().as_bytes());
-        for (id, _, _) in request.all_headers() {
-            if id.is_internal() {
-                edits.remove(id);
-            }
-        }
+        edits.set(HeaderId::MaxForwards, &short::decimal(hops.into()));
+        edits.remove_all(HeaderId::is_internal);
         if target.node.is_some() {
-            edits.add(HeaderId::XSipclusterSource, flow.to_string().as_bytes());
+            let source = [flow.protocol.uri_name().as_bytes(), b":", &short::socket(flow.remote)];
+            edits.add_parts(HeaderId::XSipclusterSource, &source);
         }
         if request.method().forms_dialog()
             && let Some(node) = from_node.or(target.node)
@@ -86,28 +113,41 @@ impl Core {
         outbound: Protocol,
     ) {
         let token = self.sealer.seal(Kind::Route, u64::from(node.get()));
-        let value = |protocol: Protocol| match protocol {
-            Protocol::Udp if inbound == outbound => {
-                format!("<sip:{};lr;t={token}>", self.settings.access)
-            }
-            Protocol::Udp | Protocol::Tcp => {
-                format!(
-                    "<sip:{};transport={};lr;t={token}>",
-                    self.settings.access,
-                    protocol.uri_name()
-                )
-            }
-        };
-        let text = if inbound == outbound {
-            value(outbound)
+        let (access, token) = (self.settings.access.as_bytes(), token.as_bytes());
+        let [first, second] = [outbound, inbound].map(|protocol| protocol.uri_name().as_bytes());
+        if inbound != outbound {
+            let value = [
+                b"<sip:",
+                access,
+                b";transport=",
+                first,
+                b";lr;t=",
+                token,
+                b">, <sip:",
+                access,
+                b";transport=",
+                second,
+                b";lr;t=",
+                token,
+                b">",
+            ];
+            edits.prepend_parts(HeaderId::RecordRoute, &value);
+        } else if outbound == Protocol::Udp {
+            let value = [b"<sip:", access, b";lr;t=", token, b">"];
+            edits.prepend_parts(HeaderId::RecordRoute, &value);
         } else {
-            format!("{}, {}", value(outbound), value(inbound))
-        };
-        edits.prepend(HeaderId::RecordRoute, text.as_bytes());
+            let value = [b"<sip:", access, b";transport=", first, b";lr;t=", token, b">"];
+            edits.prepend_parts(HeaderId::RecordRoute, &value);
+        }
     }
 
     /// Starts a branch for each target of the next list that waits.
-    pub(super) fn start_branches(&mut self, slot: Slot, targets: &[Target], cx: &mut Cx<'_>) {
+    pub(super) fn start_branches(
+        &mut self,
+        slot: Slot,
+        targets: impl IntoIterator<Item = Target>,
+        cx: &mut Cx<'_>,
+    ) {
         for target in targets {
             self.start_branch(slot, target, false, cx);
         }
@@ -117,7 +157,7 @@ impl Core {
     pub(super) fn start_branch(
         &mut self,
         slot: Slot,
-        target: &Target,
+        mut target: Target,
         by_datagram: bool,
         cx: &mut Cx<'_>,
     ) {
@@ -137,7 +177,7 @@ impl Core {
                 &text,
             )
         };
-        let (mut target, mut bytes) = (target.clone(), copy(target));
+        let mut bytes = copy(&target);
         let mut datagram = None;
         if !by_datagram && target.to.needs_stream(bytes.len()) {
             datagram = Some(Box::new(target.clone()));
@@ -173,7 +213,10 @@ impl Core {
         target: &Target,
         cx: &mut Cx<'_>,
     ) {
-        let branch = format!("z9hG4bK{:02x}ack{:016x}", self.settings.shard.0, cx.ids.next_u64());
+        let mut branch = BranchText::from_slice(b"z9hG4bK");
+        branch.extend_from_slice(&short::hex(&[self.settings.shard.0]));
+        branch.extend_from_slice(b"ack");
+        branch.extend_from_slice(&short::hex(&cx.ids.next_u64().to_be_bytes()));
         let bytes = self.copy(request, flow, from_node, routes_ours, target, &branch);
         cx.out.push(Action::Send(Outbound { to: target.to.clone(), bytes, sender: None }));
     }

@@ -10,7 +10,13 @@ impl Core {
     pub fn on_panic(&mut self, cx: &mut Cx<'_>) -> Option<String> {
         cx.count(Counted::Panicked);
         let slot = self.touched.take()?;
-        let found = self.transactions.get(slot)?;
+        // What it armed may not have got out.
+        self.transactions.woken(slot, Instant::NEVER);
+        let Some(found) = self.transactions.get(slot) else {
+            // Answered: it only wants to be woken for its end.
+            self.settle(slot, cx);
+            return None;
+        };
         let call_id = String::from_utf8_lossy(found.request.call_id()).into_owned();
         if found.server.is_open() {
             self.answer(slot, 500, b"", &[], cx);

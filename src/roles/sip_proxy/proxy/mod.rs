@@ -14,6 +14,7 @@ pub mod core;
 mod farewell;
 mod forward;
 pub mod handle;
+mod held;
 pub mod hints;
 pub mod inbox;
 mod loops;

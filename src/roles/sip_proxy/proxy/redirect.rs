@@ -64,7 +64,7 @@ impl Core {
         match self.nodes.primary(id).filter(|_| may) {
             Some(remote) => {
                 let target = Target { may_fail_over: true, ..self.node_target(id, remote) };
-                self.start_branches(slot, &[target], cx);
+                self.start_branches(slot, [target], cx);
             }
             None => {
                 if !found.cancelled {

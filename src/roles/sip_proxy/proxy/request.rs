@@ -7,12 +7,14 @@ use crate::base::flow::{Destination, Flow, Outbound};
 use crate::base::id::{NodeId, Slot};
 use crate::base::limits::{NODE_TRIES_MAX, TRYING_DELAY};
 use crate::base::seal::Kind;
+use crate::base::short::Short;
 use crate::base::time::Instant;
 use crate::sip::message::via::amended_via;
 use crate::sip::message::{Edits, HeaderId, Message, Method, NameAddr, Writer, response_to};
 use crate::sip::packet::Packet;
 use crate::sip::transaction::{Action as Step, Server, TransactionKey};
 use core::net::SocketAddr;
+use smallvec::SmallVec;
 use std::collections::VecDeque;
 
 /// Methods that the cluster understands, as in Allow.
@@ -55,7 +57,7 @@ impl Core {
         let unknown = unsupported(&message, HeaderId::ProxyRequire);
         if !unknown.is_empty() {
             let tag = self.stateless_tag(&message);
-            let mut writer = response_to(&message, 420, b"", tag.as_bytes(), None);
+            let mut writer = response_to(&message, 420, b"", &tag, None);
             writer.header(HeaderId::Unsupported, unknown);
             send_back(&flow, writer, cx);
             return;
@@ -85,6 +87,15 @@ impl Core {
     fn on_known(&mut self, slot: Slot, method: Method, cx: &mut Cx<'_>) {
         self.touched = Some(slot);
         cx.count(Counted::Retransmission);
+        if let Some(answered) = self.transactions.answered(slot) {
+            for step in answered.server.on_retransmission() {
+                if let (Step::SendResponse, Some(bytes)) = (step, &answered.response) {
+                    let to = Destination::Flow(answered.flow);
+                    cx.out.push(Action::Send(Outbound { to, bytes: bytes.clone(), sender: None }));
+                }
+            }
+            return;
+        }
         let Some(transaction) = self.transactions.get_mut(slot) else { return };
         if method == Method::Ack {
             transaction.server.on_ack(cx.now);
@@ -126,10 +137,7 @@ impl Core {
     fn on_cancel(&mut self, message: &Message, flow: &Flow, cx: &mut Cx<'_>) -> bool {
         let slot = TransactionKey::of(message, Method::Invite, self.seed)
             .and_then(|key| self.by_key.get(&key).copied());
-        let open = slot
-            .and_then(|slot| self.transactions.get(slot))
-            .is_some_and(|found| found.method == Method::Invite);
-        let Some(slot) = slot.filter(|_| open) else {
+        let Some(slot) = slot.filter(|slot| self.transactions.is_invite(*slot)) else {
             let is_from_node = self.settings.is_node(flow.remote, flow.protocol);
             if is_from_node {
                 self.answer_statelessly(message, flow, 481, b"", cx);
@@ -167,9 +175,9 @@ impl Core {
             server: Server::new(method, flow.protocol.is_reliable()),
             response: None,
             routes_ours,
-            branches: Vec::new(),
+            branches: SmallVec::new(),
             waiting: VecDeque::new(),
-            nodes_tried: Vec::new(),
+            nodes_tried: SmallVec::new(),
             wanted: Wanted::default(),
             dn: None,
             is_counted: false,
@@ -180,6 +188,7 @@ impl Core {
             registration: None,
             server_done: false,
             answered: 0,
+            armed: Instant::NEVER,
         };
         let Some(slot) = self.transactions.insert(transaction) else {
             return;
@@ -213,7 +222,7 @@ impl Core {
     pub(super) fn try_next(&mut self, slot: Slot, cx: &mut Cx<'_>) {
         let Some(transaction) = self.transactions.get_mut(slot) else { return };
         match transaction.waiting.pop_front() {
-            Some(targets) => self.start_branches(slot, &targets, cx),
+            Some(targets) => self.start_branches(slot, targets, cx),
             None => self.answer_best(slot, cx),
         }
     }
@@ -232,7 +241,7 @@ impl Core {
         let next = self.next_node(found, cx.now);
         if let Some((id, remote)) = next {
             let target = Target { may_fail_over: true, ..self.node_target(id, remote) };
-            self.start_branches(slot, &[target], cx);
+            self.start_branches(slot, [target], cx);
         } else if found.best.is_some() {
             self.answer_best(slot, cx);
         } else {
@@ -278,7 +287,7 @@ impl Core {
     ) {
         let Some(transaction) = self.transactions.get(slot) else { return };
         let tag =
-            if status == 100 { String::new() } else { self.stateless_tag(&transaction.request) };
+            if status == 100 { Short::new() } else { self.stateless_tag(&transaction.request) };
         let mut writer =
             start_response(&transaction.request, &transaction.flow, status, reason, &tag);
         for (id, value) in headers {
@@ -343,7 +352,7 @@ impl Core {
 
     /// A To tag that is the same whenever the same request is answered
     /// (RFC 3261 8.2.7).
-    pub(super) fn stateless_tag(&self, message: &Message) -> String {
+    pub(super) fn stateless_tag(&self, message: &Message) -> Short {
         self.sealer.stateless_tag(message.call_id(), message.top_via_value())
     }
 }
@@ -360,11 +369,11 @@ pub(super) fn start_response(
     flow: &Flow,
     status: u16,
     reason: &[u8],
-    tag: &str,
+    tag: &[u8],
 ) -> Writer {
     let amended =
         request.top_via().and_then(|via| amended_via(&via, request.top_via_value(), flow));
-    response_to(request, status, reason, tag.as_bytes(), amended.as_deref())
+    response_to(request, status, reason, tag, amended.as_deref())
 }
 
 /// When a refused request may be tried again: not all at the same time.

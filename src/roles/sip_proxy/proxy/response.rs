@@ -13,7 +13,7 @@ use crate::base::time::{Duration, Instant};
 use crate::sip::message::text::decimal;
 use crate::sip::message::{Edits, HeaderId, Message, Method, hop_request};
 use crate::sip::packet::Packet;
-use crate::sip::transaction::{Action as Step, Client};
+use crate::sip::transaction::{Action as Step, Actions, Client};
 
 /// Stands for no answer within the time that a node has for one.
 const SILENT: u16 = 0;
@@ -50,6 +50,10 @@ impl Core {
         let (slot, number) = slot_and_branch(word);
         self.touched = Some(slot);
         let now = cx.now;
+        if self.transactions.answered(slot).is_some() {
+            self.on_repeated_answer(slot, number, message, cx);
+            return;
+        }
         let found = self.transactions.get_mut(slot).and_then(|found| {
             let is_cancel = found.method != Method::Cancel;
             let is_cancel = is_cancel && message.cseq_method() == Method::Cancel;
@@ -91,6 +95,32 @@ impl Core {
         }
         if matches!(after, After::Deliver) {
             self.on_delivered(slot, number, packet, cx);
+        }
+        self.settle(slot, cx);
+    }
+
+    /// A response to a request that is answered: each 2xx to an INVITE goes back, by
+    /// whichever phone it is and however often it comes (RFC 3261 16.7 step 10).
+    fn on_repeated_answer(
+        &mut self,
+        slot: Slot,
+        number: usize,
+        message: &Message,
+        cx: &mut Cx<'_>,
+    ) {
+        let Some(answered) = self.transactions.answered(slot) else { return };
+        let is_for_branch = number == 0 && message.cseq_method() == Method::Invite;
+        if let Some(client) = answered.branch.as_mut().filter(|_| is_for_branch)
+            && message.values(HeaderId::Via).nth(1).is_some()
+            && client
+                .on_response(message.status(), cx.now)
+                .into_iter()
+                .any(|step| step == Step::Deliver)
+            && answered.server.on_answer(message.status(), cx.now) != Actions::none()
+        {
+            let to = crate::base::flow::Destination::Flow(answered.flow);
+            let bytes = passed_back(message);
+            cx.out.push(Action::Send(Outbound { to, bytes, sender: None }));
         }
         self.settle(slot, cx);
     }
@@ -293,7 +323,7 @@ impl Core {
             match branch.datagram.take() {
                 Some(target) if !branch.cancel_wanted => {
                     branch.abandoned = true;
-                    self.start_branch(slot, &target, true, cx);
+                    self.start_branch(slot, *target, true, cx);
                 }
                 Some(_) | None => self.on_branch_gone(slot, number, 503, cx),
             }
@@ -391,6 +421,12 @@ impl Core {
     pub(super) fn on_wake(&mut self, slot: Slot, cx: &mut Cx<'_>) {
         self.touched = Some(slot);
         let now = cx.now;
+        self.transactions.woken(slot, now);
+        if let Some(answered) = self.transactions.answered(slot) {
+            answered.on_time(now);
+            self.settle(slot, cx);
+            return;
+        }
         let Some(transaction) = self.transactions.get_mut(slot) else { return };
         if now >= transaction.trying_at {
             transaction.trying_at = Instant::NEVER;
@@ -487,11 +523,7 @@ impl Core {
 fn passed_back(message: &Message) -> bytes::Bytes {
     let mut edits = Edits::new(message);
     edits.remove_values(HeaderId::Via, 1);
-    for (id, _, _) in message.all_headers() {
-        if id.is_internal() {
-            edits.remove(id);
-        }
-    }
+    edits.remove_all(HeaderId::is_internal);
     edits.write()
 }
 

@@ -3,11 +3,12 @@
 use super::hints::DnKey;
 use crate::base::flow::{Destination, Flow};
 use crate::base::id::NodeId;
-use crate::base::limits::{NODE_SILENCE, TIMER_C, TRANSACTION_TIMEOUT};
+use crate::base::limits::{NODE_SILENCE, NODE_TRIES_MAX, TIMER_C, TRANSACTION_TIMEOUT};
 use crate::base::time::Instant;
 use crate::sip::message::{HeaderId, Message, Method};
 use crate::sip::transaction::{Client, Server, TransactionKey};
 use bytes::Bytes;
+use smallvec::SmallVec;
 use std::collections::VecDeque;
 
 /// Where a branch goes.
@@ -122,6 +123,12 @@ impl Branch {
     }
 
     /// Whether nothing of it can act any more.
+    /// Whether nothing is sent on it any more, and what comes counts for nothing.
+    fn is_answered(&self) -> bool {
+        let is_quiet = self.done || !self.client.is_open();
+        is_quiet && self.cancel.is_none() && !self.is_pending()
+    }
+
     pub(super) fn is_over(&self) -> bool {
         self.done && self.cancel.is_none()
     }
@@ -146,11 +153,11 @@ pub(super) struct Transaction {
     pub(super) response: Option<Bytes>,
     /// Route values of ours at the top of the request.
     pub(super) routes_ours: usize,
-    pub(super) branches: Vec<Branch>,
+    pub(super) branches: SmallVec<[Branch; 1]>,
     /// Targets still to be tried, by descending preference; inner lists are
     /// tried at the same time.
     pub(super) waiting: VecDeque<Vec<Target>>,
-    pub(super) nodes_tried: Vec<NodeId>,
+    pub(super) nodes_tried: SmallVec<[NodeId; NODE_TRIES_MAX]>,
     /// Nodes to be asked before the one that the Call-ID chooses.
     pub(super) wanted: Wanted,
     /// The DN that the request is about, for the hints.
@@ -168,6 +175,8 @@ pub(super) struct Transaction {
     pub(super) server_done: bool,
     /// The final status that went back, zero for none.
     pub(super) answered: u16,
+    /// The earliest time at which a wake-up is sure to come.
+    pub(super) armed: Instant,
 }
 
 impl Transaction {
@@ -176,6 +185,20 @@ impl Transaction {
         let branches =
             self.branches.iter().map(Branch::next_deadline).min().unwrap_or(Instant::NEVER);
         server.min(branches).min(self.trying_at)
+    }
+
+    /// Whether all that may happen yet is that messages come again: after a final
+    /// answer, and for an INVITE after the 2xx of its only branch. One that was refused
+    /// still wants its ACK, and one with other branches may hear of them.
+    pub(super) fn only_repeats(&self) -> bool {
+        match (self.method, self.answered) {
+            (Method::Invite, 200..=299) => match &*self.branches {
+                [branch] => branch.is_answered() && self.waiting.is_empty(),
+                [] | [_, _, ..] => false,
+            },
+            (Method::Invite, _) | (_, ..=199) => false,
+            (_, 200..) => self.branches.iter().all(Branch::is_answered),
+        }
     }
 
     pub(super) fn is_over(&self) -> bool {
