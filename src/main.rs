@@ -7,6 +7,12 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
+/// Transactions come by the thousand and stay for half a minute. The arenas of glibc
+/// grow by a system call for every page of them; and huge pages, which cost a virtual
+/// machine more than they save, are left out by a feature of the crate.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = cli::parse();
     match &cli.command {
