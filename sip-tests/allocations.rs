@@ -19,7 +19,7 @@ const COUNTED: usize = 101;
 type Bounds = [(&'static str, u64)];
 
 const PROXY_REGISTER: &Bounds =
-    &[("REGISTER of the phone", 40), ("200 of the node to REGISTER", 25)];
+    &[("REGISTER of the phone", 30), ("200 of the node to REGISTER", 11)];
 
 const PROXY_CALL: &Bounds = &[
     ("INVITE of the trunk", 28),

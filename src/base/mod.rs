@@ -1,14 +1,20 @@
 //! Words that every layer shares: ids, time, limits, bounded outboxes, sealed
-//! tokens, and what two legs of a call say to each other. No behaviour of a
+//! tokens, what a REGISTER said of a contact, and what two legs of a call say to each
+//! other; with the containers that hold very many of them. No behaviour of a
 //! protocol lives here, and this folder names no other.
 
+pub mod contact;
+pub mod expiry;
+pub mod few;
 pub mod flow;
 pub mod id;
 pub mod leg;
 pub mod limits;
 pub mod outbox;
+mod pages;
 pub mod seal;
 pub mod short;
 pub mod slab;
 pub mod state;
+pub mod table;
 pub mod time;

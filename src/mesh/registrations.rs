@@ -24,7 +24,7 @@ mod tests;
 #[cfg(test)]
 mod world;
 
-pub use entry::{Bound, Registration, State};
+pub use entry::Registration;
 pub use event::{Action, CloseReason, Event, LinkId};
 pub use file::read_snapshot_file;
 
@@ -36,6 +36,7 @@ use bytes::Bytes;
 use link::{Cursor, Link, Session};
 use log::Log;
 use replica::Replica;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Version of the protocol; links between different ones are closed.
@@ -125,7 +126,7 @@ pub struct Readiness {
     /// Whether it may. Once it may, it may until it stops.
     pub ready: bool,
     /// Why, in one sentence.
-    pub reason: String,
+    pub reason: Cow<'static, str>,
     /// No peer could be reached: worth a WARN.
     pub alone: bool,
 }
@@ -271,24 +272,30 @@ impl Registrations {
     }
 
     fn readiness(&self, now: Instant) -> Readiness {
-        let is_ready = |ready, alone, reason: String| Readiness { ready, reason, alone };
+        let is_ready = |ready, alone, reason: &'static str| Readiness {
+            ready,
+            reason: Cow::Borrowed(reason),
+            alone,
+        };
+        let is_waiting =
+            |reason: String| Readiness { ready: false, reason: Cow::Owned(reason), alone: false };
         let statuses: Vec<PeerStatus> = self.peers().collect();
         if statuses.is_empty() {
-            return is_ready(true, false, "no other proxy is configured".to_owned());
+            return is_ready(true, false, "no other proxy is configured");
         }
         if let Some(behind) = statuses.iter().find(|status| status.linked && !status.caught_up) {
-            return is_ready(false, false, format!("catching up with proxy {}", behind.peer));
+            return is_waiting(format!("catching up with proxy {}", behind.peer));
         }
         let Some(missing) = statuses.iter().find(|status| !status.linked) else {
-            return is_ready(true, false, "caught up with every proxy".to_owned());
+            return is_ready(true, false, "caught up with every proxy");
         };
         if now.since(self.options.started) < Duration::from_millis(READY_WAIT_MS) {
-            return is_ready(false, false, format!("waiting for proxy {}", missing.peer));
+            return is_waiting(format!("waiting for proxy {}", missing.peer));
         }
         if statuses.iter().any(|status| status.linked) {
-            return is_ready(true, false, "caught up with every reachable proxy".to_owned());
+            return is_ready(true, false, "caught up with every reachable proxy");
         }
-        is_ready(true, true, "no other proxy is reachable, own snapshot in use".to_owned())
+        is_ready(true, true, "no other proxy is reachable, own snapshot in use")
     }
 
     fn set_peers(&mut self, peers: &[NodeId]) {
@@ -400,12 +407,12 @@ impl Registrations {
                 Vec::new()
             }
             Body::Live(live) => {
-                let entries = wire::entries(live.entries, timebase)?;
+                let entries = wire::entries(&live.entries, timebase)?;
                 session.intake.on_live(live.first_sequence, entries.len(), &self.bounds, now)?;
                 entries
             }
-            Body::Snapshot(mut part) => {
-                let entries = wire::entries(core::mem::take(&mut part.entries), timebase)?;
+            Body::Snapshot(part) => {
+                let entries = wire::entries(&part.entries, timebase)?;
                 session.intake.on_snapshot(&part, now)?;
                 entries
             }
@@ -529,11 +536,16 @@ impl Registrations {
 
     fn on_local_change(&mut self, mut entry: Registration, now: Instant, out: &mut Outbox<Action>) {
         // No peer would take it; the registrar's own bounds are not wider.
-        if wire::check(&entry).is_err() {
+        if wire::check(&entry.contact.parts()).is_err() {
             return;
         }
         entry.version = self.replica.next_version();
         if self.replica.merge(&entry, now) {
+            if self.peers.is_empty() {
+                // Whoever comes to be a peer begins with a snapshot.
+                self.log.skip();
+                return;
+            }
             self.log.push(entry, self.bounds.log_entries_max);
             let links: Vec<LinkId> = self.links.keys().copied().collect();
             for link in links {

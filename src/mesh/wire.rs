@@ -2,14 +2,14 @@
 //! them. The frames are those of `mesh.proto`; each follows its length as four
 //! bytes, big-endian.
 
-use super::registrations::{Bound, Registration, State};
+use super::registrations::Registration;
+use crate::base::contact::{Bound, ContactBlock, Parts};
 use crate::base::flow::{ConnectionId, Flow, Protocol};
 use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant, WallTime};
 use bytes::{Buf as _, Bytes, BytesMut};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use prost::Message as _;
-use std::sync::Arc;
 
 /// The message types that `mesh.proto` names.
 #[allow(
@@ -174,14 +174,15 @@ pub(crate) fn to_proto(entry: &Registration, timebase: Timebase) -> proto::Regis
         Timebase::Link { now } => (millis(entry.expires - now), 0),
         Timebase::File { now, wall } => (0, wall.0.saturating_add(millis(entry.expires - now))),
     };
-    let state = match &entry.state {
-        State::Bound(bound) => proto::registration::State::Bound(bound_to_proto(bound)),
-        State::Removed => proto::registration::State::Removed(proto::Removed {}),
+    let parts = entry.contact.parts();
+    let state = match &parts.bound {
+        Some(bound) => proto::registration::State::Bound(bound_to_proto(bound)),
+        None => proto::registration::State::Removed(proto::Removed {}),
     };
     proto::Registration {
-        aor: entry.aor.to_string(),
-        contact: entry.contact.to_string(),
-        call_id: entry.call_id.to_string(),
+        aor: parts.aor.to_owned(),
+        contact: parts.key.to_owned(),
+        call_id: parts.call_id.to_owned(),
         cseq: entry.cseq,
         version: entry.version,
         proxy: u32::from(entry.proxy.get()),
@@ -191,7 +192,7 @@ pub(crate) fn to_proto(entry: &Registration, timebase: Timebase) -> proto::Regis
     }
 }
 
-fn bound_to_proto(bound: &Bound) -> proto::Bound {
+fn bound_to_proto(bound: &Bound<'_>) -> proto::Bound {
     let protocol = match bound.source.protocol {
         Protocol::Udp => proto::Protocol::Udp,
         Protocol::Tcp => proto::Protocol::Tcp,
@@ -217,16 +218,16 @@ fn address_to_proto(address: SocketAddr) -> proto::Address {
 
 /// Entries of one frame, each checked.
 pub(crate) fn entries(
-    list: Vec<proto::Registration>,
+    list: &[proto::Registration],
     timebase: Timebase,
 ) -> Result<Vec<Registration>, WireError> {
     if list.len() > ENTRIES_PER_FRAME_LEN_MAX {
         return Err(WireError::TooManyEntries(list.len()));
     }
-    list.into_iter().map(|entry| from_proto(entry, timebase)).collect()
+    list.iter().map(|entry| from_proto(entry, timebase)).collect()
 }
 
-fn from_proto(entry: proto::Registration, timebase: Timebase) -> Result<Registration, WireError> {
+fn from_proto(entry: &proto::Registration, timebase: Timebase) -> Result<Registration, WireError> {
     if entry.version > CLOCK_MAX {
         return Err(WireError::Field("version"));
     }
@@ -234,30 +235,25 @@ fn from_proto(entry: proto::Registration, timebase: Timebase) -> Result<Registra
         Timebase::Link { now } => (now, entry.remaining_ms),
         Timebase::File { now, wall } => (now, entry.expires_at_ms.saturating_sub(wall.0)),
     };
-    let state = match entry.state {
-        Some(proto::registration::State::Bound(bound)) => {
-            State::Bound(Arc::new(bound_from_proto(bound)?))
-        }
-        Some(proto::registration::State::Removed(proto::Removed {})) => State::Removed,
+    let bound = match &entry.state {
+        Some(proto::registration::State::Bound(bound)) => Some(bound_from_proto(bound)?),
+        Some(proto::registration::State::Removed(proto::Removed {})) => None,
         None => return Err(WireError::Field("state")),
     };
-    let entry = Registration {
-        aor: entry.aor.into(),
-        contact: entry.contact.into(),
-        call_id: entry.call_id.into(),
+    let parts = Parts { aor: &entry.aor, key: &entry.contact, call_id: &entry.call_id, bound };
+    check(&parts)?;
+    Ok(Registration {
+        contact: ContactBlock::new(&parts),
         cseq: entry.cseq,
-        version: entry.version,
         proxy: node_id(entry.proxy, "proxy")?,
+        version: entry.version,
         expires: now + Duration::from_millis(remaining_ms.min(REMAINING_MS_MAX)),
-        state,
-    };
-    check(&entry)?;
-    Ok(entry)
+    })
 }
 
 /// Whether the texts of an entry are within the bounds that every peer holds it
 /// to; one that is not must not be sent.
-pub(crate) fn check(entry: &Registration) -> Result<(), WireError> {
+pub(crate) fn check(entry: &Parts<'_>) -> Result<(), WireError> {
     let within = |field, text: &str, bytes_min: usize, bytes_max: usize| {
         if (bytes_min..=bytes_max).contains(&text.len()) {
             Ok(())
@@ -265,21 +261,21 @@ pub(crate) fn check(entry: &Registration) -> Result<(), WireError> {
             Err(WireError::Field(field))
         }
     };
-    within("aor", &entry.aor, 1, AOR_BYTES_MAX)?;
-    within("contact", &entry.contact, 1, CONTACT_KEY_BYTES_MAX)?;
-    within("call_id", &entry.call_id, 0, CALL_ID_BYTES_MAX)?;
-    match &entry.state {
-        State::Bound(bound) => {
-            within("uri", &bound.uri, 1, CONTACT_BYTES_MAX)?;
-            within("params", &bound.params, 0, CONTACT_BYTES_MAX)
+    within("aor", entry.aor, 1, AOR_BYTES_MAX)?;
+    within("contact", entry.key, 1, CONTACT_KEY_BYTES_MAX)?;
+    within("call_id", entry.call_id, 0, CALL_ID_BYTES_MAX)?;
+    match &entry.bound {
+        Some(bound) => {
+            within("uri", bound.uri, 1, CONTACT_BYTES_MAX)?;
+            within("params", bound.params, 0, CONTACT_BYTES_MAX)
         }
-        State::Removed => Ok(()),
+        None => Ok(()),
     }
 }
 
 /// The connection of the flow does not travel: it means something to the process
 /// that has it and to no other, not even to its successor.
-fn bound_from_proto(bound: proto::Bound) -> Result<Bound, WireError> {
+fn bound_from_proto(bound: &proto::Bound) -> Result<Bound<'_>, WireError> {
     let protocol = match proto::Protocol::try_from(bound.protocol) {
         Ok(proto::Protocol::Udp) => Protocol::Udp,
         Ok(proto::Protocol::Tcp) => Protocol::Tcp,
@@ -287,21 +283,21 @@ fn bound_from_proto(bound: proto::Bound) -> Result<Bound, WireError> {
     };
     let q = u16::try_from(bound.q).ok().filter(|q| *q <= 1000).ok_or(WireError::Field("q"))?;
     Ok(Bound {
-        uri: bound.uri.into(),
-        params: bound.params.into(),
+        uri: &bound.uri,
+        params: &bound.params,
         q,
         node: node_id(bound.node, "node")?,
         source: Flow {
             protocol,
-            local: address_from_proto(bound.local, "local")?,
-            remote: address_from_proto(bound.remote, "remote")?,
+            local: address_from_proto(bound.local.as_ref(), "local")?,
+            remote: address_from_proto(bound.remote.as_ref(), "remote")?,
             connection: ConnectionId::default(),
         },
     })
 }
 
 fn address_from_proto(
-    address: Option<proto::Address>,
+    address: Option<&proto::Address>,
     field: &'static str,
 ) -> Result<SocketAddr, WireError> {
     let error = WireError::Field(field);
@@ -388,11 +384,11 @@ mod tests {
     #[test]
     fn an_entry_survives_the_way() {
         let now = Instant(5_000_000);
-        let entry = from_proto(sound(), Timebase::Link { now }).expect("sound");
+        let entry = from_proto(&sound(), Timebase::Link { now }).expect("sound");
         assert_eq!(entry.expires, now + Duration::from_secs(1));
         assert_eq!(to_proto(&entry, Timebase::Link { now }), sound());
         let v6 = proto::Address { ip: vec![0; 16], port: 1 };
-        assert_eq!(address_from_proto(Some(v6), "x"), Ok("[::]:1".parse().expect("an address")));
+        assert_eq!(address_from_proto(Some(&v6), "x"), Ok("[::]:1".parse().expect("an address")));
     }
 
     #[test]
@@ -432,11 +428,11 @@ mod tests {
             entry
         }));
         for entry in spoilt {
-            let read = from_proto(entry.clone(), Timebase::Link { now: Instant::ZERO });
+            let read = from_proto(&entry, Timebase::Link { now: Instant::ZERO });
             assert!(matches!(read, Err(WireError::Field(_))), "{entry:?}");
         }
         let many = vec![sound(); ENTRIES_PER_FRAME_LEN_MAX + 1];
-        let read = entries(many, Timebase::Link { now: Instant::ZERO });
+        let read = entries(&many, Timebase::Link { now: Instant::ZERO });
         assert_eq!(read, Err(WireError::TooManyEntries(ENTRIES_PER_FRAME_LEN_MAX + 1)));
     }
 
@@ -444,7 +440,7 @@ mod tests {
     fn a_lifetime_is_cut_to_its_bound() {
         let mut entry = sound();
         entry.remaining_ms = u64::MAX;
-        let read = from_proto(entry, Timebase::Link { now: Instant::ZERO }).expect("sound");
+        let read = from_proto(&entry, Timebase::Link { now: Instant::ZERO }).expect("sound");
         assert_eq!(read.expires, Instant::ZERO + Duration::from_millis(REMAINING_MS_MAX));
     }
 }

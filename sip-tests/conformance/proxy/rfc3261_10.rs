@@ -54,7 +54,7 @@ fn the_200_lists_the_bindings_and_the_others_hear_of_them() {
     assert!(contacts[1].starts_with("<sip:7001@127.0.0.61:5060>"), "{contacts:?}");
     assert_eq!(answer.values(HeaderId::Via).len(), 1);
     assert_eq!(world.shared.len(), 1);
-    assert!(matches!(&world.shared[0], Entry::Put { aor, .. } if &**aor == "7001"));
+    assert!(matches!(&world.shared[0], Entry::Put(binding) if binding.contact.aor() == "7001"));
 }
 
 /// Step 8 and 10.2.3: without Contact it only asks.
@@ -130,7 +130,9 @@ fn a_wildcard_removes_what_is_there() {
     assert_eq!(answer.what(), "200");
     assert_eq!(answer.values(HeaderId::Contact), Vec::<String>::new());
     assert_eq!(world.contacts("7001"), Vec::<String>::new());
-    assert!(matches!(&world.shared[..], [Entry::Remove { aor, .. }] if &**aor == "7001"));
+    assert!(
+        matches!(&world.shared[..], [Entry::Remove { contact, .. }] if contact.aor() == "7001")
+    );
 }
 
 #[test]

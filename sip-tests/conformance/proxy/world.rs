@@ -2,6 +2,7 @@
 
 use crate::draft::{Draft, header, values};
 use core::net::SocketAddr;
+use sipcluster::base::contact::{Bound, ContactBlock, Parts};
 use sipcluster::base::flow::{ConnectionId, Destination, Flow, Protocol, Sender};
 use sipcluster::base::id::{Ids, NodeId, Shard, Slot};
 use sipcluster::base::limits::OUTBOX_LEN_MAX;
@@ -253,20 +254,18 @@ impl World {
     /// Another proxy's word that a DN is at a contact.
     pub(super) fn bind(&mut self, dn: &str, uri: &str, q: u16) {
         let key = contact_key(uri).unwrap_or_else(|| panic!("{uri} is no contact"));
+        let source = udp("127.0.0.60:5060");
+        let bound = Some(Bound { uri, params: "", q, node: node_id(1), source });
+        let call_id = format!("reg-{uri}");
+        let parts = Parts { aor: dn, key: &key, call_id: &call_id, bound };
         let binding = Binding {
-            key: key.into(),
-            uri: uri.into(),
-            params: "".into(),
-            call_id: format!("reg-{uri}").into(),
+            contact: ContactBlock::new(&parts),
             cseq: 1,
-            q,
+            proxy: node_id(102),
             expires: self.now + Duration::from_secs(600),
             updated: self.now,
-            node: node_id(1),
-            proxy: node_id(102),
-            source: udp("127.0.0.60:5060"),
         };
-        self.on(Event::Binding(Entry::Put { aor: dn.into(), binding: Box::new(binding) }));
+        self.on(Event::Binding(Entry::Put(binding)));
     }
 
     /// The sealed next hop that node 1 puts into a request.
@@ -303,6 +302,7 @@ impl World {
 
     /// Contact URIs of a DN, best first.
     pub(super) fn contacts(&self, dn: &str) -> Vec<String> {
-        self.core.registrar().lookup(dn, self.now).map(|binding| binding.uri.to_string()).collect()
+        let bound = self.core.registrar().lookup(dn, self.now);
+        bound.filter_map(|binding| Some(binding.contact.bound()?.uri.to_owned())).collect()
     }
 }

@@ -4,7 +4,7 @@
 //! can have had an effect. Only what a proxy told some but not all others before it
 //! stopped is theirs to find.
 
-use super::world::{SMALL, World, entry, node};
+use super::world::{SMALL, World, entry, node, removal};
 use super::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -52,7 +52,7 @@ fn apply(world: &mut World, step: Step) {
                 (format!("700{aor}"), format!("sip:h{contact}"), format!("call-{call}"));
             let mut entry = entry(proxy, &aor, &contact, &call, cseq, world.now + LIFETIME);
             if removes {
-                entry.state = State::Removed;
+                entry = removal(entry);
             }
             world.register(proxy, entry);
         }

@@ -10,13 +10,17 @@ use crate::mesh::wire::{self, Body, FrameReader, Timebase, WireError, proto};
 /// Version of the file's format.
 pub(crate) const FILE_FORMAT: u32 = 1;
 
+/// Bytes that an entry nearly always fits in.
+const ENTRY_BYTES_USUAL: usize = 256;
+
 pub(super) fn write(replica: &Replica, node: NodeId, now: Instant, wall: WallTime) -> Vec<u8> {
     let header = proto::FileHeader {
         format: FILE_FORMAT,
         node_id: u32::from(node.get()),
         entries: replica.records_len() as u64,
     };
-    let mut file = Vec::new();
+    // Of a size that the allocator gives back, and nothing moved while it is written.
+    let mut file = Vec::with_capacity(replica.records_len() * ENTRY_BYTES_USUAL);
     push(&mut file, Body::FileHeader(header));
     let mut walk = Walk::full();
     loop {
@@ -61,7 +65,7 @@ pub fn read_snapshot_file(
                 return Err(WireError::FileFormat(header.format));
             }
             (Some(Body::FileChunk(chunk)), Some(_)) => {
-                entries.extend(wire::entries(chunk.entries, Timebase::File { now, wall })?);
+                entries.extend(wire::entries(&chunk.entries, Timebase::File { now, wall })?);
             }
             (None | Some(_), _) => return Err(WireError::Field("body")),
         }

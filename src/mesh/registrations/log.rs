@@ -19,6 +19,12 @@ impl Log {
         self.last += 1;
     }
 
+    /// Counts a change that nobody will ask for, nor for those before it.
+    pub(super) fn skip(&mut self) {
+        self.entries.clear();
+        self.last += 1;
+    }
+
     pub(super) const fn last(&self) -> u64 {
         self.last
     }

@@ -16,55 +16,40 @@
 //! as any of them, also when it has expired or says *removed*: else a record that
 //! it has beaten would count again.
 
-use super::{Registration, State};
+use super::Registration;
+use crate::base::contact::ContactBlock;
+use crate::base::expiry::Expiries;
 use crate::base::id::NodeId;
+use crate::base::table::{Hasher, Keyed, Table};
 use crate::base::time::Instant;
 use siphasher::sip::SipHasher13;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::hash::Hasher as _;
-use std::ops::Bound as Limit;
-use std::sync::Arc;
 
-/// Parts of the digest; a key belongs to the bucket that the top bits of its hash
-/// say.
+/// Parts of the digest; a contact belongs to the bucket that the top bits of its
+/// hash say.
 pub(crate) const BUCKETS_LEN: usize = 256;
 /// Call-IDs that one contact remembers; the lowest ranked is dropped beyond.
 pub(crate) const CALL_IDS_PER_CONTACT_LEN_MAX: usize = 8;
 /// Contacts that one replica holds, removed ones included.
 pub(crate) const CONTACTS_LEN_MAX: usize = 4_000_000;
+/// Contacts that one part of a walk looks at: a walk over few buckets passes most by.
+pub(crate) const CONTACTS_PER_PART_MAX: usize = 65_536;
 /// Deadlines that one turn of the timer looks at.
 pub(crate) const DEADLINES_PER_TURN_MAX: usize = 1_024;
 
 /// Changes that one start epoch counts before it runs into the next.
 const EPOCH_SHIFT: u32 = 32;
 const EPOCH_MAX: u64 = 1 << 30;
-const BUCKET_SHIFT: u32 = u64::BITS - BUCKETS_LEN.trailing_zeros();
 
-/// Which contact of which address-of-record. Ordered by hash, so by bucket.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key {
-    hash: u64,
-    aor: Arc<str>,
-    contact: Arc<str>,
+const _: () = assert!(BUCKETS_LEN == 1 << u8::BITS, "a bucket is a byte");
+
+/// Which contact of which address-of-record: the same in every process and every
+/// release, for digests compare it.
+fn hash_of_contact(contact: &ContactBlock) -> u64 {
+    hash_of(&[contact.aor().as_bytes(), contact.key().as_bytes()])
 }
 
-impl Key {
-    fn of(entry: &Registration) -> Self {
-        let hash = hash_of(&[entry.aor.as_bytes(), entry.contact.as_bytes()]);
-        Self { hash, aor: entry.aor.clone(), contact: entry.contact.clone() }
-    }
-
-    /// Not after any key of this hash or a higher one.
-    fn first_of(hash: u64) -> Self {
-        Self { hash, aor: Arc::default(), contact: Arc::default() }
-    }
-
-    const fn bucket(&self) -> usize {
-        (self.hash >> BUCKET_SHIFT) as usize
-    }
-}
-
-/// The same in every process and every release: digests compare it.
 fn hash_of(parts: &[&[u8]]) -> u64 {
     let mut hasher = SipHasher13::new();
     for part in parts {
@@ -74,151 +59,137 @@ fn hash_of(parts: &[&[u8]]) -> u64 {
     hasher.finish()
 }
 
-#[derive(Clone, Debug)]
-struct Record {
-    call_id: Arc<str>,
-    cseq: u32,
-    proxy: NodeId,
-    version: u64,
-    expires: Instant,
-    state: State,
+const fn bucket_of(hash: u64) -> u8 {
+    hash.to_be_bytes()[0]
 }
 
-impl Record {
-    /// All that tells two entries of one Call-ID apart; that a removal is above a
-    /// binding matters for nothing but a total order.
-    fn rank_in_call(&self) -> (u32, u64, NodeId, bool) {
-        (self.cseq, self.version, self.proxy, matches!(self.state, State::Removed))
+fn is_same_contact(one: &ContactBlock, other: &ContactBlock) -> bool {
+    if one.is_same_block(other) {
+        return true;
     }
+    one.key() == other.key() && one.aor() == other.aor()
+}
 
-    fn rank(&self) -> (u64, NodeId, &str) {
-        (self.version, self.proxy, &self.call_id)
-    }
+/// All that tells two entries of one Call-ID apart; that a removal is above a
+/// binding matters for nothing but a total order.
+fn rank_in_call(entry: &Registration) -> (u32, u64, NodeId, bool) {
+    (entry.cseq, entry.version, entry.proxy, !entry.contact.is_bound())
+}
 
-    fn entry(&self, key: &Key) -> Registration {
-        Registration {
-            aor: key.aor.clone(),
-            contact: key.contact.clone(),
-            call_id: self.call_id.clone(),
-            cseq: self.cseq,
-            version: self.version,
-            proxy: self.proxy,
-            expires: self.expires,
-            state: self.state.clone(),
-        }
-    }
+fn rank(entry: &Registration) -> (u64, NodeId, &str) {
+    (entry.version, entry.proxy, entry.contact.call_id())
+}
 
-    fn is_live(&self, now: Instant) -> bool {
-        match self.state {
-            State::Bound(_) => self.expires > now,
-            State::Removed => false,
-        }
-    }
+fn is_live(entry: &Registration, now: Instant) -> bool {
+    entry.expires > now && entry.contact.is_bound()
+}
 
-    /// Expiry and content stay out: the one is local, the other follows from the
-    /// request that these name.
-    fn digest(&self, key: &Key) -> u64 {
-        hash_of(&[
-            &key.hash.to_le_bytes(),
-            self.call_id.as_bytes(),
-            &self.cseq.to_le_bytes(),
-            &self.version.to_le_bytes(),
-            &self.proxy.get().to_le_bytes(),
-        ])
-    }
+/// Expiry and content stay out: the one is local, the other follows from the
+/// request that these name. `hash` is that of the contact.
+fn digest_of(entry: &Registration, hash: u64) -> u64 {
+    hash_of(&[
+        &hash.to_le_bytes(),
+        entry.contact.call_id().as_bytes(),
+        &entry.cseq.to_le_bytes(),
+        &entry.version.to_le_bytes(),
+        &entry.proxy.get().to_le_bytes(),
+    ])
 }
 
 /// The records of one contact.
 #[derive(Clone, Debug)]
 struct Cell {
-    winner: Record,
-    /// One per other Call-ID, best first.
-    beaten: Vec<Record>,
-    /// What the digest counts for it; zero while nothing is live.
-    counted: u64,
-    due: Instant,
+    winner: Registration,
+    /// One per other Call-ID, best first; nearly always there is none.
+    #[expect(clippy::box_collection, reason = "nearly always absent: 8 bytes, not 24")]
+    beaten: Option<Box<Vec<Registration>>>,
+    /// Whether the digest counts the winner: it was live when last looked at.
+    counted: bool,
+    bucket: u8,
+}
+
+impl Keyed for Cell {
+    fn hash(&self, hasher: &Hasher) -> u64 {
+        hasher.of(&hash_of_contact(&self.winner.contact).to_le_bytes())
+    }
 }
 
 impl Cell {
-    fn records(&self) -> impl Iterator<Item = &Record> {
-        core::iter::once(&self.winner).chain(&self.beaten)
+    fn beaten(&self) -> &[Registration] {
+        self.beaten.as_ref().map_or(&[], |list| list)
+    }
+
+    fn records(&self) -> impl Iterator<Item = &Registration> {
+        core::iter::once(&self.winner).chain(self.beaten())
     }
 
     /// Takes a record in; false if it changes nothing.
-    fn merge(&mut self, record: Record) -> bool {
-        if self.beaten.is_empty() && self.winner.call_id == record.call_id {
-            let taken = self.winner.rank_in_call() < record.rank_in_call();
+    fn merge(&mut self, record: &Registration) -> bool {
+        let is_same_call = |held: &Registration| {
+            let is_same_block = held.contact.is_same_block(&record.contact);
+            is_same_block || held.contact.call_id() == record.contact.call_id()
+        };
+        if self.beaten.is_none() && is_same_call(&self.winner) {
+            let taken = rank_in_call(&self.winner) < rank_in_call(record);
             if taken {
-                self.winner = record;
+                self.winner = record.clone();
             }
             return taken;
         }
-        let mut all = core::mem::take(&mut self.beaten);
+        let mut all = self.beaten.take().map_or_else(Vec::new, |list| *list);
         all.insert(0, self.winner.clone());
         let mut taken = true;
-        match all.iter_mut().find(|held| held.call_id == record.call_id) {
-            Some(held) if held.rank_in_call() < record.rank_in_call() => *held = record,
+        match all.iter_mut().find(|held| is_same_call(held)) {
+            Some(held) if rank_in_call(held) < rank_in_call(record) => *held = record.clone(),
             Some(_) => taken = false,
-            None => all.push(record),
+            None => all.push(record.clone()),
         }
-        all.sort_unstable_by(|one, other| other.rank().cmp(&one.rank()));
+        all.sort_unstable_by(|one, other| rank(other).cmp(&rank(one)));
         all.truncate(CALL_IDS_PER_CONTACT_LEN_MAX);
         self.winner = all.remove(0);
-        self.beaten = all;
+        all.shrink_to_fit();
+        self.beaten = (!all.is_empty()).then(|| Box::new(all));
         taken
     }
 
     fn last_expiry(&self) -> Instant {
-        self.beaten.iter().map(|record| record.expires).fold(self.winner.expires, Instant::max)
+        self.beaten().iter().map(|record| record.expires).fold(self.winner.expires, Instant::max)
     }
 }
 
 /// A walk over the replica, whole or over some buckets, in parts.
 #[derive(Clone, Debug)]
 pub(super) struct Walk {
-    after: Option<Key>,
+    /// Index of the contact to go on with.
+    next: u32,
     buckets: Option<BTreeSet<u8>>,
 }
 
 impl Walk {
     /// Over everything.
     pub(super) const fn full() -> Self {
-        Self { after: None, buckets: None }
+        Self { next: 0, buckets: None }
     }
 
     /// Over these buckets.
     pub(super) const fn buckets(buckets: BTreeSet<u8>) -> Self {
-        Self { after: None, buckets: Some(buckets) }
+        Self { next: 0, buckets: Some(buckets) }
     }
 
     pub(super) const fn is_full(&self) -> bool {
         self.buckets.is_none()
     }
 
-    /// Where a key at `at` that is not walked over sends the walk on to.
-    fn skip(&self, at: &Key) -> Skip {
-        let Some(buckets) = &self.buckets else { return Skip::Here };
-        let Ok(bucket) = u8::try_from(at.bucket()) else { return Skip::End };
-        match buckets.range(bucket..).next() {
-            Some(next) if *next == bucket => Skip::Here,
-            Some(next) => Skip::To(Key::first_of(u64::from(*next) << BUCKET_SHIFT)),
-            None => Skip::End,
-        }
+    fn covers(&self, cell: &Cell) -> bool {
+        self.buckets.as_ref().is_none_or(|buckets| buckets.contains(&cell.bucket))
     }
-}
-
-enum Skip {
-    Here,
-    To(Key),
-    End,
 }
 
 /// All registrations of the cluster as one proxy knows them.
 #[derive(Debug)]
 pub(super) struct Replica {
-    cells: BTreeMap<Key, Cell>,
-    /// By (when, hash): hashes rather than keys, for their size.
-    deadlines: BTreeSet<(Instant, u64)>,
+    cells: Table<Cell>,
+    expiries: Expiries,
     digest: Vec<u64>,
     clock: u64,
 }
@@ -230,8 +201,8 @@ impl Replica {
     pub(super) fn new(epoch: u64) -> Self {
         let clock = epoch.min(EPOCH_MAX) << EPOCH_SHIFT;
         Self {
-            cells: BTreeMap::new(),
-            deadlines: BTreeSet::new(),
+            cells: Table::new(),
+            expiries: Expiries::default(),
             digest: vec![0; BUCKETS_LEN],
             clock,
         }
@@ -252,70 +223,63 @@ impl Replica {
         self.clock
     }
 
+    fn find(&self, contact: &ContactBlock, hash: u64) -> Option<u32> {
+        let is_wanted = |cell: &Cell| is_same_contact(&cell.winner.contact, contact);
+        self.cells.find(self.cells.hash_of(&hash.to_le_bytes()), is_wanted)
+    }
+
     /// Takes an entry in and tells whether another record counts for its contact
     /// than before.
     pub(super) fn merge(&mut self, entry: &Registration, now: Instant) -> bool {
         self.observe_clock(entry.version);
-        let key = Key::of(entry);
-        let record = Record {
-            call_id: entry.call_id.clone(),
-            cseq: entry.cseq,
-            proxy: entry.proxy,
-            version: entry.version,
-            expires: entry.expires,
-            state: entry.state.clone(),
-        };
-        let is_full = self.cells.len() >= CONTACTS_LEN_MAX;
-        let changed = match self.cells.get_mut(&key) {
-            Some(cell) => {
-                let before = cell.winner.digest(&key);
-                if !cell.merge(record) {
-                    return false;
-                }
-                before != cell.winner.digest(&key)
-            }
-            None if is_full => return false,
-            None => {
-                let cell =
-                    Cell { winner: record, beaten: Vec::new(), counted: 0, due: Instant::NEVER };
-                self.cells.insert(key.clone(), cell);
-                true
-            }
-        };
-        self.settle(&key, now);
-        changed
+        let hash = hash_of_contact(&entry.contact);
+        let found = self.find(&entry.contact, hash);
+        let Some(index) = found else { return self.add(entry.clone(), hash, now) };
+        let Some(cell) = self.cells.get_mut(index) else { return false };
+        let before = digest_of(&cell.winner, hash);
+        if !cell.merge(entry) {
+            return false;
+        }
+        let after = digest_of(&cell.winner, hash);
+        if cell.counted
+            && let Some(sum) = self.digest.get_mut(usize::from(cell.bucket))
+        {
+            *sum = sum.wrapping_sub(before).wrapping_add(after);
+        }
+        self.settle(index, now);
+        before != after
+    }
+
+    fn add(&mut self, winner: Registration, hash: u64, now: Instant) -> bool {
+        if self.cells.len() >= CONTACTS_LEN_MAX {
+            return false;
+        }
+        let cell = Cell { winner, beaten: None, counted: false, bucket: bucket_of(hash) };
+        let Ok(index) = self.cells.insert(cell) else { return false };
+        self.settle(index, now);
+        true
     }
 
     /// The record that counts for the contact of `entry`.
     pub(super) fn winner(&self, entry: &Registration) -> Option<Registration> {
-        let key = Key::of(entry);
-        self.cells.get(&key).map(|cell| cell.winner.entry(&key))
+        let index = self.find(&entry.contact, hash_of_contact(&entry.contact))?;
+        self.cells.get(index).map(|cell| cell.winner.clone())
     }
 
     /// Lets records go whose time is up, a bounded part per call.
     pub(super) fn on_timer(&mut self, now: Instant) {
         for _ in 0..DEADLINES_PER_TURN_MAX {
-            let Some((due, hash)) = self.deadlines.first().copied().filter(|(due, _)| *due <= now)
-            else {
-                break;
-            };
-            self.deadlines.remove(&(due, hash));
-            let keys: Vec<Key> = self
-                .of_hash(hash)
-                .filter(|(_, cell)| cell.due <= now)
-                .map(|(key, _)| key.clone())
-                .collect();
-            for key in keys {
-                self.settle(&key, now);
-            }
+            let Some(index) = self.expiries.pop(now) else { break };
+            self.settle(index, now);
         }
     }
 
     pub(super) fn deadline(&self) -> Instant {
-        self.deadlines.first().map_or(Instant::NEVER, |(due, _)| *due)
+        self.expiries.next().unwrap_or(Instant::NEVER)
     }
 
-    /// One sum per bucket over what is live.
+    /// One sum per bucket over what is live, or was until the last whole second: a
+    /// bucket that differs for that is equal again in the digest after.
     pub(super) fn digest(&self) -> &[u64] {
         &self.digest
     }
@@ -325,71 +289,57 @@ impl Replica {
     }
 
     pub(super) fn records_len(&self) -> usize {
-        self.cells.values().map(|cell| 1 + cell.beaten.len()).sum()
+        self.cells.from(0).map(|(_, cell)| 1 + cell.beaten().len()).sum()
     }
 
     /// The next entries of a walk, whole contacts, at most `len_max` but at least
-    /// one contact; the walk is over when the second value says so.
+    /// one contact; none where the next [`CONTACTS_PER_PART_MAX`] are all passed by.
+    /// The walk is over when the second value says so.
     pub(super) fn walk(&self, walk: &mut Walk, len_max: usize) -> (Vec<Registration>, bool) {
         let mut entries: Vec<Registration> = Vec::new();
-        let mut from = match walk.after.take() {
-            Some(key) => Limit::Excluded(key),
-            None => Limit::Unbounded,
-        };
-        while let Some((key, cell)) = self.cells.range((from, Limit::Unbounded)).next() {
-            from = match walk.skip(key) {
-                Skip::End => break,
-                Skip::To(next) => Limit::Included(next),
-                Skip::Here => {
-                    let records_len = 1 + cell.beaten.len();
-                    if !entries.is_empty() && entries.len() + records_len > len_max {
-                        return (entries, false);
-                    }
-                    entries.extend(cell.records().map(|record| record.entry(key)));
-                    walk.after = Some(key.clone());
-                    Limit::Excluded(key.clone())
-                }
-            };
+        for (passed, (index, cell)) in self.cells.from(walk.next).enumerate() {
+            if passed >= CONTACTS_PER_PART_MAX {
+                walk.next = index;
+                return (entries, false);
+            }
+            if !walk.covers(cell) {
+                continue;
+            }
+            if !entries.is_empty() && entries.len() + cell.records().count() > len_max {
+                walk.next = index;
+                return (entries, false);
+            }
+            entries.extend(cell.records().cloned());
         }
         (entries, true)
     }
 
     /// Everything that is live.
     pub(super) fn live(&self, now: Instant) -> impl Iterator<Item = Registration> {
-        self.cells
-            .iter()
-            .filter(move |(_, cell)| cell.winner.is_live(now))
-            .map(|(key, cell)| cell.winner.entry(key))
-    }
-
-    fn of_hash(&self, hash: u64) -> impl Iterator<Item = (&Key, &Cell)> {
-        let from = Limit::Included(Key::first_of(hash));
-        self.cells.range((from, Limit::Unbounded)).take_while(move |(key, _)| key.hash == hash)
+        let winners = self.cells.from(0).map(|(_, cell)| &cell.winner);
+        winners.filter(move |winner| is_live(winner, now)).cloned()
     }
 
     /// Brings digest and deadline of a contact in line with its records, and lets
     /// it go when the time of all of them is up.
-    fn settle(&mut self, key: &Key, now: Instant) {
-        let Some(cell) = self.cells.get_mut(key) else { return };
+    fn settle(&mut self, index: u32, now: Instant) {
+        let Some(cell) = self.cells.get_mut(index) else { return };
+        let is_live = is_live(&cell.winner, now);
         let last_expiry = cell.last_expiry();
-        let is_live = cell.winner.is_live(now);
-        let counted = if is_live { cell.winner.digest(key) } else { 0 };
-        if let Some(sum) = self.digest.get_mut(key.bucket()) {
-            *sum = sum.wrapping_sub(cell.counted).wrapping_add(counted);
+        if cell.counted != is_live
+            && let Some(sum) = self.digest.get_mut(usize::from(cell.bucket))
+        {
+            let share = digest_of(&cell.winner, hash_of_contact(&cell.winner.contact));
+            *sum = if is_live { sum.wrapping_add(share) } else { sum.wrapping_sub(share) };
+            cell.counted = is_live;
         }
-        let old_due = cell.due;
-        cell.counted = counted;
-        cell.due = if is_live { cell.winner.expires } else { last_expiry };
-        let due = cell.due;
-        if last_expiry <= now {
-            self.cells.remove(key);
-        } else {
-            self.deadlines.insert((due, key.hash));
+        if last_expiry > now {
+            let due = if is_live { cell.winner.expires } else { last_expiry };
+            self.expiries.enter(index, due);
+            return;
         }
-        // Two keys of one hash may share a deadline.
-        let shared = self.of_hash(key.hash).any(|(_, cell)| cell.due == old_due);
-        if !shared {
-            self.deadlines.remove(&(old_due, key.hash));
-        }
+        self.expiries.withdraw(index);
+        let hash = hash_of_contact(&cell.winner.contact);
+        self.cells.remove(index, self.cells.hash_of(&hash.to_le_bytes()));
     }
 }

@@ -2,7 +2,7 @@
 //! readiness, bad peers, files. That stores come out equal whatever happens is in
 //! `convergence`.
 
-use super::world::{SMALL, World, entry, node};
+use super::world::{SMALL, World, entry, node, removal};
 use super::*;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -14,9 +14,7 @@ fn register(world: &mut World, proxy: usize, contact: &str, call_id: &str, cseq:
 
 fn remove(world: &mut World, proxy: usize, contact: &str, call_id: &str, cseq: u32) {
     let expires = world.now + HOUR;
-    let mut entry = entry(proxy, "7001", contact, call_id, cseq, expires);
-    entry.state = State::Removed;
-    world.register(proxy, entry);
+    world.register(proxy, removal(entry(proxy, "7001", contact, call_id, cseq, expires)));
 }
 
 /// Two proxies with a link, past the Hellos.
@@ -234,7 +232,8 @@ fn three_that_beat_each_other_in_a_circle_come_out_equal() {
             replica.merge(&circle[at], Instant::ZERO);
         }
         let winner = replica.winner(&circle[0]).expect("held");
-        winners.insert((winner.call_id, winner.cseq, replica.digest().to_vec()));
+        let call_id = winner.contact.call_id().to_owned();
+        winners.insert((call_id, winner.cseq, replica.digest().to_vec()));
     }
     assert_eq!(winners.len(), 1);
 }
@@ -519,6 +518,43 @@ fn a_peer_taken_out_of_the_configuration_loses_its_link() {
     assert_eq!(world.open_links(), 1);
 }
 
+/// What nobody could ask for is not kept; the peer that comes begins with a snapshot.
+#[test]
+fn a_proxy_that_gets_its_first_peer_tells_it_all() {
+    let (mut world, _) = linked(SMALL);
+    register(&mut world, 0, "sip:a", "x", 1);
+    world.deliver_all();
+    world.event(0, Event::Peers(Vec::new()));
+    register(&mut world, 0, "sip:b", "y", 1);
+    register(&mut world, 0, "sip:a", "x", 2);
+    assert_eq!(world.proxies[0].machine.log.from(0).count(), 0, "nobody is there to catch up");
+    world.event(0, Event::Peers(vec![node(1)]));
+    world.run(1);
+    register(&mut world, 0, "sip:c", "z", 1);
+    world.deliver_all();
+    assert_eq!((world.assert_equal().len(), world.open_links()), (3, 1));
+}
+
+#[test]
+fn a_part_of_a_walk_looks_at_a_bounded_number_of_contacts() {
+    let mut replica = Replica::new(1);
+    let len = replica::CONTACTS_PER_PART_MAX + 2;
+    for number in 0..len {
+        let contact = format!("sip:{number}");
+        let entry = entry(0, "7001", &contact, "x", 1, Instant::NEVER);
+        replica.merge(&entry, Instant::ZERO);
+    }
+    assert_eq!(replica.contacts_len(), len);
+    let mut walk = replica::Walk::buckets(BTreeSet::from([7]));
+    let (one, last) = replica.walk(&mut walk, usize::MAX);
+    assert!(!last, "the last two are another part's");
+    let (other, last) = replica.walk(&mut walk, usize::MAX);
+    let found = one.len() + other.len();
+    assert!(last && (len / 512..len / 128).contains(&found), "{found} in one of 256 buckets");
+    let mut walk = replica::Walk::buckets(BTreeSet::new());
+    assert_eq!(replica.walk(&mut walk, usize::MAX), (Vec::new(), false));
+}
+
 #[test]
 fn an_entry_that_no_peer_would_take_is_not_sent() {
     let (mut world, link) = linked(SMALL);
@@ -536,7 +572,7 @@ fn call_ids_of_a_contact_are_bounded() {
     let file = world.proxies[0].machine.snapshot_file(world.now, WallTime(0));
     let entries = read_snapshot_file(&file, world.now, WallTime(0)).expect("whole");
     assert_eq!(entries.len(), replica::CALL_IDS_PER_CONTACT_LEN_MAX);
-    assert_eq!(&*entries[0].call_id, "call-49");
+    assert_eq!(entries[0].contact.call_id(), "call-49");
 }
 
 #[test]

@@ -2,10 +2,10 @@
 //! queues until they are delivered, connections break with what is in them.
 
 use super::*;
+use crate::base::contact::{Bound, ContactBlock, Parts};
 use crate::base::flow::{ConnectionId, Flow, Protocol};
 use core::net::{Ipv4Addr, SocketAddr};
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 /// Sizes small enough that every bound is met.
 pub(super) const SMALL: Bounds = Bounds {
@@ -73,27 +73,34 @@ pub(super) fn entry(
         remote: address,
         connection: ConnectionId::default(),
     };
-    let bound = Bound { uri: contact.into(), params: "".into(), q: 1000, node: node(0), source };
+    let bound = Some(Bound { uri: contact, params: "", q: 1000, node: node(0), source });
+    let parts = Parts { aor, key: contact, call_id, bound };
     Registration {
-        aor: aor.into(),
-        contact: contact.into(),
-        call_id: call_id.into(),
+        contact: ContactBlock::new(&parts),
         cseq,
-        version: 0,
         proxy: node(proxy),
+        version: 0,
         expires,
-        state: State::Bound(Arc::new(bound)),
     }
 }
 
+/// The removal of what an entry binds.
+pub(super) fn removal(entry: Registration) -> Registration {
+    let contact = ContactBlock::new(&Parts { bound: None, ..entry.contact.parts() });
+    Registration { contact, ..entry }
+}
+
+fn key(entry: &Registration) -> (String, String) {
+    (entry.contact.aor().to_owned(), entry.contact.key().to_owned())
+}
+
 fn live(entries: impl Iterator<Item = Registration>, now: Instant) -> View {
-    let is_live =
-        |entry: &Registration| entry.expires > now && matches!(entry.state, State::Bound(_));
+    let is_live = |entry: &Registration| entry.expires > now && entry.contact.bound().is_some();
     entries
         .filter(is_live)
         .map(|entry| {
-            let held = (entry.call_id.to_string(), entry.cseq, entry.proxy);
-            ((entry.aor.to_string(), entry.contact.to_string()), held)
+            let held = (entry.contact.call_id().to_owned(), entry.cseq, entry.proxy);
+            (key(&entry), held)
         })
         .collect()
 }
@@ -164,8 +171,7 @@ impl World {
                         .send(index, Item::Frame(payload));
                 }
                 Action::Apply(entry) => {
-                    let key = (entry.aor.to_string(), entry.contact.to_string());
-                    proxy.registrar.insert(key, entry);
+                    proxy.registrar.insert(key(&entry), entry);
                 }
                 Action::CloseLink { link, reason } => {
                     proxy.closed.push(reason);
@@ -177,8 +183,7 @@ impl World {
     }
 
     pub(super) fn register(&mut self, index: usize, entry: Registration) {
-        let key = (entry.aor.to_string(), entry.contact.to_string());
-        self.proxies[index].registrar.insert(key, entry.clone());
+        self.proxies[index].registrar.insert(key(&entry), entry.clone());
         self.event(index, Event::LocalChange(entry));
     }
 

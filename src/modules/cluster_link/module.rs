@@ -6,8 +6,8 @@ use crate::base::limits::{CONNECT_TIME, TURN_BATCH_LEN};
 use crate::base::outbox::Outbox;
 use crate::base::time::{Duration, Instant};
 use crate::mesh::registrations::{
-    ACTIONS_PER_EVENT_LEN_MAX, Action, Bound, Event, LinkId, Options, Registration, Registrations,
-    State, read_snapshot_file,
+    ACTIONS_PER_EVENT_LEN_MAX, Action, Event, LinkId, Options, Registration, Registrations,
+    read_snapshot_file,
 };
 use crate::mesh::wire::{FrameReader, length_prefix};
 use crate::runtime::clock::Clock;
@@ -298,8 +298,11 @@ impl ClusterLinkModule {
 
     fn report(&mut self, now: Instant) {
         let readiness = self.machine.ready(now);
-        let state = (readiness.ready, readiness.reason.to_string());
-        if self.reported.as_ref() != Some(&state) {
+        let is_reported = |(ready, reason): &(bool, String)| {
+            *ready == readiness.ready && *reason == readiness.reason
+        };
+        if !self.reported.as_ref().is_some_and(is_reported) {
+            let state = (readiness.ready, readiness.reason.into_owned());
             if readiness.ready && readiness.alone {
                 tracing::warn!(node = %self.name, "no other proxy can be reached: serving from own registrations");
             }
@@ -408,57 +411,20 @@ fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
 }
 
 fn registration_of(entry: Entry) -> Registration {
-    match entry {
-        Entry::Put { aor, binding } => Registration {
-            aor,
-            contact: binding.key,
-            call_id: binding.call_id,
-            cseq: binding.cseq,
-            version: 0,
-            proxy: binding.proxy,
-            expires: binding.expires,
-            state: State::Bound(Arc::new(Bound {
-                uri: binding.uri,
-                params: binding.params,
-                q: binding.q,
-                node: binding.node,
-                source: binding.source,
-            })),
-        },
-        Entry::Remove { aor, key, call_id, cseq, proxy, hold_until } => Registration {
-            aor,
-            contact: key,
-            call_id,
-            cseq,
-            version: 0,
-            proxy,
-            expires: hold_until,
-            state: State::Removed,
-        },
-    }
+    let (contact, cseq, proxy, expires) = match entry {
+        Entry::Put(Binding { contact, cseq, proxy, expires, .. }) => {
+            (contact, cseq, proxy, expires)
+        }
+        Entry::Remove { contact, cseq, proxy, hold_until } => (contact, cseq, proxy, hold_until),
+    };
+    Registration { contact, cseq, proxy, version: 0, expires }
 }
 
 fn entry_of(registration: Registration, now: Instant) -> Entry {
-    let Registration { aor, contact, call_id, cseq, proxy, expires, state, .. } = registration;
-    match state {
-        State::Bound(bound) => Entry::Put {
-            aor,
-            binding: Box::new(Binding {
-                key: contact,
-                uri: bound.uri.clone(),
-                params: bound.params.clone(),
-                call_id,
-                cseq,
-                q: bound.q,
-                expires,
-                updated: now,
-                node: bound.node,
-                proxy,
-                source: bound.source,
-            }),
-        },
-        State::Removed => {
-            Entry::Remove { aor, key: contact, call_id, cseq, proxy, hold_until: expires }
-        }
+    let Registration { contact, cseq, proxy, expires, .. } = registration;
+    if contact.is_bound() {
+        Entry::Put(Binding { contact, cseq, proxy, expires, updated: now })
+    } else {
+        Entry::Remove { contact, cseq, proxy, hold_until: expires }
     }
 }

@@ -291,13 +291,17 @@ fn view(core: &Core, now: crate::base::time::Instant) -> AppState {
         .registrar()
         .all(now)
         .take(LISTED_MAX)
-        .map(|(aor, binding)| RegistrationView {
-            dn: aor.to_string(),
-            contact: binding.uri.to_string(),
-            q: (binding.q < 1000).then(|| format!("0.{:03}", binding.q)),
-            expires_s: binding.expires.since(now).as_secs(),
-            proxy: binding.proxy.to_string(),
-            node: binding.node.to_string(),
+        .filter_map(|binding| {
+            let parts = binding.contact.parts();
+            let bound = parts.bound?;
+            Some(RegistrationView {
+                dn: parts.aor.to_owned(),
+                contact: bound.uri.to_owned(),
+                q: (bound.q < 1000).then(|| format!("0.{:03}", bound.q)),
+                expires_s: binding.expires.since(now).as_secs(),
+                proxy: binding.proxy.to_string(),
+                node: bound.node.to_string(),
+            })
         })
         .collect();
     AppState {

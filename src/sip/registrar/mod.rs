@@ -29,10 +29,11 @@ mod tests;
 pub use contact::contact_key;
 pub use store::Registrar;
 
+use crate::base::contact::ContactBlock;
+use crate::base::few::Few;
 use crate::base::flow::Flow;
 use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant};
-use std::sync::Arc;
 
 /// Contacts that one address-of-record may have through one proxy.
 pub(crate) const CONTACTS_PER_AOR_LEN_MAX: usize = 10;
@@ -106,49 +107,31 @@ pub struct Update {
 /// One contact that an address-of-record is reached at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
-    /// Normal form of the URI, equal for equal contacts ([`contact_key`]).
-    pub key: Arc<str>,
-    /// The URI as the phone wrote it.
-    pub uri: Arc<str>,
-    /// Other header parameters, verbatim.
-    pub params: Arc<str>,
-    /// Call-ID of the REGISTER that made or last refreshed it.
-    pub call_id: Arc<str>,
+    /// The address-of-record, the contact and how it is reached, and the Call-ID of
+    /// the REGISTER that made or last refreshed it. A refresh that says the same
+    /// keeps the block.
+    pub contact: ContactBlock,
     /// CSeq of that REGISTER.
     pub cseq: u32,
-    /// Preference in thousandths, 0 to 1000.
-    pub q: u16,
+    /// The proxy that received the REGISTER.
+    pub proxy: NodeId,
     /// When it ends, on the local clock.
     pub expires: Instant,
     /// When this registrar last took it, on the local clock.
     pub updated: Instant,
-    /// The node that accepted the REGISTER.
-    pub node: NodeId,
-    /// The proxy that received the REGISTER.
-    pub proxy: NodeId,
-    /// The flow that the REGISTER came by; of use at `proxy` only.
-    pub source: Flow,
 }
 
 /// One change that other proxies must hear of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
     /// A binding was made or refreshed.
-    Put {
-        /// The address-of-record.
-        aor: Arc<str>,
-        /// What it is bound to.
-        binding: Box<Binding>,
-    },
+    Put(Binding),
     /// A binding was removed by a REGISTER. Expiry needs no word of it: each
     /// proxy lets a binding expire by itself.
     Remove {
-        /// The address-of-record.
-        aor: Arc<str>,
-        /// Which contact, in normal form.
-        key: Arc<str>,
-        /// Call-ID of the REGISTER that removed it.
-        call_id: Arc<str>,
+        /// Which contact of which address-of-record, and the Call-ID of the REGISTER
+        /// that removed it.
+        contact: ContactBlock,
         /// CSeq of that REGISTER.
         cseq: u32,
         /// The proxy that received that REGISTER.
@@ -161,12 +144,8 @@ pub enum Entry {
 /// One line of the list in a 200 (RFC 3261 10.3 step 8).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// The URI as the phone wrote it.
-    pub uri: Arc<str>,
-    /// Preference in thousandths.
-    pub q: u16,
-    /// Other header parameters, verbatim.
-    pub params: Arc<str>,
+    /// The contact as it is bound.
+    pub contact: ContactBlock,
     /// The `expires` parameter: whole seconds left, rounded up.
     pub expires_s: u64,
 }
@@ -175,10 +154,10 @@ pub struct Listed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// All current bindings, best first.
-    pub bindings: Vec<Listed>,
+    pub bindings: Few<Listed>,
     /// What changed, for the other proxies; empty for a fetch and for a request
     /// that was received before.
-    pub entries: Vec<Entry>,
+    pub entries: Few<Entry>,
     /// Version of the store after the change; equal versions mean equal bindings.
     pub version: u64,
 }
@@ -192,15 +171,6 @@ pub enum Verdict {
     Fresh,
     /// It is the repetition of one that has taken effect.
     Repeated,
-}
-
-/// A binding whose time has run out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expired {
-    /// The address-of-record.
-    pub aor: Arc<str>,
-    /// The binding as it was.
-    pub binding: Binding,
 }
 
 /// Why a REGISTER changes nothing. The status to answer with is

@@ -2,31 +2,45 @@
 
 use super::{
     AOR_BYTES_MAX, AORS_LEN_MAX, Binding, CALL_ID_BYTES_MAX, CONTACT_PARAMS_BYTES_MAX,
-    CONTACTS_PER_AOR_LEN_MAX, Change, Contact, EXPIRIES_PER_TURN_MAX, Entry, Expired,
-    GONE_HOLD_MAX_MS, GONE_HOLD_MIN_MS, GONE_PER_AOR_LEN_MAX, Listed, Outcome, Refusal, Update,
-    Verdict, contact_key,
+    CONTACTS_PER_AOR_LEN_MAX, Change, Contact, EXPIRIES_PER_TURN_MAX, Entry, GONE_HOLD_MAX_MS,
+    GONE_HOLD_MIN_MS, GONE_PER_AOR_LEN_MAX, Listed, Outcome, Refusal, Update, Verdict, contact_key,
 };
+use crate::base::contact::{Bound, ContactBlock, Parts};
+use crate::base::expiry::Expiries;
+use crate::base::few::Few;
+use crate::base::table::{Hasher, Keyed, Table};
 use crate::base::time::{Duration, Instant};
-use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use core::cmp::Ordering;
 
 /// The last CSeq of a (contact, Call-ID) pair that holds no binding.
 #[derive(Clone, Debug)]
 struct Gone {
-    key: Arc<str>,
-    call_id: Arc<str>,
+    contact: ContactBlock,
     cseq: u32,
     until: Instant,
 }
 
-/// What one address-of-record has.
+impl Gone {
+    fn is_of(&self, key: &str, call_id: &str) -> bool {
+        self.contact.call_id() == call_id && self.contact.key() == key
+    }
+}
+
+/// What one address-of-record has. One that has nothing does not know whose it is: what
+/// changes a record puts the new in before it takes the old out.
 #[derive(Debug, Default)]
 struct Record {
     /// By q descending, then the most recent first, then by key.
-    bindings: Vec<Binding>,
-    gone: Vec<Gone>,
-    /// What the deadline set holds for this record.
-    due: Option<Instant>,
+    bindings: Few<Binding>,
+    /// Nearly always there is none.
+    #[expect(clippy::box_collection, reason = "nearly always absent: 8 bytes, not 24")]
+    gone: Option<Box<Vec<Gone>>>,
+}
+
+impl Keyed for Record {
+    fn hash(&self, hasher: &Hasher) -> u64 {
+        hasher.of(self.aor().as_bytes())
+    }
 }
 
 /// How one contact of a request stands to what is held.
@@ -37,100 +51,152 @@ enum Standing {
 }
 
 impl Record {
+    fn contact(&self) -> Option<&ContactBlock> {
+        let binding = self.bindings.first().map(|binding| &binding.contact);
+        binding.or_else(|| self.gone().first().map(|gone| &gone.contact))
+    }
+
+    fn aor(&self) -> &str {
+        self.contact().map_or("", ContactBlock::aor)
+    }
+
+    fn is_of(&self, aor: &str) -> bool {
+        self.contact().is_some_and(|contact| contact.is_of(aor))
+    }
+
+    fn gone(&self) -> &[Gone] {
+        self.gone.as_ref().map_or(&[], |list| list)
+    }
+
     fn live(&self, now: Instant) -> impl Iterator<Item = &Binding> {
         self.bindings.iter().filter(move |binding| binding.expires > now)
     }
 
-    fn take(&mut self, key: &str) -> Option<Binding> {
-        let at = self.bindings.iter().position(|binding| &*binding.key == key)?;
-        Some(self.bindings.remove(at))
+    fn position(&self, key: &Key) -> Option<usize> {
+        self.bindings.iter().position(|binding| match key {
+            Key::Held(contact) => binding.contact.is_same_block(contact),
+            Key::New(text) => binding.contact.key() == text,
+        })
+    }
+
+    /// A binding in the place of the one of the same contact.
+    fn replace(&mut self, at: Option<usize>, binding: Binding) {
+        match (at, &mut *self.bindings) {
+            (Some(_), [held]) => *held = binding,
+            (at, _) => {
+                if let Some(at) = at {
+                    self.bindings.take(at);
+                }
+                self.insert(binding);
+            }
+        }
     }
 
     fn insert(&mut self, binding: Binding) {
-        let before = |held: &Binding| {
-            (binding.q, binding.updated)
-                .cmp(&(held.q, held.updated))
-                .then_with(|| held.key.cmp(&binding.key))
-                .is_lt()
-        };
-        let at = self.bindings.partition_point(before);
-        // Nearly every record has one binding; room for four would double its size.
-        self.bindings.reserve_exact(1);
+        let at = self.bindings.partition_point(|held| is_before(held, &binding));
         self.bindings.insert(at, binding);
     }
 
-    /// RFC 3261 10.3 step 7 for one contact.
-    fn standing(
-        &self,
-        key: &str,
-        contact: &Contact,
-        call_id: &str,
-        cseq: u32,
-        now: Instant,
-    ) -> Standing {
+    /// RFC 3261 10.3 step 7 for one contact, and whether it is bound.
+    fn standing(&self, asked: &Asked<'_>, update: &Update, now: Instant) -> (Standing, bool) {
+        let Asked { key, contact } = asked;
+        let (call_id, cseq) = (&*update.call_id, update.cseq);
         let removes = contact.expires.is_zero();
-        if let Some(held) =
-            self.live(now).find(|held| &*held.key == key && &*held.call_id == call_id)
-        {
-            let identical = !removes
-                && held.uri[..] == contact.uri[..]
-                && held.q == contact.q
-                && held.params[..] == contact.params[..];
-            return if cseq > held.cseq {
-                Standing::Fresh
-            } else if cseq == held.cseq && identical {
-                Standing::Repeated
-            } else {
-                Standing::OutOfOrder { held: held.cseq }
+        let held = self.position(key).and_then(|at| self.bindings.get(at));
+        let held = held.filter(|held| held.expires > now);
+        if let Some(held) = held.filter(|held| held.contact.call_id() == call_id) {
+            let is_identical = || {
+                let bound = held.contact.bound().filter(|_| !removes);
+                bound.is_some_and(|bound| {
+                    bound.uri == &*contact.uri
+                        && bound.q == contact.q
+                        && bound.params == &*contact.params
+                })
             };
+            let standing = match cseq.cmp(&held.cseq) {
+                Ordering::Greater => Standing::Fresh,
+                Ordering::Equal if is_identical() => Standing::Repeated,
+                Ordering::Equal | Ordering::Less => Standing::OutOfOrder { held: held.cseq },
+            };
+            return (standing, true);
         }
-        let gone =
-            |gone: &&Gone| &*gone.key == key && &*gone.call_id == call_id && gone.until > now;
-        match self.gone.iter().find(gone) {
+        let remembered = |gone: &&Gone| gone.until > now && gone.is_of(key.text(), call_id);
+        let standing = match self.gone().iter().find(remembered) {
             Some(gone) if cseq == gone.cseq && removes => Standing::Repeated,
             Some(gone) if cseq <= gone.cseq => Standing::OutOfOrder { held: gone.cseq },
             Some(_) | None => Standing::Fresh,
-        }
+        };
+        (standing, held.is_some())
     }
 
     /// Remembers a CSeq; the one that would be forgotten first makes room.
     fn remember(&mut self, gone: Gone) {
-        let same = |held: &&mut Gone| held.key == gone.key && held.call_id == gone.call_id;
-        if let Some(held) = self.gone.iter_mut().find(same) {
+        let list = self.gone.get_or_insert_default();
+        let parts = gone.contact.parts();
+        if let Some(held) = list.iter_mut().find(|held| held.is_of(parts.key, parts.call_id)) {
             held.cseq = held.cseq.max(gone.cseq);
             held.until = held.until.max(gone.until);
             return;
         }
-        if self.gone.len() >= GONE_PER_AOR_LEN_MAX {
-            let first =
-                self.gone.iter().enumerate().min_by_key(|(_, held)| held.until).map(|(at, _)| at);
-            if let Some(first) = first {
-                self.gone.swap_remove(first);
+        if list.len() >= GONE_PER_AOR_LEN_MAX {
+            let first = list.iter().enumerate().min_by_key(|(_, held)| held.until);
+            if let Some(first) = first.map(|(at, _)| at) {
+                list.swap_remove(first);
             }
         }
-        self.gone.push(gone);
+        list.push(gone);
+    }
+
+    /// Keeps only what `is_kept` says of what is remembered.
+    fn retain_gone(&mut self, is_kept: impl Fn(&Gone) -> bool) {
+        let Some(list) = &mut self.gone else { return };
+        list.retain(is_kept);
+        if list.is_empty() {
+            self.gone = None;
+        }
     }
 
     /// A pair that holds a binding again needs no memory of its last CSeq.
-    fn forget(&mut self, key: &str, call_id: &str) {
-        self.gone.retain(|gone| &*gone.key != key || &*gone.call_id != call_id);
+    fn forget(&mut self, contact: &ContactBlock) {
+        if self.gone.is_some() {
+            let Parts { key, call_id, .. } = contact.parts();
+            self.retain_gone(|gone| !gone.is_of(key, call_id));
+        }
+    }
+
+    /// Remembers the CSeq of a binding that another Call-ID has taken over.
+    fn supersede(&mut self, at: Option<usize>, by: &ContactBlock, now: Instant) {
+        let Some(old) = at.and_then(|at| self.bindings.get(at)) else { return };
+        if old.contact.is_same_block(by) || old.contact.call_id() == by.call_id() {
+            return;
+        }
+        let until = hold_until(old.expires, now);
+        self.remember(Gone { contact: old.contact.clone(), cseq: old.cseq, until });
     }
 
     fn earliest(&self) -> Option<Instant> {
         let expiries = self.bindings.iter().map(|binding| binding.expires);
-        expiries.chain(self.gone.iter().map(|gone| gone.until)).min()
+        expiries.chain(self.gone().iter().map(|gone| gone.until)).min()
     }
 
-    fn listed(&self, now: Instant) -> Vec<Listed> {
+    fn listed(&self, now: Instant) -> Few<Listed> {
         let list = |binding: &Binding| Listed {
-            uri: binding.uri.clone(),
-            q: binding.q,
-            params: binding.params.clone(),
+            contact: binding.contact.clone(),
             expires_s: u64::try_from((binding.expires - now).as_nanos().div_ceil(1_000_000_000))
                 .unwrap_or(u64::MAX),
         };
         self.live(now).map(list).collect()
     }
+}
+
+/// Whether a binding stays in front of a new one.
+fn is_before(held: &Binding, new: &Binding) -> bool {
+    let (held_parts, new_parts) = (held.contact.parts(), new.contact.parts());
+    let q = |parts: &Parts<'_>| parts.bound.map_or(0, |bound| bound.q);
+    (q(&new_parts), new.updated)
+        .cmp(&(q(&held_parts), held.updated))
+        .then_with(|| held_parts.key.cmp(new_parts.key))
+        .is_lt()
 }
 
 /// How long the removal of a binding that would have lasted until `expires` is
@@ -144,8 +210,8 @@ fn hold_until(expires: Instant, now: Instant) -> Instant {
 /// All bindings of one proxy.
 #[derive(Debug, Default)]
 pub struct Registrar {
-    records: HashMap<Arc<str>, Record>,
-    deadlines: BTreeSet<(Instant, Arc<str>)>,
+    records: Table<Record>,
+    expiries: Expiries,
     bindings_len: usize,
     version: u64,
 }
@@ -163,7 +229,8 @@ impl Registrar {
     /// # Errors
     /// As [`Registrar::update`].
     pub fn check(&self, update: &Update, now: Instant) -> Result<Verdict, Refusal> {
-        self.judge(update, &keyed(update)?, now)
+        let record = self.record(&update.aor);
+        self.judge(record, update, &keyed(update, record)?, now)
     }
 
     /// Takes a REGISTER that a node has accepted, RFC 3261 10.3 steps 6 to 8.
@@ -171,16 +238,21 @@ impl Registrar {
     /// # Errors
     /// A [`Refusal`]; nothing has changed then.
     pub fn update(&mut self, update: Update, now: Instant) -> Result<Outcome, Refusal> {
-        let contacts = keyed(&update)?;
-        let entries = match self.judge(&update, &contacts, now)? {
-            Verdict::Fetch | Verdict::Repeated => Vec::new(),
-            Verdict::Fresh => self.commit(&update, contacts, now),
+        let place = self.place(&update.aor);
+        let record = place.index.and_then(|index| self.records.get(index));
+        let contacts = keyed(&update, record)?;
+        let (bindings, entries) = match self.judge(record, &update, &contacts, now)? {
+            Verdict::Fetch | Verdict::Repeated => {
+                (record.map(|record| record.listed(now)).unwrap_or_default(), Few::None)
+            }
+            Verdict::Fresh => self.change(place, |record| {
+                let entries = Commit { update: &update, now }.write(record, contacts);
+                (record.listed(now), entries)
+            }),
         };
         if !entries.is_empty() {
             self.version += 1;
         }
-        let bindings =
-            self.records.get(&*update.aor).map(|record| record.listed(now)).unwrap_or_default();
         Ok(Outcome { bindings, entries, version: self.version })
     }
 
@@ -190,80 +262,56 @@ impl Registrar {
     /// through several cut-off proxies may come to hold that many times as many.
     /// Tells whether the bindings changed.
     pub fn apply(&mut self, entry: Entry, now: Instant) -> bool {
-        let (aor, key, call_id) = match &entry {
-            Entry::Put { aor, binding } => {
-                (aor.clone(), binding.key.clone(), binding.call_id.clone())
-            }
-            Entry::Remove { aor, key, call_id, .. } => (aor.clone(), key.clone(), call_id.clone()),
-        };
-        if !self.records.contains_key(&aor) && self.records.len() >= AORS_LEN_MAX {
+        let (Entry::Put(Binding { contact, .. }) | Entry::Remove { contact, .. }) = &entry;
+        let place = self.place(contact.aor());
+        if place.index.is_none() && self.records.len() >= AORS_LEN_MAX {
             return false;
         }
-        let record = self.records.entry(aor.clone()).or_default();
-        let old = record.take(&key);
-        self.bindings_len -= usize::from(old.is_some());
-        let mut changed = old.is_some();
-        if let Some(old) = old.filter(|old| old.call_id != call_id) {
-            let until = hold_until(old.expires, now);
-            record.remember(Gone { key: key.clone(), call_id: old.call_id, cseq: old.cseq, until });
-        }
-        match entry {
-            Entry::Put { binding, .. } if binding.expires > now => {
-                record.forget(&key, &call_id);
-                record.insert(*binding);
-                self.bindings_len += 1;
-                changed = true;
-            }
-            Entry::Put { .. } => {}
-            Entry::Remove { cseq, hold_until, .. } => {
-                record.remember(Gone { key, call_id, cseq, until: hold_until });
-            }
-        }
+        let changed = self.change(place, |record| apply_to(record, entry, now));
         self.version += u64::from(changed);
-        self.reindex(&aor);
         changed
     }
 
     /// The bindings of an address-of-record that have not expired: by q
     /// descending, among equal q the most recent first.
     pub fn lookup(&self, aor: &str, now: Instant) -> impl Iterator<Item = &Binding> {
-        self.records.get(aor).into_iter().flat_map(move |record| record.live(now))
+        let bindings = self.record(aor).map_or(&[][..], |record| &record.bindings);
+        bindings.iter().filter(move |binding| binding.expires > now)
     }
 
-    /// All bindings that have not expired, the soonest to expire first, with the
-    /// address-of-record of each.
-    pub fn all(&self, now: Instant) -> impl Iterator<Item = (&Arc<str>, &Binding)> {
-        self.deadlines
-            .iter()
-            .filter_map(|(_, aor)| self.records.get(aor).map(|record| (aor, record)))
-            .flat_map(move |(aor, record)| record.live(now).map(move |binding| (aor, binding)))
+    /// All bindings that have not expired, those of the address-of-record that is
+    /// looked at next for expiry first: of those not refreshed yet, the soonest to
+    /// expire.
+    pub fn all(&self, now: Instant) -> impl Iterator<Item = &Binding> {
+        let records = self.expiries.iter().filter_map(|index| self.records.get(index));
+        records.flat_map(move |record| record.live(now))
     }
 
     /// Drops what has expired by `now`, a bounded part per call: while
-    /// [`Registrar::deadline`] is not after `now`, call again.
-    pub fn on_timer(&mut self, now: Instant) -> Vec<Expired> {
+    /// [`Registrar::deadline`] is not after `now`, call again. Gives what it dropped.
+    pub fn on_timer(&mut self, now: Instant) -> Vec<Binding> {
         let mut expired = Vec::new();
         for _ in 0..EXPIRIES_PER_TURN_MAX {
-            let Some((_, aor)) = self.deadlines.first().filter(|(due, _)| *due <= now).cloned()
-            else {
-                break;
-            };
-            if let Some(record) = self.records.get_mut(&aor) {
-                let ended = record.bindings.extract_if(.., |binding| binding.expires <= now);
-                expired.extend(ended.map(|binding| Expired { aor: aor.clone(), binding }));
-                record.gone.retain(|gone| gone.until > now);
+            let Some(index) = self.expiries.pop(now) else { break };
+            let Some(record) = self.records.get(index) else { continue };
+            let hash = self.records.hash_of(record.aor().as_bytes());
+            let Some(record) = self.records.get_mut(index) else { continue };
+            while let Some(at) = record.bindings.iter().position(|held| held.expires <= now) {
+                expired.extend(record.bindings.take(at));
             }
-            self.reindex(&aor);
+            record.retain_gone(|gone| gone.until > now);
+            self.settle(index, hash);
         }
         self.bindings_len -= expired.len();
         self.version += u64::from(!expired.is_empty());
         expired
     }
 
-    /// When [`Registrar::on_timer`] is due; `None` while nothing can expire.
+    /// When [`Registrar::on_timer`] is due, to the second: what has expired before is
+    /// not listed all the same. `None` while nothing can expire.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        self.deadlines.first().map(|(due, _)| *due)
+        self.expiries.next()
     }
 
     /// Version of the store: it rises with every change of a binding.
@@ -280,21 +328,32 @@ impl Registrar {
 
     #[cfg(test)]
     pub(super) fn records_len(&self) -> usize {
+        assert_eq!(self.records.len(), self.expiries.len(), "each is entered once");
         self.records.len()
     }
 
     #[cfg(test)]
     pub(super) fn gone_len(&self, aor: &str) -> usize {
-        self.records.get(aor).map_or(0, |record| record.gone.len())
+        self.record(aor).map_or(0, |record| record.gone().len())
+    }
+
+    fn place(&self, aor: &str) -> Place {
+        let hash = self.records.hash_of(aor.as_bytes());
+        Place { hash, index: self.records.find(hash, |record| record.is_of(aor)) }
+    }
+
+    fn record(&self, aor: &str) -> Option<&Record> {
+        let hash = self.records.hash_of(aor.as_bytes());
+        self.records.find_record(hash, |record| record.is_of(aor))
     }
 
     fn judge(
         &self,
+        record: Option<&Record>,
         update: &Update,
-        contacts: &[(String, &Contact)],
+        contacts: &[Asked<'_>],
         now: Instant,
     ) -> Result<Verdict, Refusal> {
-        let record = self.records.get(&*update.aor);
         match &update.change {
             Change::Fetch => return Ok(Verdict::Fetch),
             Change::RemoveAll => return judge_remove_all(record, update, now),
@@ -304,13 +363,11 @@ impl Registrar {
         if record.is_none() && self.records.len() >= AORS_LEN_MAX {
             return Err(Refusal::StoreFull);
         }
-        let (mut fresh, mut repeated, mut added) = (0, 0, 0_usize);
-        let mut kept: Vec<&str> =
-            record.into_iter().flat_map(|r| r.live(now)).map(|held| &*held.key).collect();
-        for (key, contact) in contacts {
-            let standing = match record {
-                Some(record) => record.standing(key, contact, &update.call_id, update.cseq, now),
-                None => Standing::Fresh,
+        let (mut fresh, mut repeated, mut added, mut removed) = (0, 0, 0_usize, 0_usize);
+        for asked in contacts {
+            let (standing, is_bound) = match record {
+                Some(record) => record.standing(asked, update, now),
+                None => (Standing::Fresh, false),
             };
             match standing {
                 Standing::Fresh => fresh += 1,
@@ -319,72 +376,83 @@ impl Registrar {
                     return Err(Refusal::OutOfOrder { cseq: update.cseq, held });
                 }
             }
-            match kept.iter().position(|held| held == key) {
-                Some(at) if contact.expires.is_zero() => drop(kept.swap_remove(at)),
-                None if !contact.expires.is_zero() => added += 1,
-                Some(_) | None => {}
+            match is_bound {
+                true if asked.contact.expires.is_zero() => removed += 1,
+                false if !asked.contact.expires.is_zero() => added += 1,
+                true | false => {}
             }
         }
         if fresh > 0 && repeated > 0 {
             return Err(Refusal::OutOfOrder { cseq: update.cseq, held: update.cseq });
         }
-        if added > 0 && kept.len() + added > CONTACTS_PER_AOR_LEN_MAX {
+        let kept = record.map_or(0, |record| record.live(now).count()) - removed;
+        if added > 0 && kept + added > CONTACTS_PER_AOR_LEN_MAX {
             return Err(Refusal::TooManyContacts);
         }
         Ok(if fresh > 0 { Verdict::Fresh } else { Verdict::Repeated })
     }
 
-    fn commit(
-        &mut self,
-        update: &Update,
-        contacts: Vec<(String, &Contact)>,
-        now: Instant,
-    ) -> Vec<Entry> {
-        let aor = match self.records.get_key_value(&*update.aor) {
-            Some((aor, _)) => aor.clone(),
-            None => Arc::from(&*update.aor),
-        };
-        let record = self.records.entry(aor.clone()).or_default();
-        let before = record.bindings.len();
-        let commit = Commit { aor: aor.clone(), call_id: Arc::from(&*update.call_id), update, now };
-        let entries = match &update.change {
-            Change::Fetch => Vec::new(),
-            Change::RemoveAll => {
-                let keys: Vec<Arc<str>> =
-                    record.live(now).map(|binding| binding.key.clone()).collect();
-                keys.into_iter().map(|key| commit.remove(record, key)).collect()
-            }
-            Change::Contacts(_) => contacts
-                .into_iter()
-                .map(|(key, contact)| commit.contact(record, key, contact))
-                .collect(),
-        };
-        let after = record.bindings.len();
-        self.bindings_len = self.bindings_len + after - before;
-        self.reindex(&aor);
-        entries
+    /// Changes the record of an address-of-record, or a new one, and brings what
+    /// depends on it in line.
+    fn change<R>(&mut self, place: Place, change: impl FnOnce(&mut Record) -> R) -> R {
+        let held = place.index.and_then(|index| Some((index, self.records.get_mut(index)?)));
+        if let Some((index, record)) = held {
+            let before = record.bindings.len();
+            let done = change(record);
+            self.bindings_len = self.bindings_len + record.bindings.len() - before;
+            self.settle(index, place.hash);
+            return done;
+        }
+        let mut record = Record::default();
+        let done = change(&mut record);
+        let bindings_len = record.bindings.len();
+        if record.earliest().is_some()
+            && let Ok(index) = self.records.insert(record)
+        {
+            self.bindings_len += bindings_len;
+            self.settle(index, place.hash);
+        }
+        done
     }
 
-    /// Moves the record's place in the deadline set, or drops a record that has
-    /// nothing left.
-    fn reindex(&mut self, aor: &Arc<str>) {
-        let Some(record) = self.records.get_mut(aor) else {
-            return;
-        };
-        let (old, due) = (record.due, record.earliest());
-        record.due = due;
-        if due != old {
-            if let Some(old) = old {
-                self.deadlines.remove(&(old, aor.clone()));
+    /// Enters a record for its next expiry, or drops one that has nothing left.
+    fn settle(&mut self, index: u32, hash: u64) {
+        let Some(record) = self.records.get_mut(index) else { return };
+        match record.earliest() {
+            Some(due) => self.expiries.enter(index, due),
+            None => {
+                self.expiries.withdraw(index);
+                self.records.remove(index, hash);
             }
-            if let Some(due) = due {
-                self.deadlines.insert((due, aor.clone()));
-            }
-        }
-        if due.is_none() {
-            self.records.remove(aor);
         }
     }
+}
+
+/// Where the record of an address-of-record is, or would be.
+#[derive(Clone, Copy)]
+struct Place {
+    hash: u64,
+    index: Option<u32>,
+}
+
+/// What another proxy has decided, written to a record.
+fn apply_to(record: &mut Record, entry: Entry, now: Instant) -> bool {
+    let (Entry::Put(Binding { contact, .. }) | Entry::Remove { contact, .. }) = &entry;
+    let key = contact.key();
+    let at = record.bindings.iter().position(|held| held.contact.key() == key);
+    record.supersede(at, contact, now);
+    match entry {
+        Entry::Put(binding) if binding.expires > now => {
+            record.forget(&binding.contact);
+            record.replace(at, binding);
+            return true;
+        }
+        Entry::Put(_) => {}
+        Entry::Remove { contact, cseq, hold_until, .. } => {
+            record.remember(Gone { contact, cseq, until: hold_until });
+        }
+    }
+    at.is_some_and(|at| record.bindings.take(at).is_some())
 }
 
 /// RFC 3261 10.3 step 6: every binding goes, or none.
@@ -397,7 +465,7 @@ fn judge_remove_all(
         return Ok(Verdict::Repeated);
     };
     let newer =
-        |held: &&Binding| held.call_id[..] == update.call_id[..] && held.cseq >= update.cseq;
+        |held: &&Binding| held.contact.call_id() == &*update.call_id && held.cseq >= update.cseq;
     if let Some(held) = record.live(now).find(newer) {
         return Err(Refusal::OutOfOrder { cseq: update.cseq, held: held.cseq });
     }
@@ -406,100 +474,130 @@ fn judge_remove_all(
 
 /// One accepted REGISTER while its contacts are written to a record.
 struct Commit<'a> {
-    aor: Arc<str>,
-    call_id: Arc<str>,
     update: &'a Update,
     now: Instant,
 }
 
 impl Commit<'_> {
-    fn contact(&self, record: &mut Record, key: String, contact: &Contact) -> Entry {
+    fn write(&self, record: &mut Record, contacts: Few<Asked<'_>>) -> Few<Entry> {
+        match &self.update.change {
+            Change::Fetch => Few::None,
+            Change::RemoveAll => {
+                let live = record.live(self.now).map(|binding| Key::Held(binding.contact.clone()));
+                let live: Vec<Key> = live.collect();
+                live.iter().map(|key| self.remove(record, key)).collect()
+            }
+            Change::Contacts(_) => {
+                contacts.into_iter().map(|asked| self.contact(record, &asked)).collect()
+            }
+        }
+    }
+
+    fn contact(&self, record: &mut Record, asked: &Asked<'_>) -> Entry {
+        let Asked { key, contact } = asked;
         let lifetime = contact.expires.min(self.update.granted);
         if lifetime.is_zero() {
-            return self.remove(record, Arc::from(key));
+            return self.remove(record, key);
         }
-        // A refresh shares the texts of the binding that it replaces.
-        let old = record.take(&key);
-        let share = |held: Option<&Arc<str>>, text: &str| match held {
-            Some(held) if **held == *text => held.clone(),
-            Some(_) | None if text.is_empty() => Arc::default(),
-            Some(_) | None => Arc::from(text),
-        };
-        let held = old.as_ref();
-        // A URI in normal form is its own key.
-        let uri = share(held.map(|old| &old.uri), &contact.uri);
-        let binding = Binding {
-            key: share(held.map(|old| &old.key).or(Some(&uri)), &key),
-            uri,
-            params: share(held.map(|old| &old.params), &contact.params),
-            call_id: share(held.map(|old| &old.call_id), &self.call_id),
-            cseq: self.update.cseq,
+        let bound = Bound {
+            uri: &contact.uri,
+            params: &contact.params,
             q: contact.q,
-            expires: self.now + lifetime,
-            updated: self.now,
             node: self.update.node,
-            proxy: self.update.proxy,
             source: self.update.source,
         };
-        self.supersede(record, &binding.key, old);
-        record.forget(&key, &self.call_id);
-        record.insert(binding.clone());
-        Entry::Put { aor: self.aor.clone(), binding: Box::new(binding) }
+        let at = record.position(key);
+        let parts = self.parts(key.text(), Some(bound));
+        // A refresh that says the same shares the block of what it replaces.
+        let held = at.and_then(|at| record.bindings.get(at)).map(|held| &held.contact);
+        let same = held.filter(|held| held.parts() == parts).cloned();
+        let binding = Binding {
+            contact: same.unwrap_or_else(|| ContactBlock::new(&parts)),
+            cseq: self.update.cseq,
+            proxy: self.update.proxy,
+            expires: self.now + lifetime,
+            updated: self.now,
+        };
+        record.supersede(at, &binding.contact, self.now);
+        record.replace(at, binding.clone());
+        record.forget(&binding.contact);
+        Entry::Put(binding)
     }
 
     /// Also for a contact that is not bound here: another proxy may hold it.
-    fn remove(&self, record: &mut Record, key: Arc<str>) -> Entry {
-        let old = record.take(&key);
-        let hold_until = hold_until(old.as_ref().map_or(self.now, |old| old.expires), self.now);
-        self.supersede(record, &key, old);
-        let (call_id, cseq) = (self.call_id.clone(), self.update.cseq);
-        record.remember(Gone {
-            key: key.clone(),
-            call_id: call_id.clone(),
-            cseq,
-            until: hold_until,
-        });
-        Entry::Remove {
-            aor: self.aor.clone(),
-            key,
-            call_id,
-            cseq,
-            proxy: self.update.proxy,
-            hold_until,
+    fn remove(&self, record: &mut Record, key: &Key) -> Entry {
+        let contact = ContactBlock::new(&self.parts(key.text(), None));
+        let at = record.position(key);
+        let expires = at.and_then(|at| record.bindings.get(at)).map(|held| held.expires);
+        let hold_until = hold_until(expires.unwrap_or(self.now), self.now);
+        record.supersede(at, &contact, self.now);
+        let (cseq, proxy) = (self.update.cseq, self.update.proxy);
+        record.remember(Gone { contact: contact.clone(), cseq, until: hold_until });
+        if let Some(at) = at {
+            record.bindings.take(at);
+        }
+        Entry::Remove { contact, cseq, proxy, hold_until }
+    }
+
+    fn parts<'a>(&'a self, key: &'a str, bound: Option<Bound<'a>>) -> Parts<'a> {
+        Parts { aor: &self.update.aor, key, call_id: &self.update.call_id, bound }
+    }
+}
+
+/// The normal form of a contact.
+enum Key {
+    /// That of a binding with the same URI, which needs no work.
+    Held(ContactBlock),
+    New(String),
+}
+
+impl Key {
+    fn text(&self) -> &str {
+        match self {
+            Self::Held(contact) => contact.key(),
+            Self::New(text) => text,
         }
     }
 
-    /// Remembers the CSeq of a binding that another Call-ID has taken over.
-    fn supersede(&self, record: &mut Record, key: &Arc<str>, old: Option<Binding>) {
-        if let Some(old) = old.filter(|old| old.call_id != self.call_id) {
-            let until = hold_until(old.expires, self.now);
-            record.remember(Gone { key: key.clone(), call_id: old.call_id, cseq: old.cseq, until });
+    fn of(uri: &str, record: Option<&Record>) -> Option<Self> {
+        let mut held = record.into_iter().flat_map(|record| record.bindings.iter());
+        let same = |held: &&Binding| held.contact.uri() == Some(uri);
+        match held.find(same) {
+            Some(held) => Some(Self::Held(held.contact.clone())),
+            None => contact_key(uri).map(Self::New),
         }
     }
 }
 
+/// One contact of a request.
+struct Asked<'a> {
+    key: Key,
+    contact: &'a Contact,
+}
+
 /// The contacts of a request with their keys, each key once (the last one
 /// counts), after the checks that need no store.
-fn keyed(update: &Update) -> Result<Vec<(String, &Contact)>, Refusal> {
+fn keyed<'a>(update: &'a Update, record: Option<&Record>) -> Result<Few<Asked<'a>>, Refusal> {
     let within = |what, text: &str, bytes_max| {
         if text.len() > bytes_max { Err(Refusal::TooLong { what, bytes_max }) } else { Ok(()) }
     };
     within("address-of-record", &update.aor, AOR_BYTES_MAX)?;
     within("Call-ID", &update.call_id, CALL_ID_BYTES_MAX)?;
     let contacts = match &update.change {
-        Change::Fetch | Change::RemoveAll => return Ok(Vec::new()),
+        Change::Fetch | Change::RemoveAll => return Ok(Few::None),
         Change::Contacts(contacts) => contacts,
     };
-    let mut keyed: Vec<(String, &Contact)> =
-        Vec::with_capacity(contacts.len().min(CONTACTS_PER_AOR_LEN_MAX));
+    let mut keyed: Few<Asked<'a>> = Few::None;
     for contact in contacts {
         within("contact parameters", &contact.params, CONTACT_PARAMS_BYTES_MAX)?;
-        let key = contact_key(&contact.uri).ok_or(Refusal::BadContact)?;
-        keyed.retain(|(held, _)| *held != key);
+        let key = Key::of(&contact.uri, record).ok_or(Refusal::BadContact)?;
+        if let Some(at) = keyed.iter().position(|held| held.key.text() == key.text()) {
+            keyed.take(at);
+        }
         if keyed.len() >= CONTACTS_PER_AOR_LEN_MAX {
             return Err(Refusal::TooManyContacts);
         }
-        keyed.push((key, contact));
+        keyed.push(Asked { key, contact });
     }
     Ok(keyed)
 }

@@ -44,7 +44,11 @@ fn one(call_id: &str, cseq: u32, uri: &str, expires_s: u64) -> Update {
 }
 
 fn uris(registrar: &Registrar, now: Instant) -> Vec<String> {
-    registrar.lookup("7001", now).map(|binding| binding.uri.to_string()).collect()
+    registrar.lookup("7001", now).map(|binding| uri(&binding.contact).to_owned()).collect()
+}
+
+fn uri(contact: &ContactBlock) -> &str {
+    contact.bound().expect("bound").uri
 }
 
 const A: &str = "sip:7001@10.0.0.1";
@@ -55,7 +59,7 @@ fn a_binding_is_listed_until_it_expires() {
     let mut registrar = Registrar::new();
     let outcome = registrar.update(one("x", 1, A, 60), T0).expect("accepted");
     assert_eq!(outcome.bindings.len(), 1);
-    assert_eq!((&*outcome.bindings[0].uri, outcome.bindings[0].expires_s), (A, 60));
+    assert_eq!((uri(&outcome.bindings[0].contact), outcome.bindings[0].expires_s), (A, 60));
     assert_eq!(outcome.entries.len(), 1);
     let fetched = registrar
         .update(register("y", 1, Change::Fetch), Instant(T0.0 + 500_000_000))
@@ -71,7 +75,7 @@ fn a_binding_is_listed_until_it_expires() {
     assert_eq!(registrar.deadline(), Some(at(60)));
     assert!(registrar.on_timer(at(59)).is_empty());
     let expired = registrar.on_timer(at(60));
-    assert_eq!((expired.len(), &*expired[0].binding.uri), (1, A));
+    assert_eq!((expired.len(), uri(&expired[0].contact)), (1, A));
     assert!(registrar.version() > outcome.version);
     assert_eq!(
         (registrar.deadline(), registrar.bindings_len(), registrar.records_len()),
@@ -179,7 +183,7 @@ fn the_wildcard_removes_every_binding() {
         .iter()
         .map(|entry| match entry {
             Entry::Remove { hold_until, .. } => *hold_until,
-            Entry::Put { .. } => panic!("nothing is put"),
+            Entry::Put(_) => panic!("nothing is put"),
         })
         .collect();
     assert!(holds.contains(&at(600)), "as long as the binding would have lasted");
@@ -251,11 +255,11 @@ fn a_contact_listed_twice_counts_as_last_written() {
 #[test]
 fn entries_of_another_proxy_are_taken() {
     let (mut here, mut there) = (Registrar::new(), Registrar::new());
-    let put = here.update(one("x", 5, A, 60), T0).expect("accepted").entries.remove(0);
+    let put = here.update(one("x", 5, A, 60), T0).expect("accepted").entries[0].clone();
     assert!(there.apply(put.clone(), at(1)));
     assert_eq!((uris(&there, at(1)), there.bindings_len()), (vec![A.to_owned()], 1));
     assert!(there.update(one("x", 5, A, 0), at(2)).is_err(), "CSeq order holds across proxies");
-    let remove = there.update(one("x", 6, A, 0), at(2)).expect("removed").entries.remove(0);
+    let remove = there.update(one("x", 6, A, 0), at(2)).expect("removed").entries[0].clone();
     assert!(here.apply(remove.clone(), at(3)));
     assert!(!here.apply(remove, at(3)), "twice is once");
     assert!(here.update(one("x", 5, A, 60), at(4)).is_err(), "removed there with a higher CSeq");
@@ -271,6 +275,42 @@ fn what_is_remembered_of_the_gone_is_bounded() {
     }
     assert!(registrar.gone_len("7001") <= GONE_PER_AOR_LEN_MAX);
     assert_eq!(registrar.bindings_len(), 1);
+}
+
+/// With 10^6 registrations, a refresh that makes a new block would be the load.
+#[test]
+fn a_refresh_that_says_the_same_keeps_the_block() {
+    let mut registrar = Registrar::new();
+    let block_of = |registrar: &Registrar, now| {
+        let held = registrar.lookup("7001", now).next().map(|held| held.contact.clone());
+        held.expect("bound")
+    };
+    registrar.update(one("x", 1, A, 60), T0).expect("accepted");
+    let first = block_of(&registrar, T0);
+    registrar.update(one("x", 2, A, 90), at(1)).expect("refreshed");
+    assert!(core::ptr::eq(first.aor(), block_of(&registrar, at(1)).aor()));
+    let mut moved = one("x", 3, A, 60);
+    moved.source.remote.set_port(6000);
+    registrar.update(moved.clone(), at(2)).expect("refreshed");
+    let second = block_of(&registrar, at(2));
+    assert_eq!(second.bound().expect("bound").source, moved.source, "another flow");
+    moved.node = node(2);
+    moved.cseq = 4;
+    registrar.update(moved, at(3)).expect("refreshed");
+    assert_eq!(block_of(&registrar, at(3)).bound().expect("bound").node, node(2), "another node");
+    let uri = format!("{A};x=1");
+    registrar.update(one("y", 1, &uri, 60), at(3)).expect("another contact");
+    assert_eq!(registrar.records_len(), 1, "and still one record");
+}
+
+#[test]
+fn a_binding_that_gets_less_time_expires_with_that() {
+    let mut registrar = Registrar::new();
+    registrar.update(one("x", 1, A, 3600), T0).expect("accepted");
+    registrar.update(one("x", 2, A, 60), at(1)).expect("shortened");
+    assert_eq!(registrar.deadline(), Some(at(61)));
+    assert_eq!(registrar.on_timer(at(61)).len(), 1);
+    assert_eq!((registrar.records_len(), registrar.deadline()), (0, None));
 }
 
 #[test]

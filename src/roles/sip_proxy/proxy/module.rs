@@ -128,6 +128,10 @@ impl Module for ProxyModule {
             self.next_expiry = now + Duration::from_secs(1);
             self.on(Event::Wall(self.listeners.clock.wall()), now, &mut sends);
             self.on(Event::Expire, now, &mut sends);
+            // What a turn has no time for is the next one's.
+            if self.core.registrar().deadline().is_some_and(|due| due <= now) {
+                self.next_expiry = now;
+            }
         }
         let work = due.len() + self.inbox.take(&mut batch, TURN_BATCH_LEN);
         for message in batch.drain(..) {

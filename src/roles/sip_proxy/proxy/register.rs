@@ -3,6 +3,7 @@
 
 use super::core::{Action, Core, Counted, Cx};
 use super::request::unsupported;
+use crate::base::few::Few;
 use crate::base::id::Slot;
 use crate::base::time::Duration;
 use crate::sip::message::text::{Params, decimal};
@@ -13,6 +14,9 @@ use crate::sip::registrar::{Change, Contact, Listed, Refusal, Update};
 /// Lifetime that a malformed `expires` stands for (RFC 3261 10.2.1.1, 20.10), and
 /// the one that is never too brief (10.3 step 7).
 const EXPIRES_OF_MALFORMED: Duration = Duration::from_secs(3600);
+
+/// Characters of a listed binding besides its texts.
+const LISTED_NUMBERS_LEN: usize = 40;
 
 /// Why a REGISTER goes no further.
 struct Refused {
@@ -83,7 +87,7 @@ impl Core {
 
     fn read_contacts(&self, request: &Message) -> Result<Change, Refused> {
         let asked = request.number(HeaderId::Expires).map(Duration::from_secs);
-        let values: Vec<&[u8]> =
+        let values: Few<&[u8]> =
             request.values(HeaderId::Contact).filter(|value| !value.is_empty()).collect();
         if values.is_empty() {
             return Ok(Change::Fetch);
@@ -189,12 +193,35 @@ fn with_bindings(message: &Message, bindings: &[Listed]) -> bytes::Bytes {
             edits.remove(id);
         }
     }
+    let mut value = Vec::new();
     for binding in bindings {
-        let q = if binding.q == 1000 { String::new() } else { format!(";q=0.{:03}", binding.q) };
-        let value = format!("<{}>{q};expires={}{}", binding.uri, binding.expires_s, binding.params);
-        edits.add(HeaderId::Contact, value.as_bytes());
+        let Some(bound) = binding.contact.bound() else { continue };
+        value.clear();
+        value.reserve(bound.uri.len() + bound.params.len() + LISTED_NUMBERS_LEN);
+        for part in ["<", bound.uri, ">"] {
+            value.extend_from_slice(part.as_bytes());
+        }
+        if bound.q < 1000 {
+            value.extend_from_slice(b";q=0.");
+            push_decimal(u64::from(bound.q), 3, &mut value);
+        }
+        value.extend_from_slice(b";expires=");
+        push_decimal(binding.expires_s, 1, &mut value);
+        value.extend_from_slice(bound.params.as_bytes());
+        edits.add(HeaderId::Contact, &value);
     }
     edits.write()
+}
+
+/// A number with at least so many digits.
+fn push_decimal(number: u64, digits_min: usize, text: &mut Vec<u8>) {
+    let start = text.len();
+    let mut rest = number;
+    while rest > 0 || text.len() - start < digits_min {
+        text.push(b'0' + (rest % 10) as u8);
+        rest /= 10;
+    }
+    text[start..].reverse();
 }
 
 fn refused_by(refusal: &Refusal) -> Refused {

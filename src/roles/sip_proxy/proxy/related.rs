@@ -34,7 +34,8 @@ impl Core {
     /// The nodes that a REGISTER should go to: the owner of its DN, but the retry
     /// after a challenge first to the node that challenged.
     pub(super) fn wanted_registrars(&self, request: &Message, aor: &str, now: Instant) -> Wanted {
-        let owner = self.registrar.lookup(aor, now).next().map(|binding| binding.node);
+        let owner = self.registrar.lookup(aor, now).next();
+        let owner = owner.and_then(|binding| binding.contact.node());
         let issuer = nonce_issuer(request);
         let first = issuer.filter(|issuer| issuer.is_first_use).map(|issuer| issuer.node);
         [first, owner, issuer.map(|issuer| issuer.node)]

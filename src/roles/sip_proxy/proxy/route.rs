@@ -207,25 +207,26 @@ impl Core {
     fn look_up(&self, dn: &str, now: Instant) -> Route {
         let mut lists: Vec<(u16, Vec<Target>)> = Vec::new();
         for binding in self.registrar.lookup(dn, now).take(FORK_WIDTH_MAX) {
+            let Some(bound) = binding.contact.bound() else { continue };
             // A binding of before a restart has no connection any more.
             let own_stream = binding.proxy == self.settings.id
-                && binding.source.connection != ConnectionId::default()
-                && binding.source.protocol.is_reliable();
+                && bound.source.connection != ConnectionId::default()
+                && bound.source.protocol.is_reliable();
             let to = if own_stream {
-                Some(Destination::Flow(binding.source))
+                Some(Destination::Flow(bound.source))
             } else {
-                destination(binding.uri.as_bytes())
+                destination(bound.uri.as_bytes())
             };
             let Some(to) = to else { continue };
             let target = Target {
                 to,
-                uri: Some(binding.uri.as_bytes().to_vec()),
+                uri: Some(bound.uri.as_bytes().to_vec()),
                 node: None,
                 may_fail_over: false,
             };
             match lists.last_mut() {
-                Some((q, list)) if *q == binding.q => list.push(target),
-                Some(_) | None => lists.push((binding.q, vec![target])),
+                Some((q, list)) if *q == bound.q => list.push(target),
+                Some(_) | None => lists.push((bound.q, vec![target])),
             }
         }
         if lists.is_empty() {

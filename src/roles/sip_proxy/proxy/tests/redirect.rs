@@ -59,7 +59,11 @@ fn any_request_can_be_sent_on() {
         assert_eq!(second.node(), other);
         assert_eq!(world.answer(&second, 200), [format!("200 {PHONE}")]);
         if let Some(found) = world.core.registrar.lookup("7001", world.now).next() {
-            assert_eq!(found.node, node_id(other), "the node that accepted");
+            assert_eq!(
+                found.contact.bound().map(|bound| bound.node),
+                Some(node_id(other)),
+                "the node that accepted"
+            );
         }
     }
 }

@@ -1,6 +1,7 @@
 //! REGISTER: which node gets it (`decisions.md` 8), and RFC 3261 10.3.
 
 use super::world::{NODES, PHONE, PHONE_2, Sent, Text, WALL, World, node_id};
+use crate::base::contact::{Bound, ContactBlock, Parts};
 use crate::base::id::Ids;
 use crate::base::time::Duration;
 use crate::sip::auth::NonceKeys;
@@ -38,14 +39,24 @@ fn accepted(world: &mut World, text: &Text) -> Sent {
 fn bound(world: &World, node: u16) -> Entry {
     let mut other = World::new();
     other.register_by(if node == 4 { 1 } else { node });
-    let Some(Entry::Put { aor, binding }) = other.shared.pop() else { panic!("a binding") };
-    let binding =
-        Binding { node: node_id(node), expires: world.now + Duration::from_secs(60), ..*binding };
-    Entry::Put { aor, binding: Box::new(binding) }
+    let Some(Entry::Put(binding)) = other.shared.pop() else { panic!("a binding") };
+    let parts = binding.contact.parts();
+    let bound = parts.bound.map(|bound| Bound { node: node_id(node), ..bound });
+    let contact = ContactBlock::new(&Parts { bound, ..parts });
+    Entry::Put(Binding { contact, expires: world.now + Duration::from_secs(60), ..binding })
+}
+
+fn bound_of(binding: &Binding) -> Bound<'_> {
+    binding.contact.bound().expect("bound")
 }
 
 fn contacts(world: &World) -> Vec<String> {
-    world.core.registrar.lookup("7001", world.now).map(|found| found.uri.to_string()).collect()
+    world
+        .core
+        .registrar
+        .lookup("7001", world.now)
+        .map(|found| bound_of(found).uri.to_owned())
+        .collect()
 }
 
 #[test]
@@ -159,7 +170,8 @@ fn a_late_acceptance_changes_nothing() {
     let second = second.expect("the next node");
     assert_eq!(world.answer(&second, 200), [format!("200 {PHONE}")]);
     assert!(world.answer(&first, 200).is_empty());
-    let node = world.core.registrar.lookup("7001", world.now).next().map(|found| found.node);
+    let node =
+        world.core.registrar.lookup("7001", world.now).next().map(|found| bound_of(found).node);
     assert_eq!(node, Some(node_id(second.node())));
     assert_eq!(world.shared.len(), 1);
 }
@@ -172,7 +184,8 @@ fn the_node_that_accepts_is_stored() {
     world.pass_ms(1001);
     world.take();
     assert_eq!(world.answer(&first, 200), [format!("200 {PHONE}")]);
-    let node = world.core.registrar.lookup("7001", world.now).next().map(|found| found.node);
+    let node =
+        world.core.registrar.lookup("7001", world.now).next().map(|found| bound_of(found).node);
     assert_eq!(node, Some(node_id(first.node())));
 }
 
