@@ -23,9 +23,10 @@ impl ClusterLink {
         let _ = self.mail.send(Class::Internal, Inbox::Peers(peers));
     }
 
-    /// Shares a change with the other proxies. One that finds no room is found
-    /// again by the digests that proxies compare.
-    pub fn share(&self, entry: Entry) {
-        let _ = self.mail.send(Class::Internal, Inbox::Changed(entry));
+    /// Shares the changes of a turn with the other proxies, and leaves the list empty.
+    /// One that finds no room is found again by the digests that proxies compare.
+    pub fn share(&self, changes: &mut Vec<Entry>) {
+        self.mail.send_each(changes, |_| Class::Internal, Inbox::Changed);
+        changes.clear();
     }
 }

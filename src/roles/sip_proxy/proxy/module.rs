@@ -16,6 +16,7 @@ use crate::runtime::mailbox::Inbox as Mailbox;
 use crate::runtime::module::Module;
 use crate::runtime::pause::Deadlines;
 use crate::runtime::waker::ThreadWaker;
+use crate::sip::registrar::Entry;
 use core::net::SocketAddr;
 use std::sync::Arc;
 
@@ -48,6 +49,8 @@ pub struct ProxyModule {
     listeners: Listeners,
     deadlines: Deadlines<Slot>,
     out: Outbox<Action>,
+    /// What the other proxies are to hear of, until the end of the turn.
+    changes: Vec<Entry>,
     panics: Panics,
     /// Room for the mail of a turn.
     batch: Vec<Inbox>,
@@ -79,6 +82,7 @@ impl ProxyModule {
             listeners,
             deadlines: Deadlines::default(),
             out: Outbox::new(OUTBOX_LEN_MAX),
+            changes: Vec::new(),
             panics: Panics::default(),
             batch: Vec::new(),
             sends: Vec::new(),
@@ -98,11 +102,7 @@ impl ProxyModule {
             match action {
                 Action::Send(outbound) => sends.push(outbound),
                 Action::Arm(slot, at) => self.deadlines.arm(at, slot),
-                Action::Share(entry) => {
-                    if let Some(link) = &self.link {
-                        link.share(entry);
-                    }
-                }
+                Action::Share(entry) => self.changes.push(entry),
                 Action::Suspect(id) => {
                     let known = self.core.settings().node(id);
                     for address in known.into_iter().flat_map(|node| &node.addresses) {
@@ -148,6 +148,10 @@ impl Module for ProxyModule {
         }
         for slot in due {
             self.on(Event::Wake(slot), now, &mut sends);
+        }
+        match &self.link {
+            Some(link) => link.share(&mut self.changes),
+            None => self.changes.clear(),
         }
         self.transport.send(&mut sends);
         self.sends = sends;
