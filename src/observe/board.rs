@@ -11,6 +11,8 @@ use arc_swap::ArcSwap;
 use serde::Serialize;
 
 use super::prometheus::{Collect, Sheet};
+use crate::base::contact::ContactBlock;
+use crate::base::id::NodeId;
 
 /// Calls or registrations of one part that are shown; [`Counts`] tell how many there are.
 pub const ROWS_PER_PART_MAX: usize = 10_000;
@@ -63,21 +65,16 @@ pub struct CallView {
     pub started: String,
 }
 
-/// A binding of the registrar.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+/// A binding of the registrar, as it is kept there: thousands are shown several times
+/// a second, and made into text only for who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegistrationView {
-    /// The DN.
-    pub dn: String,
-    /// URI that the phone registered.
-    pub contact: String,
-    /// Preference, as `0.7`; absent where the phone gave none (RFC 3261 20.10).
-    pub q: Option<String>,
+    /// The DN, what it registered, and the node that accepted it, which owns the DN.
+    pub contact: ContactBlock,
     /// Seconds until it ends.
     pub expires_s: u64,
     /// SIP Proxy that took the REGISTER.
-    pub proxy: String,
-    /// Node that accepted it, which owns the DN.
-    pub node: String,
+    pub proxy: NodeId,
 }
 
 /// How many there are, shown or not.

@@ -10,6 +10,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
 use super::serve::{Bounded, serve};
 use super::{Command, Sources, routes};
+use crate::base::contact::{Bound, ContactBlock, Parts};
+use crate::base::flow::{ConnectionId, Flow, Protocol};
+use crate::base::id::NodeId;
 use crate::observe::board::{AppState, Board, CallView, NodeView, RegistrationView, TrunkView};
 use crate::observe::prometheus::Registry;
 use crate::runtime::clock::Clock;
@@ -182,13 +185,19 @@ fn calls_carry_their_node_and_go_when_they_end() {
 #[test]
 fn a_binding_that_two_proxies_hold_is_shown_once() {
     let bench = Bench::new(1);
-    let binding = |dn: &str, expires_s| RegistrationView {
-        dn: dn.to_owned(),
-        contact: format!("sip:{dn}@127.0.0.12:5062"),
-        q: None,
-        expires_s,
-        proxy: "SIPProxy_1".to_owned(),
-        node: "SIPS_1".to_owned(),
+    let (node, proxy) = (NodeId::new(1).expect("in range"), NodeId::new(101).expect("in range"));
+    let address = "127.0.0.1:5060".parse().expect("an address");
+    let source = Flow {
+        protocol: Protocol::Udp,
+        local: address,
+        remote: address,
+        connection: ConnectionId::default(),
+    };
+    let binding = |dn: &str, expires_s| {
+        let uri = format!("sip:{dn}@127.0.0.12:5062");
+        let bound = Some(Bound { uri: &uri, params: "", q: 700, node, source });
+        let parts = Parts { aor: dn, key: &uri, call_id: "reg", bound };
+        RegistrationView { contact: ContactBlock::new(&parts), expires_s, proxy }
     };
     for (name, registrations) in [
         ("SIPProxy_1", vec![binding("7001", 118)]),
@@ -203,6 +212,13 @@ fn a_binding_that_two_proxies_hold_is_shown_once() {
     let rows: Vec<_> =
         rows.iter().map(|row| (row["dn"].as_str(), row["expires_s"].as_u64())).collect();
     assert_eq!(rows, [(Some("7001"), Some(120)), (Some("7002"), Some(5))]);
+    assert_eq!(
+        view["registrations"][1],
+        json!({
+            "dn": "7002", "contact": "sip:7002@127.0.0.12:5062", "q": "0.700", "expires_s": 5,
+            "proxy": "101", "node": "1",
+        })
+    );
     assert_eq!(view["total"], 2);
 }
 

@@ -90,13 +90,26 @@ pub(super) fn calls(apps: &[AppState]) -> Value {
 pub(super) fn registrations(apps: &[AppState]) -> Value {
     let mut bindings: BTreeMap<(&str, &str), &RegistrationView> = BTreeMap::new();
     for binding in apps.iter().flat_map(|app| &app.registrations) {
-        let known = bindings.entry((&binding.dn, &binding.contact)).or_insert(binding);
+        let parts = binding.contact.parts();
+        let uri = parts.bound.map_or("", |bound| bound.uri);
+        let known = bindings.entry((parts.aor, uri)).or_insert(binding);
         if known.expires_s < binding.expires_s {
             *known = binding;
         }
     }
     let total = apps.iter().map(|app| app.counts.registrations).max().unwrap_or_default();
-    json!({"registrations": bindings.values().collect::<Vec<_>>(), "total": total})
+    json!({"registrations": bindings.values().filter_map(|view| row(view)).collect::<Vec<_>>(), "total": total})
+}
+
+fn row(view: &RegistrationView) -> Option<Value> {
+    let parts = view.contact.parts();
+    let bound = parts.bound?;
+    // Absent where the phone gave none (RFC 3261 20.10).
+    let q = (bound.q < 1000).then(|| format!("0.{:03}", bound.q));
+    Some(json!({
+        "dn": parts.aor, "contact": bound.uri, "q": q, "expires_s": view.expires_s,
+        "proxy": view.proxy.to_string(), "node": bound.node.to_string(),
+    }))
 }
 
 /// `/api/v1/mailboxes`.

@@ -291,17 +291,10 @@ fn view(core: &Core, now: crate::base::time::Instant) -> AppState {
         .registrar()
         .all(now)
         .take(LISTED_MAX)
-        .filter_map(|binding| {
-            let parts = binding.contact.parts();
-            let bound = parts.bound?;
-            Some(RegistrationView {
-                dn: parts.aor.to_owned(),
-                contact: bound.uri.to_owned(),
-                q: (bound.q < 1000).then(|| format!("0.{:03}", bound.q)),
-                expires_s: binding.expires.since(now).as_secs(),
-                proxy: binding.proxy.to_string(),
-                node: bound.node.to_string(),
-            })
+        .map(|binding| RegistrationView {
+            contact: binding.contact.clone(),
+            expires_s: binding.expires.since(now).as_secs(),
+            proxy: binding.proxy,
         })
         .collect();
     AppState {
