@@ -18,8 +18,7 @@ const COUNTED: usize = 101;
 /// Messages with the most allocations that each may cost.
 type Bounds = [(&'static str, u64)];
 
-const PROXY_REGISTER: &Bounds =
-    &[("REGISTER of the phone", 30), ("200 of the node to REGISTER", 11)];
+const PROXY_REGISTER: &Bounds = &[("REGISTER of the phone", 9), ("200 of the node to REGISTER", 5)];
 
 const PROXY_CALL: &Bounds = &[
     ("INVITE of the trunk", 28),
