@@ -21,27 +21,27 @@ type Bounds = [(&'static str, u64)];
 const PROXY_REGISTER: &Bounds = &[("REGISTER of the phone", 9), ("200 of the node to REGISTER", 5)];
 
 const PROXY_CALL: &Bounds = &[
-    ("INVITE of the trunk", 28),
+    ("INVITE of the trunk", 4),
     ("100 of the node to INVITE", 1),
-    ("INVITE of the node", 32),
-    ("180 of the phone to INVITE", 6),
-    ("180 of the node to INVITE", 6),
-    ("200 of the phone to INVITE", 6),
-    ("200 of the node to INVITE", 6),
-    ("ACK of the trunk", 24),
-    ("ACK of the node", 22),
-    ("BYE of the trunk", 27),
-    ("200 of the node to BYE", 6),
-    ("BYE of the node", 25),
-    ("200 of the phone to BYE", 6),
+    ("INVITE of the node", 10),
+    ("180 of the phone to INVITE", 3),
+    ("180 of the node to INVITE", 3),
+    ("200 of the phone to INVITE", 4),
+    ("200 of the node to INVITE", 4),
+    ("ACK of the trunk", 4),
+    ("ACK of the node", 5),
+    ("BYE of the trunk", 7),
+    ("200 of the node to BYE", 4),
+    ("BYE of the node", 7),
+    ("200 of the phone to BYE", 4),
 ];
 
 const NODE_CALL: &Bounds = &[
-    ("INVITE of the proxy", 98),
-    ("180 of the proxy to INVITE", 12),
-    ("200 of the proxy to INVITE", 44),
+    ("INVITE of the proxy", 89),
+    ("180 of the proxy to INVITE", 11),
+    ("200 of the proxy to INVITE", 42),
     ("ACK of the proxy", 2),
-    ("BYE of the proxy", 42),
+    ("BYE of the proxy", 34),
     ("200 of the proxy to BYE", 1),
 ];
 

@@ -1,8 +1,6 @@
 //! A list that grows by a page at a time: with a million records nothing is ever
 //! moved, no turn waits for it, and what is not in use is less than a page.
 
-use core::array;
-
 /// Values on a page.
 const PAGE_LEN: usize = 1 << PAGE_BITS;
 const PAGE_BITS: u32 = 8;
@@ -10,7 +8,8 @@ const PAGE_BITS: u32 = 8;
 /// Values by a dense index.
 #[derive(Clone, Debug)]
 pub(super) struct Pages<T> {
-    pages: Vec<Box<[T; PAGE_LEN]>>,
+    /// All are full but the last.
+    pages: Vec<Vec<T>>,
 }
 
 impl<T> Default for Pages<T> {
@@ -20,6 +19,11 @@ impl<T> Default for Pages<T> {
 }
 
 impl<T> Pages<T> {
+    /// How many values there are.
+    pub(super) fn len(&self) -> usize {
+        self.pages.last().map_or(0, |last| (self.pages.len() - 1) * PAGE_LEN + last.len())
+    }
+
     pub(super) fn get(&self, index: u32) -> Option<&T> {
         let (page, at) = place(index);
         self.pages.get(page)?.get(at)
@@ -28,6 +32,18 @@ impl<T> Pages<T> {
     pub(super) fn get_mut(&mut self, index: u32) -> Option<&mut T> {
         let (page, at) = place(index);
         self.pages.get_mut(page)?.get_mut(at)
+    }
+
+    /// Puts a value behind all others.
+    pub(super) fn push(&mut self, value: T) {
+        match self.pages.last_mut().filter(|last| last.len() < PAGE_LEN) {
+            Some(last) => last.push(value),
+            None => {
+                let mut page = Vec::with_capacity(PAGE_LEN);
+                page.push(value);
+                self.pages.push(page);
+            }
+        }
     }
 
     /// All values from an index on, with their indices.
@@ -44,12 +60,12 @@ impl<T> Pages<T> {
 }
 
 impl<T: Default> Pages<T> {
-    /// The value at an index, with all pages up to it.
+    /// The value at an index, with all up to it.
     pub(super) fn get_or_grow(&mut self, index: u32) -> &mut T {
-        let (page, at) = place(index);
-        while self.pages.len() <= page {
-            self.pages.push(Box::new(array::from_fn(|_| T::default())));
+        while self.len() <= index as usize {
+            self.push(T::default());
         }
+        let (page, at) = place(index);
         &mut self.pages[page][at]
     }
 }
@@ -62,33 +78,43 @@ const fn place(index: u32) -> (usize, usize) {
 mod tests {
     use super::*;
 
+    fn filled(len: u32) -> Pages<u32> {
+        let mut pages = Pages::default();
+        for index in 0..len {
+            assert_eq!(pages.len(), index as usize);
+            pages.push(index);
+        }
+        pages
+    }
+
     #[test]
     fn a_value_stays_where_it_was_put() {
+        let mut pages = filled(0);
+        assert!(pages.get(0).is_none() && pages.get_mut(u32::MAX).is_none());
+        pages = filled(5_000);
+        for index in [0, 255, 256, 4_999] {
+            assert_eq!(pages.get(index), Some(&index));
+            assert_eq!(pages.get_mut(index).copied(), Some(index));
+        }
+        assert_eq!((pages.get(5_000), pages.get(u32::MAX), pages.len()), (None, None, 5_000));
+    }
+
+    #[test]
+    fn what_lies_before_a_value_is_there_as_well() {
         let mut pages: Pages<u32> = Pages::default();
-        assert!(pages.get(0).is_none() && pages.get(u32::MAX).is_none());
-        assert!(pages.get_mut(u32::MAX).is_none());
-        for index in [0, 255, 256, 5_000] {
-            *pages.get_or_grow(index) = index + 1;
-        }
-        for index in [0, 255, 256, 5_000] {
-            assert_eq!(pages.get(index), Some(&(index + 1)));
-            assert_eq!(pages.get_mut(index), Some(&mut (index + 1)));
-        }
-        assert_eq!(pages.get(4_999), Some(&0), "between them nothing was put");
-        assert_eq!(pages.get(5_120), None, "a whole page ends there");
+        *pages.get_or_grow(700) = 7;
+        *pages.get_or_grow(3) = 3;
+        assert_eq!((pages.len(), pages.get(700), pages.get(3)), (701, Some(&7), Some(&3)));
+        assert_eq!(pages.get(699), Some(&0));
     }
 
     #[test]
     fn a_walk_starts_at_any_index() {
-        let mut pages: Pages<u32> = Pages::default();
-        for index in 0..600 {
-            *pages.get_or_grow(index) = index;
+        let pages = filled(600);
+        for start in [0, 1, 255, 256, 300, 599, 600, 601, 768, u32::MAX] {
+            let walked: Vec<u32> = pages.from(start).map(|(_, value)| *value).collect();
+            assert_eq!(walked, (start..600).collect::<Vec<_>>());
+            assert!(pages.from(start).all(|(index, value)| index == *value));
         }
-        for start in [0, 1, 255, 256, 300, 767] {
-            let walked: Vec<u32> = pages.from(start).map(|(index, _)| index).collect();
-            assert_eq!(walked, (start..768).collect::<Vec<_>>(), "the last page to its end");
-        }
-        assert!(pages.from(599).take(1).all(|(index, value)| index == *value));
-        assert_eq!((pages.from(768).count(), pages.from(u32::MAX).count()), (0, 0));
     }
 }

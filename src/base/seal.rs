@@ -16,8 +16,10 @@ use super::time::WallTime;
 use aes::Aes128;
 use aes::cipher::{Array, BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
 use core::fmt;
+use core::hash::Hasher as _;
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
+use siphasher::sip::SipHasher24;
 
 /// Length of a token in characters.
 pub const TOKEN_LEN: usize = 26;
@@ -104,6 +106,8 @@ impl<'v> Hop<'v> {
 struct Keys {
     block: Aes128,
     text: Hmac<Sha256>,
+    /// For texts that only must not meet by chance.
+    tag: SipHasher24,
     raw: [u8; 32],
 }
 
@@ -111,12 +115,14 @@ impl Keys {
     fn new(secret: &[u8]) -> Self {
         let block = derive(secret, b"sipcluster token");
         let text = derive(secret, b"sipcluster text");
-        let mut key = [0; 16];
+        let (mut key, mut tag) = ([0; 16], [0; 16]);
         key.copy_from_slice(&block[..16]);
+        tag.copy_from_slice(&derive(secret, b"sipcluster tag")[..16]);
         let mac = <Hmac<Sha256> as KeyInit>::new(&Array::from(pad(&text)));
         Self {
             block: Aes128::new(&Array::from(key)),
             text: mac,
+            tag: SipHasher24::new_with_key(&tag),
             raw: derive(secret, b"sipcluster nonce"),
         }
     }
@@ -209,11 +215,8 @@ impl Sealer {
     /// A seal over a text, 32 hexadecimal digits.
     #[must_use]
     pub fn seal_text(&self, text: &[u8]) -> String {
-        self.seal_parts(&[text]).iter().map(|&digit| char::from(digit)).collect()
-    }
-
-    fn seal_parts(&self, parts: &[&[u8]]) -> Short {
-        self.keys.first().map(|keys| mac_hex(keys, parts)).unwrap_or_default()
+        let seal = self.keys.first().map(|keys| mac_hex(keys, text)).unwrap_or_default();
+        seal.iter().map(|&digit| char::from(digit)).collect()
     }
 
     /// Value of `X-Genesys-Route`: the sending node, the time and the next hop,
@@ -241,15 +244,18 @@ impl Sealer {
     /// (RFC 3261 8.2.7), made from its Call-ID and top Via.
     #[must_use]
     pub fn stateless_tag(&self, call_id: &[u8], via: &[u8]) -> Short {
-        let mut tag = self.seal_parts(&[b"tag ", call_id, via]);
-        tag.truncate(16);
-        tag
+        let Some(keys) = self.keys.first() else { return Short::new() };
+        let mut tag = keys.tag;
+        tag.write(call_id);
+        tag.write_u8(0);
+        tag.write(via);
+        short::hex(&tag.finish().to_be_bytes())
     }
 
     /// Whether the seal belongs to the text, in constant time per key.
     fn opens_text(&self, text: &[u8], seal: &[u8]) -> bool {
         self.keys.iter().any(|keys| {
-            let expected = mac_hex(keys, &[text]);
+            let expected = mac_hex(keys, text);
             let difference = expected
                 .iter()
                 .zip(seal.iter())
@@ -259,12 +265,9 @@ impl Sealer {
     }
 }
 
-fn mac_hex(keys: &Keys, parts: &[&[u8]]) -> Short {
-    let mut mac = keys.text.clone();
-    for part in parts {
-        mac.update(part);
-    }
-    short::hex(&mac.finalize().into_bytes()[..16])
+fn mac_hex(keys: &Keys, text: &[u8]) -> Short {
+    let mac = keys.text.clone().chain_update(text).finalize().into_bytes();
+    short::hex(&mac[..16])
 }
 
 fn to_base32(mut value: u128) -> [u8; TOKEN_LEN] {

@@ -12,6 +12,7 @@
 //! the promise that generations make anyway: what is 16 million uses old is gone.
 
 use super::id::{GENERATION_MARGIN, GENERATION_MASK, Slot};
+use super::pages::Pages;
 use std::collections::VecDeque;
 
 #[derive(Clone, Debug)]
@@ -34,7 +35,7 @@ pub struct Vacant {
 /// new generation.
 #[derive(Clone, Debug)]
 pub struct Slab<T> {
-    places: Vec<Place<T>>,
+    places: Pages<Place<T>>,
     /// Free places with their generations. An entry whose place has meanwhile got
     /// another generation, or an object, counts for nothing.
     free: VecDeque<Slot>,
@@ -54,7 +55,7 @@ impl<T> Slab<T> {
     #[must_use]
     pub fn new(len_max: usize) -> Self {
         Self {
-            places: Vec::new(),
+            places: Pages::default(),
             free: VecDeque::new(),
             len: 0,
             len_max,
@@ -82,7 +83,7 @@ impl<T> Slab<T> {
                 index
             }
         };
-        let place = self.places.get_mut(index as usize)?;
+        let place = self.places.get_mut(index)?;
         if place.generation == 0 {
             place.generation = if index >= self.fresh_from { 1 } else { self.first };
         }
@@ -103,26 +104,26 @@ impl<T> Slab<T> {
     }
 
     fn is_free(&self, slot: Slot) -> bool {
-        let place = self.places.get(slot.index as usize);
+        let place = self.places.get(slot.index);
         place.is_some_and(|place| place.value.is_none() && place.generation == slot.generation)
     }
 
     /// The object, if the reference is not stale.
     #[must_use]
     pub fn get(&self, slot: Slot) -> Option<&T> {
-        let place = self.places.get(slot.index as usize)?;
+        let place = self.places.get(slot.index)?;
         if place.generation == slot.generation { place.value.as_ref() } else { None }
     }
 
     /// The object, if the reference is not stale.
     pub fn get_mut(&mut self, slot: Slot) -> Option<&mut T> {
-        let place = self.places.get_mut(slot.index as usize)?;
+        let place = self.places.get_mut(slot.index)?;
         if place.generation == slot.generation { place.value.as_mut() } else { None }
     }
 
     /// Takes the object out and makes every reference to it stale.
     pub fn remove(&mut self, slot: Slot) -> Option<T> {
-        let place = self.places.get_mut(slot.index as usize)?;
+        let place = self.places.get_mut(slot.index)?;
         if place.generation != slot.generation {
             return None;
         }
@@ -150,8 +151,7 @@ impl<T> Slab<T> {
 
     /// All objects in the order of their places.
     pub fn iter(&self) -> impl Iterator<Item = (Slot, &T)> {
-        self.places.iter().enumerate().filter_map(|(index, place)| {
-            let index = u32::try_from(index).ok()?;
+        self.places.from(0).filter_map(|(index, place)| {
             Some((Slot { index, generation: place.generation }, place.value.as_ref()?))
         })
     }
@@ -160,7 +160,7 @@ impl<T> Slab<T> {
     /// empty, and no reference that this process gave has that generation.
     #[must_use]
     pub fn can_restore(&self, slot: Slot) -> bool {
-        let place = self.places.get(slot.index as usize);
+        let place = self.places.get(slot.index);
         self.is_slot(slot)
             && place
                 .is_none_or(|place| place.value.is_none() && place.generation <= slot.generation)
@@ -181,7 +181,7 @@ impl<T> Slab<T> {
             return Err(value);
         }
         self.reach(slot.index);
-        if let Some(place) = self.places.get_mut(slot.index as usize) {
+        if let Some(place) = self.places.get_mut(slot.index) {
             *place = Place { generation: slot.generation, value: Some(value) };
         }
         self.newest = self.newest.max(slot.generation);
@@ -241,7 +241,7 @@ impl<T> Slab<T> {
         let len_max = self.len_max;
         for slot in vacant.free.iter().filter(|slot| (slot.index as usize) < len_max) {
             self.reach(slot.index);
-            let Some(place) = self.places.get_mut(slot.index as usize) else { continue };
+            let Some(place) = self.places.get_mut(slot.index) else { continue };
             if place.value.is_none() && place.generation <= slot.generation {
                 place.generation = slot.generation & GENERATION_MASK;
                 listed.push(*slot);

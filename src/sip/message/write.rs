@@ -5,18 +5,22 @@ use super::{HeaderId, Message, Method};
 use crate::base::leg::Body;
 use crate::base::limits::MAX_FORWARDS_INITIAL;
 use bytes::Bytes;
+use smallvec::SmallVec;
+
+/// Length of a message that is written without room of its own.
+const LEN_INLINE: usize = 1024;
 
 /// Writes one message, top to bottom.
 #[derive(Clone, Debug, Default)]
 pub struct Writer {
-    buffer: Vec<u8>,
+    buffer: SmallVec<[u8; LEN_INLINE]>,
 }
 
 impl Writer {
     /// Starts a request.
     #[must_use]
     pub fn request(method: &[u8], uri: &[u8]) -> Self {
-        let mut writer = Self { buffer: Vec::with_capacity(1024) };
+        let mut writer = Self { buffer: SmallVec::new() };
         writer.parts(&[method, b" ", uri, b" SIP/2.0\r\n"]);
         writer
     }
@@ -24,7 +28,7 @@ impl Writer {
     /// Starts a response; an empty reason stands for the usual phrase.
     #[must_use]
     pub fn response(status: u16, reason: &[u8]) -> Self {
-        let mut writer = Self { buffer: Vec::with_capacity(768) };
+        let mut writer = Self { buffer: SmallVec::new() };
         let reason = if reason.is_empty() { reason_phrase(status).as_bytes() } else { reason };
         let code = [
             b'0' + (status / 100 % 10) as u8,
@@ -73,7 +77,8 @@ impl Writer {
             }
             None => self.parts(&[b"Content-Length: 0\r\n\r\n"]),
         }
-        Bytes::from(self.buffer)
+        // Not a byte more: it may be kept for half a minute.
+        Bytes::copy_from_slice(&self.buffer)
     }
 }
 

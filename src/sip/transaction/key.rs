@@ -8,7 +8,7 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 /// sent-by and method, ACK and CANCEL counting as INVITE on demand; for a
 /// request of RFC 2543 the fields that the RFC lists instead of the branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TransactionKey(u64, u64);
+pub struct TransactionKey(pub(super) u64, pub(super) u64);
 
 impl TransactionKey {
     /// Key of the transaction that a request belongs to. `method` is the
@@ -18,7 +18,7 @@ impl TransactionKey {
         let via = request.top_via()?;
         let branch = request.branch();
         let mut hasher = SipHasher13::new_with_keys(seed, !seed);
-        if branch.len() > 7 && branch[..7].eq_ignore_ascii_case(b"z9hG4bK") {
+        if is_unique(branch) {
             hasher.write(branch);
             hasher.write_u8(0);
             hasher.write(via.sent_by);
@@ -52,6 +52,12 @@ impl TransactionKey {
         Some(Self(digest.h1, digest.h2))
     }
 
+    /// Whether an answer to the request has all that its key is made from.
+    #[must_use]
+    pub fn is_in_answer(request: &Message) -> bool {
+        is_unique(request.branch())
+    }
+
     /// Key of what the same INVITE by two ways, and the CANCEL of it, have in common
     /// (RFC 3261 8.2.2.2, 9.1): Call-ID, From tag, CSeq number and Request-URI. A fork
     /// upstream that means two numbers here differs in the last.
@@ -73,4 +79,10 @@ impl TransactionKey {
         let first = request.method() == Method::Invite && request.to_tag().is_empty();
         first.then(|| Self::merged(request, seed))
     }
+}
+
+/// Whether a branch names its transaction alone: it has the magic cookie of RFC 3261
+/// (8.1.1.7).
+fn is_unique(branch: &[u8]) -> bool {
+    branch.len() > 7 && branch[..7].eq_ignore_ascii_case(b"z9hG4bK")
 }

@@ -9,6 +9,7 @@
 mod client_invite;
 mod client_non_invite;
 mod either;
+mod index;
 mod key;
 mod server_invite;
 mod server_non_invite;
@@ -19,6 +20,7 @@ mod tests;
 pub use client_invite::{ClientInvite, State as ClientInviteState};
 pub use client_non_invite::ClientNonInvite;
 pub use either::{Client, Server};
+pub use index::TransactionIndex;
 pub use key::TransactionKey;
 pub use server_invite::ServerInvite;
 pub use server_non_invite::ServerNonInvite;

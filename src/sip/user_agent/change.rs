@@ -131,7 +131,7 @@ impl Stack {
         let (tag, established) =
             (found.dialog.local_tag.clone(), found.state == LegState::Established);
         let body = body.map(|body| found.origin.rewrite(body, &self.settings.origin_host));
-        let request = self.servers.get(server).map(|found| &found.request);
+        let request = self.servers.get(server).and_then(|found| found.request.as_ref());
         let update = request.filter(|request| request.method() == Method::Update);
         let told = update.map(|update| (update.from_tag().to_vec(), update.typed_body()));
         let is_update = told.is_some();

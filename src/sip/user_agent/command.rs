@@ -200,11 +200,13 @@ impl Stack {
         };
         let sent = self.respond(server, &answer, cx);
         let (Some(bytes), Some(transaction)) = (sent, self.servers.get(server)) else { return };
-        if transaction.request.method() == Method::Invite {
-            let offers = transaction.request.body().is_empty() && body.is_some();
+        if let Some(request) = &transaction.request
+            && request.method() == Method::Invite
+        {
+            let offers = request.body().is_empty() && body.is_some();
             let awaited = AwaitedAck {
                 offers,
-                ..AwaitedAck::new(transaction.request.cseq(), bytes, transaction.flow, cx.now)
+                ..AwaitedAck::new(request.cseq(), bytes, transaction.flow, cx.now)
             };
             if let Some(found) = self.legs.get_mut(leg) {
                 found.awaited_ack = Some(awaited);

@@ -35,7 +35,7 @@ impl Stack {
             return;
         }
         let Some(key) = TransactionKey::of(&packet.message, method, self.seed) else { return };
-        if let Some(&server) = self.by_key.get(&key) {
+        if let Some(server) = self.by_key.get(&key) {
             self.on_known(server, method, cx);
             return;
         }
@@ -59,7 +59,7 @@ impl Stack {
     /// (RFC 3261 9.2), also when it comes by another proxy than the INVITE did.
     fn on_cancel(&mut self, packet: Packet, key: TransactionKey, cx: &mut Cx<'_>) {
         let invite = TransactionKey::of(&packet.message, Method::Invite, self.seed)
-            .and_then(|key| self.by_key.get(&key).copied())
+            .and_then(|key| self.by_key.get(&key))
             .or_else(|| self.merged(&packet.message));
         let reason = packet
             .message

@@ -21,7 +21,7 @@ impl Stack {
     /// was told to come again.
     pub(super) fn merged(&self, request: &Message) -> Option<Slot> {
         let key = TransactionKey::merged(request, self.seed);
-        let server = self.by_key.get(&key).copied()?;
+        let server = self.by_key.get(&key)?;
         self.servers.get(server).filter(|found| found.status() != Some(503)).map(|_| server)
     }
 
@@ -86,15 +86,16 @@ impl Stack {
     fn respond_like(&mut self, server: Slot, response: &Bytes, cx: &mut Cx<'_>) {
         self.touch(Wake::Server(server));
         let Some(found) = self.servers.get(server) else { return };
-        let Ok(said) = scan(response.clone()) else { return };
-        let bytes = addressed(&found.request, &said);
+        let (Some(request), Ok(said)) = (&found.request, scan(response.clone())) else { return };
+        let bytes = addressed(request, &said);
         self.send_response(server, said.status(), bytes, cx);
     }
 
     /// A response that is repeated until somebody acknowledges it goes to the proxy by
     /// which the INVITE came last.
     fn move_awaited(&mut self, leg: Slot, server: Slot) {
-        let Some(ServerTransaction { request, flow, .. }) = self.servers.get(server) else {
+        let Some(ServerTransaction { request: Some(request), flow, .. }) = self.servers.get(server)
+        else {
             return;
         };
         let Some(held) = self.legs.get_mut(leg) else { return };
@@ -122,8 +123,9 @@ impl Stack {
             .collect();
         for slot in servers {
             let Some(found) = self.servers.get(slot) else { continue };
-            let meant = found.request.method() == Method::Invite
-                && found.request.cseq() == message.cseq()
+            let Some(request) = &found.request else { continue };
+            let meant = request.method() == Method::Invite
+                && request.cseq() == message.cseq()
                 && found.status().is_some_and(|status| status >= 300);
             if meant {
                 self.on_known(slot, Method::Ack, cx);

@@ -42,12 +42,12 @@ impl Stack {
         cx: &Cx<'_>,
     ) -> Vec<(HeaderId, String)> {
         let wish = self.settings.session_seconds;
-        let transaction = self.servers.get(server);
-        let (Some(found), Some(transaction)) = (self.legs.get_mut(leg), transaction) else {
+        let request = self.servers.get(server).and_then(|transaction| transaction.request.as_ref());
+        let (Some(found), Some(request)) = (self.legs.get_mut(leg), request) else {
             return Vec::new();
         };
         let wish = found.session.map_or(wish, |running| running.seconds);
-        let Agreement::Runs { value, required } = agree(&transaction.request, wish) else {
+        let Agreement::Runs { value, required } = agree(request, wish) else {
             found.session = None;
             return Vec::new();
         };

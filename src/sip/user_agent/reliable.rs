@@ -163,8 +163,9 @@ impl Stack {
         };
         let sent = self.respond(server, &answer, cx).filter(|_| reliably);
         let (Some(bytes), Some(transaction)) = (sent, self.servers.get(server)) else { return };
-        let offers = body.is_some() && transaction.request.body().is_empty();
-        let sent = AwaitedAck::new(transaction.request.cseq(), bytes, transaction.flow, cx.now);
+        let Some(request) = &transaction.request else { return };
+        let offers = body.is_some() && request.body().is_empty();
+        let sent = AwaitedAck::new(request.cseq(), bytes, transaction.flow, cx.now);
         if let Some(early) = self.legs.get_mut(leg).and_then(|found| found.early.as_mut()) {
             early.described |= body.is_some();
             early.awaited = Some(AwaitedPrack { rseq, described: body.is_some(), offers, sent });

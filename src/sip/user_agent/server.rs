@@ -17,7 +17,9 @@ pub(super) struct ServerTransaction {
     /// other request.
     pub(super) merged: Option<TransactionKey>,
     pub(super) machine: Server,
-    pub(super) request: Message,
+    /// Gone after the final answer where no leg holds the transaction and only that
+    /// answer is needed any more.
+    pub(super) request: Option<Message>,
     pub(super) flow: Flow,
     pub(super) response: Option<Bytes>,
     /// The leg that it belongs to.
@@ -38,7 +40,7 @@ impl ServerTransaction {
             key,
             merged,
             machine,
-            request,
+            request: Some(request),
             flow,
             response: None,
             leg: None,
@@ -55,6 +57,15 @@ impl ServerTransaction {
     /// Whether no final response was sent.
     pub(super) fn is_open(&self) -> bool {
         self.machine.is_open()
+    }
+
+    /// Whether all that may happen yet is that the request comes again (RFC 3261
+    /// 17.2.2), and the answer has its key.
+    fn only_repeats(&self) -> bool {
+        matches!(self.machine, Server::NonInvite(_))
+            && !self.is_open()
+            && self.leg.is_none()
+            && self.request.as_ref().is_some_and(TransactionKey::is_in_answer)
     }
 
     fn next_deadline(&self) -> Instant {
@@ -115,8 +126,8 @@ impl Stack {
     }
 
     fn tag_for(&self, server: Slot) -> String {
-        let Some(found) = self.servers.get(server) else { return String::new() };
-        let request = &found.request;
+        let request = self.servers.get(server).and_then(|found| found.request.as_ref());
+        let Some(request) = request else { return String::new() };
         let tag = self.sealer.stateless_tag(request.call_id(), request.top_via_value());
         String::from_utf8_lossy(&tag).into_owned()
     }
@@ -133,7 +144,8 @@ impl Stack {
         let found = self.servers.get(server)?;
         let tag = if answer.status == 100 { "" } else { answer.tag };
         let (reason, tag) = (answer.reason.as_bytes(), tag.as_bytes());
-        let mut writer = routed_response(&found.request, answer.status, reason, tag);
+        let request = found.request.as_ref()?;
+        let mut writer = routed_response(request, answer.status, reason, tag);
         if let Some(contact) = &answer.contact {
             writer.header(HeaderId::Contact, contact);
         }
@@ -164,6 +176,11 @@ impl Stack {
         }
         self.carry_out(server, steps, cx);
         self.settle_server(server, cx);
+        if let Some(found) = self.servers.get_mut(server)
+            && found.only_repeats()
+        {
+            found.request = None;
+        }
         sent
     }
 
@@ -209,7 +226,7 @@ impl Stack {
                     let Some(found) = self.servers.remove(server) else { return };
                     self.by_key.remove(&found.key);
                     if let Some(merged) = found.merged
-                        && self.by_key.get(&merged) == Some(&server)
+                        && self.by_key.get(&merged) == Some(server)
                     {
                         self.by_key.remove(&merged);
                     }

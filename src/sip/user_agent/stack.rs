@@ -14,9 +14,8 @@ use crate::base::slab::Slab;
 use crate::base::time::{Instant, WallTime};
 use crate::sip::message::Message;
 use crate::sip::packet::Packet;
-use crate::sip::transaction::TransactionKey;
+use crate::sip::transaction::TransactionIndex;
 use core::net::SocketAddr;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Settings of a stack.
@@ -132,7 +131,7 @@ pub struct Stack {
     pub(super) legs: Slab<Leg>,
     pub(super) clients: Slab<ClientTransaction>,
     pub(super) servers: Slab<ServerTransaction>,
-    pub(super) by_key: HashMap<TransactionKey, Slot>,
+    pub(super) by_key: TransactionIndex,
     pub(super) proxies_down: Vec<SocketAddr>,
     pub(super) next_proxy: usize,
     /// What the turn works on, for the case that it panics.
@@ -154,7 +153,7 @@ impl Stack {
             legs: Slab::new(LEGS_PER_SHARD_MAX),
             clients: Slab::new(TRANSACTIONS_PER_SHARD_MAX),
             servers: Slab::new(TRANSACTIONS_PER_SHARD_MAX),
-            by_key: HashMap::new(),
+            by_key: TransactionIndex::default(),
             proxies_down: Vec::new(),
             next_proxy: 0,
             touched: Vec::new(),

@@ -177,7 +177,7 @@ impl Stack {
         if !all_differ(servers.clone())
             || !servers.all(|slot| self.servers.can_restore(slot))
             || keys.len() < restored.servers.len()
-            || keys.iter().any(|key| self.by_key.contains_key(key))
+            || keys.iter().any(|key| self.by_key.get(key).is_some())
         {
             return Err(StateError::Taken("server transaction"));
         }

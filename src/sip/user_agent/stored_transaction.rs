@@ -131,7 +131,11 @@ pub(super) fn server_to_bytes(
     let message = proto::ServerTransaction {
         slot: Some(to_slot(slot)),
         machine: Some(server.machine.to_state(now)),
-        request: server.request.bytes().to_vec(),
+        request: server
+            .request
+            .as_ref()
+            .map(|request| request.bytes().to_vec())
+            .unwrap_or_default(),
         flow: Some(to_flow(server.flow)),
         response: server.response.as_ref().map(|response| response.to_vec()),
         leg: leg.map(to_slot),
@@ -148,16 +152,23 @@ pub(super) fn server_from_bytes(
     let (message, unknown) =
         decode::<proto::ServerTransaction>(bytes, SERVER_FIELDS, "server transaction")?;
     let error = StateError::Field("request");
-    let request = scan(message.request).map_err(|_| error)?;
-    if !request.is_request() || request.fault().is_some() {
+    let has_request = !message.request.is_empty();
+    // Without the request the answer tells what it was.
+    let text = if has_request { message.request } else { message.response.clone().ok_or(error)? };
+    let named = scan(text).map_err(|_| error)?;
+    if named.is_request() != has_request || named.fault().is_some() {
         return Err(error);
     }
-    let method = request.method();
+    let method = named.method();
+    let machine = Server::from_state(message.machine.as_ref(), method, now)?;
+    if !has_request && (machine.is_open() || method == Method::Invite || message.leg.is_some()) {
+        return Err(error);
+    }
     let server = ServerTransaction {
-        key: TransactionKey::of(&request, method, seed).ok_or(error)?,
-        merged: TransactionKey::of_first_invite(&request, seed),
-        machine: Server::from_state(message.machine.as_ref(), method, now)?,
-        request,
+        key: TransactionKey::of(&named, method, seed).ok_or(error)?,
+        merged: TransactionKey::of_first_invite(&named, seed),
+        machine,
+        request: has_request.then_some(named),
         flow: from_flow(message.flow.as_ref())?,
         response: message.response.map(Into::into),
         leg: reference(message.leg, "leg")?,

@@ -115,6 +115,8 @@ pub struct Core {
     pub(super) settings: Arc<Settings>,
     pub(super) stack: Stack,
     pub(super) stack_out: Outbox<user_agent::Action>,
+    /// Room for what the stack wants done.
+    room: Vec<user_agent::Action>,
     pub(super) calls: Slab<Entry>,
     pub(super) by_leg: HashMap<Slot, (Slot, Party)>,
     pub(super) authenticator: Authenticator,
@@ -156,6 +158,7 @@ impl Core {
             shard: parts.stack.shard,
             stack: Stack::new(parts.stack, parts.sealer.clone(), parts.seed),
             stack_out: Outbox::new(crate::base::limits::OUTBOX_LEN_MAX),
+            room: Vec::new(),
             calls: Slab::new(CALLS_PER_SHARD_MAX),
             by_leg: HashMap::new(),
             authenticator: parts.authenticator,
@@ -209,7 +212,7 @@ impl Core {
 
     /// Carries out what the stack wants, until it wants nothing more.
     pub(super) fn drain(&mut self, cx: &mut Cx<'_>) {
-        let mut batch = Vec::new();
+        let mut batch = core::mem::take(&mut self.room);
         while !self.stack_out.is_empty() {
             self.stack_out.swap(&mut batch);
             for action in batch.drain(..) {
@@ -224,6 +227,7 @@ impl Core {
                 }
             }
         }
+        self.room = batch;
     }
 
     fn on_stack(&mut self, event: user_agent::Event, cx: &mut Cx<'_>) {

@@ -12,9 +12,8 @@ use crate::base::seal::Sealer;
 use crate::base::time::{Instant, WallTime};
 use crate::sip::packet::Packet;
 use crate::sip::registrar::{Entry, Registrar};
-use crate::sip::transaction::TransactionKey;
+use crate::sip::transaction::TransactionIndex;
 use core::net::SocketAddr;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What a shard is told.
@@ -101,7 +100,7 @@ pub struct Core {
     /// The wall clock as it was last told, and when.
     pub(super) wall: Option<(Instant, WallTime)>,
     pub(super) transactions: Transactions,
-    pub(super) by_key: HashMap<TransactionKey, Slot>,
+    pub(super) by_key: TransactionIndex,
     pub(super) seed: u64,
     /// What the turn works on, for the case that it panics.
     pub(super) touched: Option<Slot>,
@@ -119,7 +118,7 @@ impl Core {
             hints: Hints::default(),
             wall: None,
             transactions: Transactions::new(TRANSACTIONS_PER_SHARD_MAX),
-            by_key: HashMap::new(),
+            by_key: TransactionIndex::default(),
             seed,
             touched: None,
         }

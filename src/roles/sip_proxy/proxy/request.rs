@@ -38,7 +38,7 @@ impl Core {
         }
         let message = self.undo_strict_route(&message).unwrap_or(message);
         let Some(key) = TransactionKey::of(&message, method, self.seed) else { return };
-        if let Some(&slot) = self.by_key.get(&key) {
+        if let Some(slot) = self.by_key.get(&key) {
             self.on_known(slot, method, cx);
             return;
         }
@@ -136,7 +136,7 @@ impl Core {
     /// that died (RFC 3261 16.10). Tells whether it is dealt with.
     fn on_cancel(&mut self, message: &Message, flow: &Flow, cx: &mut Cx<'_>) -> bool {
         let slot = TransactionKey::of(message, Method::Invite, self.seed)
-            .and_then(|key| self.by_key.get(&key).copied());
+            .and_then(|key| self.by_key.get(&key));
         let Some(slot) = slot.filter(|slot| self.transactions.is_invite(*slot)) else {
             let is_from_node = self.settings.is_node(flow.remote, flow.protocol);
             if is_from_node {
