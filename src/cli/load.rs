@@ -63,6 +63,9 @@ pub struct Common {
     /// Registered or called numbers, used in turn
     #[arg(long, value_name = "LIST", default_value = "7001-7099")]
     pub numbers: Numbers,
+    /// Use them in an order in which neighbours are far apart
+    #[arg(long)]
+    pub scatter: bool,
     /// Password for challenges; {dn} is the number
     #[arg(long, value_name = "TEXT")]
     pub password: Option<Template>,
@@ -268,7 +271,10 @@ fn plan(common: &Common, scenario: Scenario) -> Plan {
         targets: common.to.clone(),
         bind: common.bind,
         transport: protocol(common.transport),
-        numbers: common.numbers.clone(),
+        numbers: match common.scatter {
+            true => common.numbers.clone().scattered(),
+            false => common.numbers.clone(),
+        },
         domain: common.domain.clone(),
         request_uri: common.request_uri.clone(),
         headers: common.header.clone(),

@@ -162,6 +162,8 @@ pub enum PlanError {
 pub struct Numbers {
     text: String,
     ranges: Vec<Range>,
+    /// From one index to the next, so many numbers on: without a divisor in common with how many there are.
+    step: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -175,7 +177,22 @@ impl Numbers {
     /// The list of one number.
     fn one(digits: &str) -> Self {
         let first = digits.parse().unwrap_or_default();
-        Self { text: digits.to_owned(), ranges: vec![Range { first, len: 1, width: digits.len() }] }
+        let ranges = vec![Range { first, len: 1, width: digits.len() }];
+        Self { text: digits.to_owned(), ranges, step: 1 }
+    }
+
+    /// The same numbers, each once in a round as before, in an order in which neighbours are far apart: what is kept for
+    /// them is found in no cache because of the one before.
+    #[must_use]
+    pub fn scattered(mut self) -> Self {
+        let len = self.len();
+        // Near the golden section; one less than the length would do at last.
+        let mut step = (len / 1000).saturating_mul(618).max(len / 2) | 1;
+        while step < len && !are_coprime(step, len) {
+            step += 1;
+        }
+        self.step = step;
+        self
     }
 
     /// How many there are, at least one.
@@ -192,7 +209,9 @@ impl Numbers {
 
     /// Writes the number at an index; indices go round.
     pub fn write(&self, index: u64, out: &mut Vec<u8>) {
-        let mut index = index % self.len().max(1);
+        let len = u128::from(self.len().max(1));
+        // The remainder of a length that fits fits.
+        let mut index = (u128::from(index) * u128::from(self.step) % len) as u64;
         for range in &self.ranges {
             if index < range.len {
                 return decimal(range.first + index, range.width, out);
@@ -227,7 +246,7 @@ impl FromStr for Numbers {
             let len = last.checked_sub(first).filter(|&len| len < NUMBERS_MAX);
             ranges.push(Range { first, len: len.ok_or_else(wrong)? + 1, width });
         }
-        Ok(Self { text: text.to_owned(), ranges })
+        Ok(Self { text: text.to_owned(), ranges, step: 1 })
     }
 }
 
@@ -235,6 +254,13 @@ impl core::fmt::Display for Numbers {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(&self.text)
     }
+}
+
+fn are_coprime(mut one: u64, mut other: u64) -> bool {
+    while other > 0 {
+        (one, other) = (other, one % other);
+    }
+    one == 1
 }
 
 /// Writes a number in decimal, with leading zeros up to `width`.
@@ -352,6 +378,23 @@ mod tests {
         assert_eq!(all, ["0098", "0099", "0100", "0101", "7", "0098"]);
         assert_eq!((numbers.len(), numbers.to_string().as_str()), (5, "0098-0101,7"));
         assert_eq!("0".parse::<Numbers>().expect("good").text(3), "0");
+    }
+
+    #[test]
+    fn scattered_numbers_come_once_in_a_round_and_far_apart() {
+        for text in ["7", "7-8", "1-6", "1-7", "0-999", "1-500,507,600-1000"] {
+            let plain: Numbers = text.parse().expect("good");
+            let numbers = plain.clone().scattered();
+            let all: Vec<String> = (0..plain.len()).map(|index| numbers.text(index)).collect();
+            let mut sorted = all.clone();
+            sorted.sort_by_key(|number| number.parse::<u64>().expect("a number"));
+            let listed: Vec<String> = (0..plain.len()).map(|index| plain.text(index)).collect();
+            assert_eq!(sorted, listed, "{text}");
+            assert_eq!(numbers.text(plain.len()), all[0], "{text}");
+        }
+        let many = "0-999999".parse::<Numbers>().expect("good").scattered();
+        let at = |index: u64| many.text(index).parse::<i64>().expect("a number");
+        assert!((0..1000).all(|index| (at(index) - at(index + 1)).abs() > 100_000));
     }
 
     #[test]
