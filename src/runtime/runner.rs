@@ -16,11 +16,12 @@ use super::module::Module;
 use crate::base::time::{Duration, Instant};
 use crate::observe::prometheus::{Collect, Sheet};
 use core::future::poll_fn;
-use core::pin::pin;
+use core::pin::{Pin, pin};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::task::Poll;
 use std::sync::Arc;
 use tokio::sync::Notify;
+use tokio::time::Sleep;
 
 /// Tells every thread of a process to end. Clones are one signal.
 #[derive(Clone, Debug, Default)]
@@ -256,6 +257,9 @@ pub fn spawn_thread(
     }
 }
 
+/// Turns in a row between two looks at the sockets, while there is work.
+const TURNS_PER_LOOK: usize = 4;
+
 struct Thread {
     modules: Vec<Box<dyn Module>>,
     clock: Clock,
@@ -287,20 +291,31 @@ impl Thread {
             module.set_waker(&waker);
             module.start();
         }
+        let stop = self.stop.clone();
+        let timer = tokio::time::sleep(Duration::ZERO);
+        let origin = (self.clock.now(), timer.deadline());
+        let mut bed =
+            Bed { stopped: pin!(stop.wait()), timer: pin!(timer), timer_at: origin.0, origin };
+        let mut turns = 0;
         while !self.stop.is_stopped() {
-            let (work, _) = self.turn_all();
-            if work > 0 {
-                tokio::task::yield_now().await;
-                continue;
-            }
-            waker.announce_sleep();
-            let (work, now) = self.turn_all();
-            if work == 0 {
-                self.sleep(&waker, now).await;
+            if self.turn_all().0 > 0 {
+                turns += 1;
+                if turns < TURNS_PER_LOOK {
+                    continue;
+                }
             } else {
-                tokio::task::yield_now().await;
+                waker.announce_sleep();
+                let (work, now) = self.turn_all();
+                if work == 0 {
+                    self.sleep(&waker, &mut bed, now).await;
+                    waker.announce_awake();
+                    turns = 0;
+                    continue;
+                }
+                waker.announce_awake();
             }
-            waker.announce_awake();
+            turns = 0;
+            tokio::task::yield_now().await;
         }
         for module in &mut self.modules {
             module.stop();
@@ -321,7 +336,12 @@ impl Thread {
         (all, now)
     }
 
-    async fn sleep(&mut self, waker: &ThreadWaker, now: Instant) {
+    async fn sleep(
+        &mut self,
+        waker: &ThreadWaker,
+        bed: &mut Bed<'_, impl Future<Output = ()>>,
+        now: Instant,
+    ) {
         let deadline = self
             .modules
             .iter()
@@ -333,20 +353,32 @@ impl Thread {
             return;
         }
         self.stats.sleeps.fetch_add(1, Ordering::Relaxed);
-        let mut woken = pin!(waker.woken());
-        let mut stopped = pin!(self.stop.wait());
-        let timer = (deadline != Instant::NEVER).then(|| tokio::time::sleep(deadline - now));
-        let mut timer = pin!(timer);
+        if deadline != Instant::NEVER && deadline != bed.timer_at {
+            let (ours, tokios) = bed.origin;
+            bed.timer.as_mut().reset(tokios + (deadline - ours));
+            bed.timer_at = deadline;
+        }
         let modules = &mut self.modules;
         poll_fn(|cx| {
-            let is_over = woken.as_mut().poll(cx).is_ready()
-                || stopped.as_mut().poll(cx).is_ready()
-                || timer.as_mut().as_pin_mut().is_some_and(|timer| timer.poll(cx).is_ready())
+            let is_over = waker.poll_woken(cx).is_ready()
+                || bed.stopped.as_mut().poll(cx).is_ready()
+                || deadline != Instant::NEVER && bed.timer.as_mut().poll(cx).is_ready()
                 || modules.iter_mut().any(|module| module.poll_io(cx).is_ready());
             if is_over { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
     }
+}
+
+/// What a thread sleeps on, kept from one sleep to the next: most end by a socket, and
+/// a timer need not be set anew for the same deadline.
+struct Bed<'b, S> {
+    stopped: Pin<&'b mut S>,
+    timer: Pin<&'b mut Sleep>,
+    /// The deadline that the timer is set for.
+    timer_at: Instant,
+    /// One time by the clock of the thread and by that of its runtime.
+    origin: (Instant, tokio::time::Instant),
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! Wakes a module thread that sleeps, at no cost while it is awake.
 
+use atomic_waker::AtomicWaker;
+use core::future::poll_fn;
+use core::task::{Context, Poll};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::task::Wake;
-use tokio::sync::Notify;
-use tokio::sync::futures::Notified;
 
 /// Wakes one module thread. A thread announces its sleep and looks at all its
 /// mailboxes once more before it sleeps; who fills a mailbox looks for the
@@ -12,7 +13,7 @@ use tokio::sync::futures::Notified;
 #[derive(Debug, Default)]
 pub struct ThreadWaker {
     asleep: AtomicBool,
-    notify: Notify,
+    sleeper: AtomicWaker,
 }
 
 impl ThreadWaker {
@@ -26,12 +27,12 @@ impl ThreadWaker {
     pub fn wake(&self) {
         fence(Ordering::SeqCst);
         if self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::AcqRel) {
-            self.notify.notify_one();
+            self.sleeper.wake();
         }
     }
 
-    /// Announces sleep: from here on every [`ThreadWaker::wake`] leaves a mark that
-    /// [`ThreadWaker::woken`] finds.
+    /// Announces sleep: from here on the first [`ThreadWaker::wake`] takes that back,
+    /// which [`ThreadWaker::poll_woken`] finds.
     pub fn announce_sleep(&self) {
         self.asleep.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
@@ -42,10 +43,17 @@ impl ThreadWaker {
         self.asleep.store(false, Ordering::Relaxed);
     }
 
-    /// Ends when somebody woke the thread since it announced its sleep; it may
-    /// end without a reason.
-    pub fn woken(&self) -> Notified<'_> {
-        self.notify.notified()
+    /// Ready when somebody woke the thread since it announced its sleep, and while it
+    /// has announced none.
+    pub fn poll_woken(&self, cx: &mut Context<'_>) -> Poll<()> {
+        // Who wakes between the two leaves what the second finds.
+        self.sleeper.register(cx.waker());
+        if self.asleep.load(Ordering::Acquire) { Poll::Pending } else { Poll::Ready(()) }
+    }
+
+    /// Ends when [`ThreadWaker::poll_woken`] is ready.
+    pub async fn woken(&self) {
+        poll_fn(|cx| self.poll_woken(cx)).await;
     }
 }
 
@@ -62,25 +70,44 @@ impl Wake for ThreadWaker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use core::pin::pin;
-    use core::task::{Context, Waker};
+    use core::sync::atomic::AtomicUsize;
+    use core::task::Waker;
 
     fn is_woken(waker: &ThreadWaker) -> bool {
-        let mut cx = Context::from_waker(Waker::noop());
-        pin!(waker.woken()).poll(&mut cx).is_ready()
+        waker.poll_woken(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+
+    /// Counts how often it is woken.
+    #[derive(Default)]
+    struct Sleeper(AtomicUsize);
+
+    impl Wake for Sleeper {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
     }
 
     #[test]
     fn only_an_announced_sleep_is_disturbed_and_only_once() {
-        let waker = ThreadWaker::new();
+        let (waker, sleeper) = (ThreadWaker::new(), Arc::new(Sleeper::default()));
         ThreadWaker::wake(&waker);
-        assert!(!is_woken(&waker), "it was awake");
+        assert!(is_woken(&waker), "it is awake");
         waker.announce_sleep();
         assert!(!is_woken(&waker), "nobody called");
+        let task = Waker::from(Arc::clone(&sleeper));
+        assert!(waker.poll_woken(&mut Context::from_waker(&task)).is_pending());
         ThreadWaker::wake(&waker);
         ThreadWaker::wake(&waker);
         assert!(is_woken(&waker));
-        assert!(!is_woken(&waker), "one mark for two calls");
+        assert_eq!(sleeper.0.load(Ordering::SeqCst), 1, "the second found it awake");
+    }
+
+    #[test]
+    fn a_call_between_the_announcement_and_the_sleep_is_found() {
+        let waker = ThreadWaker::new();
+        waker.announce_sleep();
+        Waker::from(Arc::clone(&waker)).wake_by_ref();
+        assert!(is_woken(&waker));
     }
 
     #[test]
@@ -89,6 +116,7 @@ mod tests {
         waker.announce_sleep();
         waker.announce_awake();
         Waker::from(Arc::clone(&waker)).wake();
-        assert!(!is_woken(&waker));
+        waker.announce_sleep();
+        assert!(!is_woken(&waker), "nobody called since");
     }
 }
