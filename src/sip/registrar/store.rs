@@ -11,19 +11,47 @@ use crate::base::few::Few;
 use crate::base::table::{Hasher, Keyed, Table};
 use crate::base::time::{Duration, Instant};
 use core::cmp::Ordering;
+use siphasher::sip::SipHasher13;
 
 /// The last CSeq of a (contact, Call-ID) pair that holds no binding.
 #[derive(Clone, Debug)]
 struct Gone {
     contact: ContactBlock,
     cseq: u32,
+    /// A digest of the Call-ID: most blocks need not be fetched to see that they are
+    /// of another one.
+    digest: u32,
     until: Instant,
 }
 
 impl Gone {
-    fn is_of(&self, key: &str, call_id: &str) -> bool {
-        self.contact.call_id() == call_id && self.contact.key() == key
+    fn of(contact: ContactBlock, cseq: u32, until: Instant) -> Self {
+        let digest = digest_of(contact.call_id());
+        Self { contact, cseq, digest, until }
     }
+
+    fn is_of(&self, pair: &Pair<'_>) -> bool {
+        self.digest == pair.digest
+            && self.contact.call_id() == pair.call_id
+            && self.contact.key() == pair.key
+    }
+}
+
+/// A contact and a Call-ID that is looked for among what is remembered.
+struct Pair<'a> {
+    key: &'a str,
+    call_id: &'a str,
+    digest: u32,
+}
+
+impl<'a> Pair<'a> {
+    fn of(key: &'a str, call_id: &'a str) -> Self {
+        Self { key, call_id, digest: digest_of(call_id) }
+    }
+}
+
+fn digest_of(call_id: &str) -> u32 {
+    SipHasher13::new().hash(call_id.as_bytes()) as u32
 }
 
 /// What one address-of-record has. One that has nothing does not know whose it is: what
@@ -120,7 +148,11 @@ impl Record {
             };
             return (standing, true);
         }
-        let remembered = |gone: &&Gone| gone.until > now && gone.is_of(key.text(), call_id);
+        if self.gone().is_empty() {
+            return (Standing::Fresh, held.is_some());
+        }
+        let pair = Pair::of(key.text(), call_id);
+        let remembered = |gone: &&Gone| gone.until > now && gone.is_of(&pair);
         let standing = match self.gone().iter().find(remembered) {
             Some(gone) if cseq == gone.cseq && removes => Standing::Repeated,
             Some(gone) if cseq <= gone.cseq => Standing::OutOfOrder { held: gone.cseq },
@@ -132,8 +164,9 @@ impl Record {
     /// Remembers a CSeq; the one that would be forgotten first makes room.
     fn remember(&mut self, gone: Gone) {
         let list = self.gone.get_or_insert_default();
-        let parts = gone.contact.parts();
-        if let Some(held) = list.iter_mut().find(|held| held.is_of(parts.key, parts.call_id)) {
+        let Parts { key, call_id, .. } = gone.contact.parts();
+        let pair = Pair { key, call_id, digest: gone.digest };
+        if let Some(held) = list.iter_mut().find(|held| held.is_of(&pair)) {
             held.cseq = held.cseq.max(gone.cseq);
             held.until = held.until.max(gone.until);
             return;
@@ -160,7 +193,8 @@ impl Record {
     fn forget(&mut self, contact: &ContactBlock) {
         if self.gone.is_some() {
             let Parts { key, call_id, .. } = contact.parts();
-            self.retain_gone(|gone| !gone.is_of(key, call_id));
+            let pair = Pair::of(key, call_id);
+            self.retain_gone(|gone| !gone.is_of(&pair));
         }
     }
 
@@ -171,7 +205,7 @@ impl Record {
             return;
         }
         let until = hold_until(old.expires, now);
-        self.remember(Gone { contact: old.contact.clone(), cseq: old.cseq, until });
+        self.remember(Gone::of(old.contact.clone(), old.cseq, until));
     }
 
     fn earliest(&self) -> Option<Instant> {
@@ -449,7 +483,7 @@ fn apply_to(record: &mut Record, entry: Entry, now: Instant) -> bool {
         }
         Entry::Put(_) => {}
         Entry::Remove { contact, cseq, hold_until, .. } => {
-            record.remember(Gone { contact, cseq, until: hold_until });
+            record.remember(Gone::of(contact, cseq, hold_until));
         }
     }
     at.is_some_and(|at| record.bindings.take(at).is_some())
@@ -532,7 +566,7 @@ impl Commit<'_> {
         let hold_until = hold_until(expires.unwrap_or(self.now), self.now);
         record.supersede(at, &contact, self.now);
         let (cseq, proxy) = (self.update.cseq, self.update.proxy);
-        record.remember(Gone { contact: contact.clone(), cseq, until: hold_until });
+        record.remember(Gone::of(contact.clone(), cseq, hold_until));
         if let Some(at) = at {
             record.bindings.take(at);
         }
