@@ -26,7 +26,7 @@ mod world;
 
 pub use entry::Registration;
 pub use event::{Action, CloseReason, Event, LinkId};
-pub use file::read_snapshot_file;
+pub use file::{SnapshotFile, read_snapshot_file};
 
 use super::wire::{self, Body, Timebase, WireError, proto};
 use crate::base::id::NodeId;
@@ -264,11 +264,18 @@ impl Registrations {
         self.replica.contacts_len()
     }
 
-    /// All that is known, for the snapshot file; `wall` is the wall-clock time at
-    /// `now`. [`read_snapshot_file`] is the inverse.
+    /// The next part of what is known, for the snapshot file; `wall` is the wall-clock
+    /// time at `now`. Gives whether it was the last. [`read_snapshot_file`] is the inverse.
+    pub fn snapshot_part(&self, file: &mut SnapshotFile, now: Instant, wall: WallTime) -> bool {
+        file.write(&self.replica, self.options.node, now, wall)
+    }
+
+    /// All that is known, as parts of the snapshot file.
     #[must_use]
-    pub fn snapshot_file(&self, now: Instant, wall: WallTime) -> Vec<u8> {
-        file::write(&self.replica, self.options.node, now, wall)
+    pub fn snapshot_file(&self, now: Instant, wall: WallTime) -> Vec<Vec<u8>> {
+        let mut file = SnapshotFile::default();
+        while !self.snapshot_part(&mut file, now, wall) {}
+        file.into_parts()
     }
 
     fn readiness(&self, now: Instant) -> Readiness {

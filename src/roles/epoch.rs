@@ -25,7 +25,7 @@ pub fn next(folder: &Path, application: &str, wall: WallTime) -> Result<u32, Sta
     };
     let minutes = wall.as_secs().saturating_sub(START_OF_2026_S) / 60;
     let epoch = u32::try_from(minutes).unwrap_or(u32::MAX).max(stored.saturating_add(1));
-    replace(&path, epoch.to_string().as_bytes())
+    replace(&path, &[epoch.to_string()])
         .map_err(|cause| StartError::File { path: path.display().to_string(), cause })?;
     Ok(epoch)
 }

@@ -7,11 +7,11 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Replaces a file, with the folders above it made where they are missing.
+/// Replaces a file by what the parts of `content` are together, with the folders above it made where they are missing.
 ///
 /// # Errors
 /// When it cannot be written; the old content stays then.
-pub fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
+pub fn replace<C: AsRef<[u8]>>(path: &Path, content: &[C]) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder {
         std::fs::create_dir_all(folder)?;
@@ -20,7 +20,9 @@ pub fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
     unfinished.push(".new");
     let unfinished = PathBuf::from(unfinished);
     let mut file = File::create(&unfinished)?;
-    file.write_all(content)?;
+    for part in content {
+        file.write_all(part.as_ref())?;
+    }
     file.sync_all()?;
     std::fs::rename(&unfinished, path)?;
     // The name of a file lasts when its folder does.
@@ -55,7 +57,7 @@ impl Keeper {
 
     /// Writes a content on a thread of its own; what comes while one is on its way
     /// is left out, and gives `false`.
-    pub fn keep(&self, content: Vec<u8>) -> bool {
+    pub fn keep(&self, content: Vec<Vec<u8>>) -> bool {
         if self.is_writing.swap(true, Ordering::AcqRel) {
             return false;
         }
@@ -71,7 +73,7 @@ impl Keeper {
     }
 
     /// Writes a content and comes back when it is on the disk.
-    pub fn keep_now(&self, content: &[u8]) {
+    pub fn keep_now(&self, content: &[Vec<u8>]) {
         if let Err(error) = replace(&self.path, content) {
             tracing::warn!(file = %self.path.display(), %error, "a snapshot could not be written: check data-dir");
         }
@@ -86,13 +88,13 @@ mod tests {
     fn a_file_is_replaced_with_its_folders_and_nothing_else_stays() {
         let folder = std::env::temp_dir().join(format!("sipcluster-file-{}", std::process::id()));
         let path = folder.join("a").join("b");
-        replace(&path, b"one").expect("written");
-        replace(&path, b"two").expect("written");
+        replace(&path, &[b"one"]).expect("written");
+        replace(&path, &[&b"tw"[..], b"o"]).expect("written");
         assert_eq!(std::fs::read(&path).expect("there"), b"two");
         let names = std::fs::read_dir(folder.join("a")).expect("there").count();
         assert_eq!(names, 1);
         // A folder of that name stands in the way, and stays.
-        assert!(replace(&folder.join("a"), b"x").is_err());
+        assert!(replace(&folder.join("a"), &[b"x"]).is_err());
         std::fs::remove_dir_all(folder).expect("removed");
     }
 }

@@ -10,27 +10,52 @@ use crate::mesh::wire::{self, Body, FrameReader, Timebase, WireError, proto};
 /// Version of the file's format.
 pub(crate) const FILE_FORMAT: u32 = 1;
 
-/// Bytes that an entry nearly always fits in.
-const ENTRY_BYTES_USUAL: usize = 256;
+/// A snapshot file that is made a part at a time, so that nobody waits for all of it.
+/// What changes meanwhile is in it as it was or as it is; what comes behind the
+/// walk is in the next one.
+#[derive(Debug)]
+pub struct SnapshotFile {
+    walk: Walk,
+    entries: u64,
+    /// The header, whose count is known last, and what follows it.
+    parts: Vec<Vec<u8>>,
+}
 
-pub(super) fn write(replica: &Replica, node: NodeId, now: Instant, wall: WallTime) -> Vec<u8> {
-    let header = proto::FileHeader {
-        format: FILE_FORMAT,
-        node_id: u32::from(node.get()),
-        entries: replica.records_len() as u64,
-    };
-    // Of a size that the allocator gives back, and nothing moved while it is written.
-    let mut file = Vec::with_capacity(replica.records_len() * ENTRY_BYTES_USUAL);
-    push(&mut file, Body::FileHeader(header));
-    let mut walk = Walk::full();
-    loop {
-        let (entries, last) = replica.walk(&mut walk, wire::ENTRIES_PER_FRAME_LEN_MAX);
+impl Default for SnapshotFile {
+    fn default() -> Self {
+        Self { walk: Walk::full(), entries: 0, parts: vec![Vec::new()] }
+    }
+}
+
+impl SnapshotFile {
+    /// The next entries, at most as many as a frame has; gives whether these were the
+    /// last.
+    pub(super) fn write(
+        &mut self,
+        replica: &Replica,
+        node: NodeId,
+        now: Instant,
+        wall: WallTime,
+    ) -> bool {
+        let (entries, last) = replica.walk(&mut self.walk, wire::ENTRIES_PER_FRAME_LEN_MAX);
+        self.entries += entries.len() as u64;
         let timebase = Timebase::File { now, wall };
         let entries = entries.iter().map(|entry| wire::to_proto(entry, timebase)).collect();
-        push(&mut file, Body::FileChunk(proto::FileChunk { entries }));
-        if last {
-            return file;
+        let mut part = Vec::new();
+        push(&mut part, Body::FileChunk(proto::FileChunk { entries }));
+        self.parts.push(part);
+        if last && let Some(header) = self.parts.first_mut() {
+            let node_id = u32::from(node.get());
+            let of = proto::FileHeader { format: FILE_FORMAT, node_id, entries: self.entries };
+            push(header, Body::FileHeader(of));
         }
+        last
+    }
+
+    /// The parts in their order; whole once the last entries are in.
+    #[must_use]
+    pub fn into_parts(self) -> Vec<Vec<u8>> {
+        self.parts
     }
 }
 
@@ -40,7 +65,7 @@ fn push(file: &mut Vec<u8>, body: Body) {
     file.extend_from_slice(&payload);
 }
 
-/// Reads a snapshot file that [`super::Registrations::snapshot_file`] wrote,
+/// Reads a snapshot file that [`super::Registrations::snapshot_part`] wrote,
 /// perhaps in an earlier process. `wall` is the wall-clock time at `now`; entries
 /// whose time ran out in between come with it run out, for they still outrank
 /// others. Give each to [`super::Event::Restored`].

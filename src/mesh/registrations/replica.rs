@@ -288,10 +288,6 @@ impl Replica {
         self.cells.len()
     }
 
-    pub(super) fn records_len(&self) -> usize {
-        self.cells.from(0).map(|(_, cell)| 1 + cell.beaten().len()).sum()
-    }
-
     /// The next entries of a walk, whole contacts, at most `len_max` but at least
     /// one contact; none where the next [`CONTACTS_PER_PART_MAX`] are all passed by.
     /// The walk is over when the second value says so.

@@ -569,7 +569,7 @@ fn call_ids_of_a_contact_are_bounded() {
     for n in 0..50 {
         register(&mut world, 0, "sip:a", &format!("call-{n}"), 1);
     }
-    let file = world.proxies[0].machine.snapshot_file(world.now, WallTime(0));
+    let file = world.proxies[0].machine.snapshot_file(world.now, WallTime(0)).concat();
     let entries = read_snapshot_file(&file, world.now, WallTime(0)).expect("whole");
     assert_eq!(entries.len(), replica::CALL_IDS_PER_CONTACT_LEN_MAX);
     assert_eq!(entries[0].contact.call_id(), "call-49");
@@ -597,7 +597,7 @@ fn a_file_gives_back_what_it_was_given() {
 fn a_file_counts_time_by_the_wall_clock() {
     let mut world = World::new(1, SMALL);
     register(&mut world, 0, "sip:a", "x", 1);
-    let file = world.proxies[0].machine.snapshot_file(world.now, WallTime(1_000_000));
+    let file = world.proxies[0].machine.snapshot_file(world.now, WallTime(1_000_000)).concat();
     let now = Instant(7_000_000_000);
     let later = WallTime(1_000_000 + 600_000);
     let entries = read_snapshot_file(&file, now, later).expect("whole");
@@ -607,12 +607,37 @@ fn a_file_counts_time_by_the_wall_clock() {
 }
 
 #[test]
+fn a_file_is_whole_whatever_changes_while_it_is_made() {
+    let mut world = World::new(1, SMALL);
+    for n in 0..300 {
+        register(&mut world, 0, &format!("sip:h{n}"), "x", n);
+    }
+    let mut file = SnapshotFile::default();
+    let part = |world: &World, file: &mut SnapshotFile| {
+        world.proxies[0].machine.snapshot_part(file, world.now, WallTime(0))
+    };
+    assert!(!part(&world, &mut file), "it has several");
+    remove(&mut world, 0, "sip:h0", "x", 999);
+    remove(&mut world, 0, "sip:h299", "x", 999);
+    register(&mut world, 0, "sip:new", "y", 1);
+    while !part(&world, &mut file) {}
+    let entries = read_snapshot_file(&file.into_parts().concat(), world.now, WallTime(0));
+    let entries = entries.expect("whole");
+    let has = |uri: &str| {
+        let held = entries.iter().filter_map(|entry| entry.contact.uri());
+        held.filter(|held| *held == uri).count()
+    };
+    assert_eq!((has("sip:h0"), has("sip:h1"), has("sip:h298")), (1, 1, 1));
+    assert_eq!((has("sip:h299"), has("sip:new")), (0, 1), "what comes behind the walk");
+}
+
+#[test]
 fn a_file_that_is_not_whole_is_refused() {
     let mut world = World::new(1, SMALL);
     for n in 0..200 {
         register(&mut world, 0, &format!("sip:h{n}"), "x", n);
     }
-    let file = world.proxies[0].machine.snapshot_file(world.now, WallTime(0));
+    let file = world.proxies[0].machine.snapshot_file(world.now, WallTime(0)).concat();
     let read = |bytes: &[u8]| read_snapshot_file(bytes, Instant::ZERO, WallTime(0));
     assert!(read(&file).is_ok());
     for cut in (0..file.len()).step_by(7) {

@@ -147,7 +147,7 @@ impl World {
             }
         }
         let wall = WallTime(1_000_000);
-        let file = self.proxies[index].machine.snapshot_file(self.now, wall);
+        let file = self.proxies[index].machine.snapshot_file(self.now, wall).concat();
         let epoch = self.proxies[index].epoch + 1;
         self.proxies[index] = self.start(index, self.proxies.len(), epoch);
         if with_file {

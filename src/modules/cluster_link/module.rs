@@ -7,7 +7,7 @@ use crate::base::outbox::Outbox;
 use crate::base::time::{Duration, Instant};
 use crate::mesh::registrations::{
     ACTIONS_PER_EVENT_LEN_MAX, Action, Event, LinkId, Options, Registration, Registrations,
-    read_snapshot_file,
+    SnapshotFile, read_snapshot_file,
 };
 use crate::mesh::wire::{FrameReader, length_prefix};
 use crate::runtime::clock::Clock;
@@ -29,6 +29,8 @@ use tokio::net::{TcpListener, TcpStream};
 const REDIAL: Duration = Duration::from_millis(500);
 /// Time between two snapshots on disk.
 const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(20);
+/// Parts of a snapshot that one turn makes, each of at most 128 registrations.
+const SNAPSHOT_PARTS_PER_TURN: usize = 4;
 /// Bytes that may wait on one link before it is cut.
 const BACKLOG_LEN_MAX: usize = 8 << 20;
 /// Bytes that one read takes.
@@ -40,6 +42,8 @@ pub struct Snapshot {
     clock: Clock,
     changed: bool,
     next: Instant,
+    /// What is being made, over many turns.
+    under_way: Option<SnapshotFile>,
 }
 
 impl Snapshot {
@@ -47,7 +51,7 @@ impl Snapshot {
     #[must_use]
     pub fn new(path: &Path, clock: Clock) -> Self {
         let next = clock.now() + SNAPSHOT_INTERVAL;
-        Self { keeper: Keeper::new(path), clock, changed: false, next }
+        Self { keeper: Keeper::new(path), clock, changed: false, next, under_way: None }
     }
 
     /// What an earlier process has left. A file that cannot be read is put aside.
@@ -72,11 +76,22 @@ impl Snapshot {
         }
     }
 
-    fn write(&mut self, machine: &Registrations, now: Instant) {
-        if self.changed && now >= self.next && !self.keeper.is_writing() {
+    /// Goes on with a file, or begins one where it is time; gives whether there is more
+    /// to do at once.
+    fn write(&mut self, machine: &Registrations, now: Instant) -> bool {
+        if self.under_way.is_none() && self.changed && now >= self.next && !self.keeper.is_writing()
+        {
             self.next = now + SNAPSHOT_INTERVAL;
-            self.changed = !self.keeper.keep(machine.snapshot_file(now, self.clock.wall()));
+            self.changed = false;
+            self.under_way = Some(SnapshotFile::default());
         }
+        let Some(file) = &mut self.under_way else { return false };
+        let wall = self.clock.wall();
+        let is_whole = (0..SNAPSHOT_PARTS_PER_TURN).any(|_| machine.snapshot_part(file, now, wall));
+        if let Some(file) = self.under_way.take_if(|_| is_whole) {
+            self.changed |= !self.keeper.keep(file.into_parts());
+        }
+        !is_whole
     }
 }
 
@@ -338,7 +353,7 @@ impl Module for ClusterLinkModule {
     }
 
     fn stop(&mut self) {
-        if self.snapshot.changed {
+        if self.snapshot.changed || self.snapshot.under_way.is_some() {
             let (now, wall) = (self.snapshot.clock.now(), self.snapshot.clock.wall());
             self.snapshot.keeper.keep_now(&self.machine.snapshot_file(now, wall));
         }
@@ -371,7 +386,7 @@ impl Module for ClusterLinkModule {
         }
         work += self.flush();
         self.report(now);
-        self.snapshot.write(&self.machine, now);
+        work += usize::from(self.snapshot.write(&self.machine, now));
         self.next_look = now + Duration::from_millis(100);
         work
     }
