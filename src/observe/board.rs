@@ -2,7 +2,8 @@
 //!
 //! A module thread publishes what it knows on a change or once a second; the System Monitor reads. Several threads
 //! of one application publish a part each, and a reader sees the application as one. A snapshot is up to a second
-//! old: nothing may be decided from it.
+//! old: nothing may be decided from it. Calls and registrations are counted in it; one by one they are in a
+//! [`Listing`], which holds them only while somebody asks.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,12 +11,11 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use serde::Serialize;
 
+use super::listing::{Key, Listing, Shown};
 use super::prometheus::{Collect, Sheet};
 use crate::base::contact::ContactBlock;
-use crate::base::id::NodeId;
-
-/// Calls or registrations of one part that are shown; [`Counts`] tell how many there are.
-pub const ROWS_PER_PART_MAX: usize = 10_000;
+use crate::base::id::{CallUuid, ConnId, NodeId};
+use crate::base::time::WallTime;
 
 /// A cluster node as a SIP Proxy sees it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -46,27 +46,26 @@ pub struct TrunkView {
     pub in_service: bool,
 }
 
-/// A call that a node holds.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+/// A call that a node holds, as it is kept there: the reader makes it into text.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallView {
-    /// CallUUID, 32 characters.
-    pub uuid: String,
-    /// ConnID, 16 hexadecimal digits.
-    pub conn_id: String,
+    /// CallUUID.
+    pub uuid: CallUuid,
+    /// ConnID.
+    pub conn_id: ConnId,
     /// DN or number of the caller.
-    pub caller: String,
+    pub caller: Box<str>,
     /// What was dialled.
-    pub dialled: String,
+    pub dialled: Box<str>,
     /// DN or trunk that is called; empty while nobody is.
-    pub destination: String,
+    pub destination: Box<str>,
     /// `routing`, `calling`, `alerting` or `connected`.
-    pub state: String,
-    /// When it came, ISO 8601 in UTC.
-    pub started: String,
+    pub state: &'static str,
+    /// When it came.
+    pub started: WallTime,
 }
 
-/// A binding of the registrar, as it is kept there: thousands are shown several times
-/// a second, and made into text only for who asks.
+/// A binding of the registrar, as it is kept there: the reader makes it into text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegistrationView {
     /// The DN, what it registered, and the node that accepted it, which owns the DN.
@@ -113,10 +112,6 @@ pub struct AppState {
     pub proxies: Vec<ProxyView>,
     /// Trunks that a node sees.
     pub trunks: Vec<TrunkView>,
-    /// Calls, at most [`ROWS_PER_PART_MAX`].
-    pub calls: Vec<CallView>,
-    /// Registrations, at most [`ROWS_PER_PART_MAX`].
-    pub registrations: Vec<RegistrationView>,
     /// How many there are.
     pub counts: Counts,
 }
@@ -137,8 +132,6 @@ impl AppState {
             nodes: Vec::new(),
             proxies: Vec::new(),
             trunks: Vec::new(),
-            calls: Vec::new(),
-            registrations: Vec::new(),
             counts: Counts::default(),
         }
     }
@@ -160,34 +153,23 @@ impl AppState {
         self.nodes.extend_from_slice(&other.nodes);
         self.proxies.extend_from_slice(&other.proxies);
         self.trunks.extend_from_slice(&other.trunks);
-        self.calls.extend_from_slice(&other.calls);
-        self.registrations.extend_from_slice(&other.registrations);
         self.counts.calls += other.counts.calls;
         self.counts.transactions += other.counts.transactions;
         self.counts.registrations += other.counts.registrations;
     }
-
-    /// Cuts long lists, with the counts kept.
-    fn bounded(mut self) -> Self {
-        self.counts.calls = self.counts.calls.max(length(&self.calls));
-        self.counts.registrations = self.counts.registrations.max(length(&self.registrations));
-        self.calls.truncate(ROWS_PER_PART_MAX);
-        self.registrations.truncate(ROWS_PER_PART_MAX);
-        self
-    }
-}
-
-fn length<T>(list: &[T]) -> u64 {
-    u64::try_from(list.len()).unwrap_or(u64::MAX)
 }
 
 /// Latest parts by application and part.
-type Parts = BTreeMap<(String, String), Arc<AppState>>;
+type Parts = BTreeMap<Key, Arc<AppState>>;
 
 /// Where module threads publish and the System Monitor reads. Readers never hold up a writer.
 #[derive(Debug, Default)]
 pub struct Board {
     parts: ArcSwap<Parts>,
+    /// Calls one by one.
+    pub calls: Arc<Listing<CallView>>,
+    /// Registrations one by one.
+    pub registrations: Arc<Listing<RegistrationView>>,
 }
 
 impl Board {
@@ -200,7 +182,7 @@ impl Board {
     /// Replaces what this part of this application told before.
     pub fn publish(&self, state: AppState) {
         let key = (state.name.clone(), state.part.clone());
-        let state = Arc::new(state.bounded());
+        let state = Arc::new(state);
         self.parts.rcu(|parts| {
             let mut parts = Parts::clone(parts);
             parts.insert(key.clone(), Arc::clone(&state));
@@ -219,6 +201,20 @@ impl Board {
             }
         }
         apps
+    }
+
+    /// Calls that are listed, by application.
+    #[must_use]
+    pub fn listed_calls(&self) -> Vec<Shown<CallView>> {
+        let parts = self.parts.load();
+        self.calls.shown(|key| parts.get(key).map_or(0, |part| part.counts.calls))
+    }
+
+    /// Registrations that are listed, by application.
+    #[must_use]
+    pub fn listed_registrations(&self) -> Vec<Shown<RegistrationView>> {
+        let parts = self.parts.load();
+        self.registrations.shown(|key| parts.get(key).map_or(0, |part| part.counts.registrations))
     }
 
     /// Whether an application of that name is there.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tracing::Level;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use super::board::{AppState, Board, CallView, ROWS_PER_PART_MAX, TrunkView};
+use super::board::{AppState, Board, TrunkView};
 use super::counter::Histogram;
 use super::families::{Build, Direction, Families};
 use super::log::{Fields, Form, Lines, Sink, json_line, module_of, text_line, thread_span};
@@ -161,18 +161,6 @@ fn the_build_is_on_the_page() {
     }
 }
 
-fn call(uuid: usize) -> CallView {
-    CallView {
-        uuid: uuid.to_string(),
-        conn_id: String::new(),
-        caller: "7001".to_owned(),
-        dialled: "7002".to_owned(),
-        destination: String::new(),
-        state: "routing".to_owned(),
-        started: String::new(),
-    }
-}
-
 #[test]
 fn parts_of_an_application_are_read_as_one() {
     let board = Board::new();
@@ -180,18 +168,18 @@ fn parts_of_an_application_are_read_as_one() {
     whole.role = "node".to_owned();
     whole.node_id = 1;
     board.publish(whole);
-    for (part, uuid) in [("001", 1), ("002", 2)] {
+    for (part, calls) in [("001", 1), ("002", 2)] {
         let mut shard = AppState::of("SIPS_1", part);
-        shard.calls.push(call(uuid));
+        shard.counts.calls = calls;
         board.publish(shard);
     }
     board.publish(AppState::of("SIPS_2", ""));
     let apps = board.apps();
     assert_eq!(apps.len(), 2);
-    assert_eq!((apps[0].role.as_str(), apps[0].node_id, apps[0].counts.calls), ("node", 1, 2));
+    assert_eq!((apps[0].role.as_str(), apps[0].node_id, apps[0].counts.calls), ("node", 1, 3));
     assert!(board.has("SIPS_2") && !board.has("SIPS_3"));
     board.publish(AppState::of("SIPS_1", "002"));
-    assert_eq!(board.apps()[0].calls, [call(1)]);
+    assert_eq!(board.apps()[0].counts.calls, 1);
 }
 
 #[test]
@@ -211,17 +199,6 @@ fn one_part_that_is_not_ready_is_enough() {
 }
 
 #[test]
-fn long_lists_are_cut_and_the_count_stays() {
-    let board = Board::new();
-    let mut shard = AppState::of("SIPS_1", "001");
-    shard.calls = (0..=ROWS_PER_PART_MAX).map(call).collect();
-    board.publish(shard);
-    let apps = board.apps();
-    assert_eq!(apps[0].calls.len(), ROWS_PER_PART_MAX);
-    assert_eq!(apps[0].counts.calls, 10_001);
-}
-
-#[test]
 fn the_board_is_a_source_of_gauges() {
     let board = Arc::new(Board::new());
     let mut app = AppState::of("SIPS_1", "");
@@ -230,7 +207,7 @@ fn the_board_is_a_source_of_gauges() {
     app.counts.registrations = 9;
     board.publish(app);
     let mut late = AppState::of("SIPS_1", "001");
-    late.calls.push(call(1));
+    late.counts.calls = 1;
     late.ready = false;
     board.publish(late);
     let mut registry = Registry::new();

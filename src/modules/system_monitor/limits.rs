@@ -8,5 +8,9 @@ pub(super) const CONNECTIONS_MAX: usize = 128;
 pub(super) const BACKLOG_LEN_MAX: i32 = 128;
 /// Time for which a connection may neither give nor take a byte.
 pub(super) const IDLE_TIME: Duration = Duration::from_secs(15);
+/// Time that the parts of an application have to list their calls or registrations: several of their publications.
+pub(super) const ROWS_TIME: Duration = Duration::from_secs(1);
+/// How often it is looked whether they have.
+pub(super) const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 /// Time that requests under way have when the process ends.
 pub(super) const END_TIME: Duration = Duration::from_millis(500);

@@ -18,6 +18,9 @@
 //! | `POST /api/v1/drain/{app}` | 202: the application takes no new work |
 //! | `POST /api/v1/reload` | 202: the configuration is read again; the log tells how that went |
 //!
+//! Calls and registrations are listed for who asks: an answer waits until each thread that holds some has published
+//! again, and a second at most. Everything else is on the board.
+//!
 //! Errors are `application/problem+json` (RFC 9457). There is no login: listen on loopback or on a network for
 //! operators. A `POST` that a browser sends on behalf of a web page is refused.
 

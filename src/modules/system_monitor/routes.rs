@@ -9,13 +9,17 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
+use super::limits::{LOOK_INTERVAL, ROWS_TIME};
 use super::problem::Problem;
 use super::{Command, Sources, views};
 use crate::base::time::Instant;
+use crate::observe::listing::Listing;
 use crate::observe::prometheus::{Collect as _, Form};
+use crate::runtime::clock::Clock;
 
-/// What a handler gives: the answer is there at once, for everything it reads is in memory.
+/// What most handlers give: the answer is there at once, for everything they read is in memory.
 type Answer = Ready<Response>;
 
 /// The router over the sources.
@@ -71,12 +75,24 @@ fn nodes(State(sources): State<Arc<Sources>>) -> Answer {
     ready(answer(StatusCode::OK, views::nodes(&sources.board.apps())))
 }
 
-fn calls(State(sources): State<Arc<Sources>>) -> Answer {
-    ready(answer(StatusCode::OK, views::calls(&sources.board.apps())))
+async fn calls(State(sources): State<Arc<Sources>>) -> Response {
+    listed(&sources.board.calls, sources.clock).await;
+    answer(StatusCode::OK, views::calls(&sources.board.listed_calls()))
 }
 
-fn registrations(State(sources): State<Arc<Sources>>) -> Answer {
-    ready(answer(StatusCode::OK, views::registrations(&sources.board.apps())))
+async fn registrations(State(sources): State<Arc<Sources>>) -> Response {
+    listed(&sources.board.registrations, sources.clock).await;
+    answer(StatusCode::OK, views::registrations(&sources.board.listed_registrations()))
+}
+
+/// Asks for rows, and waits until all parts have made them. A part that is busy, or has died, shows what it has: an
+/// operator hears of the others.
+async fn listed<T>(listing: &Listing<T>, clock: Clock) {
+    let asked = clock.now();
+    let question = listing.ask(asked);
+    while !listing.is_answered(question) && clock.now().since(asked) < ROWS_TIME {
+        sleep(LOOK_INTERVAL).await;
+    }
 }
 
 fn mailboxes(State(sources): State<Arc<Sources>>) -> Answer {

@@ -1,18 +1,23 @@
 //! The server over connections in memory: paths, codes and bodies. Not tested here: the socket itself.
 
+use core::cell::RefCell;
 use core::future::pending;
+use core::iter;
 use std::io;
 use std::sync::Arc;
 
 use axum::serve::Listener;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::task::yield_now;
 
+use super::limits::ROWS_TIME;
 use super::serve::{Bounded, serve};
 use super::{Command, Sources, routes};
 use crate::base::contact::{Bound, ContactBlock, Parts};
 use crate::base::flow::{ConnectionId, Flow, Protocol};
-use crate::base::id::NodeId;
+use crate::base::id::{CallUuid, ConnId, NodeId};
+use crate::base::time::{Instant, WallTime};
 use crate::observe::board::{AppState, Board, CallView, NodeView, RegistrationView, TrunkView};
 use crate::observe::prometheus::Registry;
 use crate::runtime::clock::Clock;
@@ -42,6 +47,7 @@ struct Bench {
     board: Arc<Board>,
     sources: Arc<Sources>,
     told: Box<dyn Fn() -> Option<Command>>,
+    turn: RefCell<Box<dyn FnMut(Instant)>>,
 }
 
 impl Bench {
@@ -64,7 +70,13 @@ impl Bench {
             clock: Clock::start(),
             version: "1.2.3",
         });
-        Self { board, sources, told: Box::new(move || orders.try_recv().ok()) }
+        let told = Box::new(move || orders.try_recv().ok());
+        Self { board, sources, told, turn: RefCell::new(Box::new(|_| {})) }
+    }
+
+    /// What other threads do over and over while a request is under way.
+    fn turn(&mut self, turn: impl FnMut(Instant) + 'static) {
+        self.turn = RefCell::new(Box::new(turn));
     }
 
     fn ready(self) -> Self {
@@ -82,7 +94,13 @@ impl Bench {
         let (ours, theirs) = duplex(1 << 16);
         let stop = StopSignal::new();
         let router = routes::router(Arc::clone(&self.sources));
-        let text = runtime.block_on(async {
+        let turns = async {
+            loop {
+                (self.turn.borrow_mut())(self.sources.clock.now());
+                yield_now().await;
+            }
+        };
+        let asked = async {
             let server =
                 tokio::spawn(serve(Bounded::new(Once(Some(theirs))), router, stop.clone()));
             let mut ours = ours;
@@ -95,6 +113,12 @@ impl Bench {
             stop.stop();
             server.await.expect("the server ends");
             text
+        };
+        let text = runtime.block_on(async {
+            tokio::select! {
+                text = asked => text,
+                () = turns => unreachable!("turns go on"),
+            }
         });
         let (head, body) = text.split_once("\r\n\r\n").expect("a head");
         let code =
@@ -159,32 +183,76 @@ fn nodes_are_shown_as_each_application_sees_them() {
     );
 }
 
+fn call_view(caller: &str) -> CallView {
+    let uuid = CallUuid::from_text(b"0123456789ABCDEFGHIJKLMNOPQRSTUV").expect("a CallUUID");
+    CallView {
+        uuid,
+        conn_id: ConnId(0x0070_0000_0000_0001),
+        caller: caller.into(),
+        dialled: "7002".into(),
+        destination: "".into(),
+        state: "alerting",
+        started: WallTime(1_795_209_494_123),
+    }
+}
+
 #[test]
-fn calls_carry_their_node_and_go_when_they_end() {
-    let bench = Bench::new(1).ready();
-    let mut shard = AppState::of("SIPS_1", "001");
-    shard.calls.push(CallView {
-        uuid: "U".to_owned(),
-        conn_id: "0070000000000001".to_owned(),
-        caller: "7001".to_owned(),
-        dialled: "7002".to_owned(),
-        destination: "7002".to_owned(),
-        state: "alerting".to_owned(),
-        started: "2026-11-20T20:38:14.000Z".to_owned(),
+fn calls_that_stand_are_shown_within_a_second_with_their_node() {
+    let row = json!({
+        "uuid": "0123456789ABCDEFGHIJKLMNOPQRSTUV", "conn_id": "0070000000000001", "node": "SIPS_1",
+        "caller": "7001", "dialled": "7002", "destination": "", "state": "alerting",
+        "started": "2026-11-20T21:18:14.123Z",
     });
-    bench.board.publish(shard.clone());
-    let (_, view) = bench.get("/api/v1/calls");
-    assert_eq!(view["calls"][0]["node"], "SIPS_1");
-    assert_eq!(view["calls"][0]["state"], "alerting");
-    assert_eq!(view["total"], 1);
-    shard.calls.clear();
-    bench.board.publish(shard);
-    assert_eq!(bench.get("/api/v1/calls").1, json!({"calls": [], "total": 0}));
+    for rows in [vec![row], vec![]] {
+        let mut bench = Bench::new(1).ready();
+        let mut shard = bench.board.calls.part("SIPS_1", "001");
+        let total = rows.len();
+        bench.turn(move |now| shard.publish(now, total, (0..total).map(|_| call_view("7001"))));
+        let asked = bench.sources.clock.now();
+        assert_eq!(bench.get("/api/v1/calls").1, json!({"calls": rows, "total": total}));
+        assert!(bench.sources.clock.now().since(asked) < ROWS_TIME);
+    }
+}
+
+#[test]
+fn other_pages_ask_for_no_rows() {
+    let mut bench = Bench::new(1).ready();
+    let mut calls = bench.board.calls.part("SIPS_1", "001");
+    let mut registrations = bench.board.registrations.part("SIPS_1", "001");
+    bench.turn(move |now| {
+        calls.publish(now, 1, iter::from_fn(|| panic!("nobody has asked for calls")));
+        let none = iter::from_fn(|| panic!("nobody has asked for registrations"));
+        registrations.publish(now, 1, none);
+    });
+    for path in ["/livez", "/readyz", "/metrics", "/api/v1/status", "/api/v1/nodes"] {
+        assert_eq!(bench.ask("GET", path, "").0, 200, "{path}");
+    }
+}
+
+#[test]
+fn a_part_that_has_died_holds_the_answer_up_for_a_second() {
+    let mut bench = Bench::new(1).ready();
+    let mut alive = bench.board.calls.part("SIPS_1", "001");
+    let _dead = bench.board.calls.part("SIPS_2", "001");
+    let mut last = AppState::of("SIPS_2", "001");
+    last.counts.calls = 5;
+    bench.board.publish(last);
+    bench.turn(move |now| alive.publish(now, 1, iter::once(call_view("7001"))));
+    let asked = bench.sources.clock.now();
+    let (code, view) = bench.get("/api/v1/calls");
+    assert!(bench.sources.clock.now().since(asked) >= ROWS_TIME);
+    assert_eq!(
+        (code, &view["calls"][0]["node"], &view["total"]),
+        (200, &json!("SIPS_1"), &json!(6))
+    );
+    // Nor does anybody wait for it who does not ask for calls.
+    let (_, view) = bench.get("/api/v1/dns");
+    assert_eq!(view, json!({"registrations": [], "total": 0}));
 }
 
 #[test]
 fn a_binding_that_two_proxies_hold_is_shown_once() {
-    let bench = Bench::new(1);
+    let mut bench = Bench::new(1);
     let (node, proxy) = (NodeId::new(1).expect("in range"), NodeId::new(101).expect("in range"));
     let address = "127.0.0.1:5060".parse().expect("an address");
     let source = Flow {
@@ -199,14 +267,16 @@ fn a_binding_that_two_proxies_hold_is_shown_once() {
         let parts = Parts { aor: dn, key: &uri, call_id: "reg", bound };
         RegistrationView { contact: ContactBlock::new(&parts), expires_s, proxy }
     };
-    for (name, registrations) in [
+    let mut proxies = [
         ("SIPProxy_1", vec![binding("7001", 118)]),
         ("SIPProxy_2", vec![binding("7001", 120), binding("7002", 5)]),
-    ] {
-        let mut proxy = AppState::of(name, "");
-        proxy.registrations = registrations;
-        bench.board.publish(proxy);
-    }
+    ]
+    .map(|(name, rows)| (bench.board.registrations.part(name, "001"), rows));
+    bench.turn(move |now| {
+        for (proxy, rows) in &mut proxies {
+            proxy.publish(now, rows.len(), rows.iter().cloned());
+        }
+    });
     let (_, view) = bench.get("/api/v1/dns");
     let rows = view["registrations"].as_array().expect("a list");
     let rows: Vec<_> =

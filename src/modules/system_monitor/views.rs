@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::observe::board::{AppState, RegistrationView};
+use crate::observe::board::{AppState, CallView, RegistrationView};
+use crate::observe::listing::Shown;
 use crate::observe::prometheus::Sheet;
 use crate::runtime::mailbox::MailboxStats;
 
@@ -70,26 +71,26 @@ pub(super) fn nodes(apps: &[AppState]) -> Value {
 }
 
 /// `/api/v1/calls`.
-pub(super) fn calls(apps: &[AppState]) -> Value {
+pub(super) fn calls(apps: &[Shown<CallView>]) -> Value {
     let mut calls = Vec::new();
     for app in apps {
-        for call in &app.calls {
+        for call in app.rows() {
             calls.push(json!({
-                "uuid": call.uuid, "conn_id": call.conn_id, "node": app.name, "caller": call.caller,
-                "dialled": call.dialled, "destination": call.destination, "state": call.state,
-                "started": call.started,
+                "uuid": call.uuid.as_str(), "conn_id": call.conn_id.to_string(), "node": app.app,
+                "caller": call.caller, "dialled": call.dialled, "destination": call.destination,
+                "state": call.state, "started": call.started.to_iso8601(),
             }));
         }
     }
-    let total: u64 = apps.iter().map(|app| app.counts.calls).sum();
+    let total: u64 = apps.iter().map(|app| app.total).sum();
     json!({"calls": calls, "total": total})
 }
 
 /// `/api/v1/dns`. SIP Proxies replicate to each other: a binding that several of them hold is shown once, with the
 /// latest end that one of them knows.
-pub(super) fn registrations(apps: &[AppState]) -> Value {
+pub(super) fn registrations(apps: &[Shown<RegistrationView>]) -> Value {
     let mut bindings: BTreeMap<(&str, &str), &RegistrationView> = BTreeMap::new();
-    for binding in apps.iter().flat_map(|app| &app.registrations) {
+    for binding in apps.iter().flat_map(Shown::rows) {
         let parts = binding.contact.parts();
         let uri = parts.bound.map_or("", |bound| bound.uri);
         let known = bindings.entry((parts.aor, uri)).or_insert(binding);
@@ -97,7 +98,7 @@ pub(super) fn registrations(apps: &[AppState]) -> Value {
             *known = binding;
         }
     }
-    let total = apps.iter().map(|app| app.counts.registrations).max().unwrap_or_default();
+    let total = apps.iter().map(|app| app.total).max().unwrap_or_default();
     json!({"registrations": bindings.values().filter_map(|view| row(view)).collect::<Vec<_>>(), "total": total})
 }
 

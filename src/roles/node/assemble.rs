@@ -8,6 +8,7 @@ use crate::base::flow::{Destination, Protocol};
 use crate::base::id::{Ids, Shard};
 use crate::base::limits::{MAILBOX_LEN_MAX, SESSION_INTERVAL_MIN_S};
 use crate::call::record::CallRecord;
+use crate::call::two_party::Call;
 use crate::config::{AppRole, Application, Config, Dn, DnKind as ConfigDnKind, Switch};
 use crate::modules::service_checker::core::{Core as CheckerCore, Target};
 use crate::modules::service_checker::handle::ServiceChecker;
@@ -32,6 +33,9 @@ use std::sync::Arc;
 
 /// What a node grants when no proxy says more.
 const EXPIRES_MAX: core::time::Duration = core::time::Duration::from_secs(3600);
+
+/// The part of the board that the shard publishes.
+const SHARD: &str = "001";
 
 /// What a node is assembled from, besides what all applications share.
 pub struct Parts<'a> {
@@ -462,27 +466,31 @@ fn listeners(
         records.append(line(&node, &record));
     });
     let (board, name) = (shared.board.clone(), name.to_owned());
-    let publish = Box::new(move |core: &Core| board.publish(view(core, &name)));
+    let mut calls = board.calls.part(&name, SHARD);
+    let publish = Box::new(move |core: &Core, now| {
+        board.publish(view(core, &name));
+        calls.publish(now, core.lens().0, core.calls().map(row));
+    });
     Listeners { suspect: Box::new(move |proxy| checker.suspect(proxy)), count, record, publish }
 }
 
 fn view(core: &Core, name: &str) -> AppState {
-    let calls = core
-        .calls()
-        .map(|call| CallView {
-            uuid: call.uuid,
-            conn_id: call.conn_id,
-            caller: call.caller,
-            dialled: call.dialled,
-            destination: call.destination,
-            state: call.state.to_owned(),
-            started: call.started.to_iso8601(),
-        })
-        .collect();
     let (len, _, clients, servers) = core.lens();
     let counts =
         Counts { calls: len as u64, transactions: (clients + servers) as u64, registrations: 0 };
-    AppState { calls, counts, ..AppState::of(name, "001") }
+    AppState { counts, ..AppState::of(name, SHARD) }
+}
+
+fn row(call: &Call) -> CallView {
+    CallView {
+        uuid: call.uuid,
+        conn_id: call.conn_id,
+        caller: call.caller.clone(),
+        dialled: call.dialled.clone(),
+        destination: call.destination.clone(),
+        state: call.state().as_str(),
+        started: call.started_wall,
+    }
 }
 
 /// The call-detail record as one JSON line; times in UTC and seconds.

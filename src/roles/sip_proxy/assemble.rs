@@ -7,6 +7,7 @@ use super::proxy::settings::{NodeSettings, Settings};
 use crate::base::flow::{Destination, Protocol};
 use crate::base::id::{Ids, NodeId, Shard};
 use crate::base::limits::MAILBOX_LEN_MAX;
+use crate::base::time::Instant;
 use crate::config::{AppRole, Application, Switch};
 use crate::mesh::registrations::Options as LinkOptions;
 use crate::modules::cluster_link::handle::ClusterLink;
@@ -24,11 +25,12 @@ use crate::observe::prometheus::Registry;
 use crate::runtime::clock::random_u64;
 use crate::runtime::mailbox::{Inbox, Mail};
 use crate::runtime::module::Module;
+use crate::sip::registrar::Binding;
 use core::net::SocketAddr;
 use std::sync::Arc;
 
-/// Registrations that are listed to operators.
-const LISTED_MAX: usize = 10_000;
+/// The part of the board that the shard publishes.
+const SHARD: &str = "001";
 
 /// What a proxy is assembled from, besides what all applications share.
 pub struct Parts<'a> {
@@ -129,7 +131,7 @@ pub fn assemble(
         shard_inbox,
         transport,
         Some(ClusterLink::new(link_mail)),
-        listeners(shared, ServiceChecker::new(checker_mail), cells),
+        listeners(shared, &name, ServiceChecker::new(checker_mail), cells),
     );
     shared.publish(application, "sip-proxy", address);
     Ok((vec![Box::new(sockets), Box::new(shard), Box::new(checker), Box::new(link)], handle))
@@ -267,7 +269,7 @@ fn link(
     )
 }
 
-fn listeners(shared: &Shared<'_>, checker: ServiceChecker, cells: Cells) -> Listeners {
+fn listeners(shared: &Shared<'_>, name: &str, checker: ServiceChecker, cells: Cells) -> Listeners {
     let suspect = Box::new(move |address: SocketAddr| checker.suspect(address));
     let count = Box::new(move |counted: Counted| match counted {
         Counted::Retransmission => cells.retransmissions.increment(),
@@ -279,24 +281,20 @@ fn listeners(shared: &Shared<'_>, checker: ServiceChecker, cells: Cells) -> List
         Counted::Panicked => cells.panics.increment(),
     });
     let board = shared.board.clone();
-    let publish = Box::new(move |core: &Core, now| board.publish(view(core, now)));
+    let mut registrations = board.registrations.part(name, SHARD);
+    let publish = Box::new(move |core: &Core, now| {
+        board.publish(view(core));
+        let registrar = core.registrar();
+        let rows = registrar.all(now).map(|binding| row(binding, now));
+        registrations.publish(now, registrar.bindings_len(), rows);
+    });
     Listeners { suspect, count, publish, clock: shared.clock }
 }
 
-fn view(core: &Core, now: crate::base::time::Instant) -> AppState {
+fn view(core: &Core) -> AppState {
     let settings = core.settings();
     let in_service = core.nodes_in_service();
     let reasons = if in_service == 0 { vec!["no node in service".to_owned()] } else { Vec::new() };
-    let registrations: Vec<RegistrationView> = core
-        .registrar()
-        .all(now)
-        .take(LISTED_MAX)
-        .map(|binding| RegistrationView {
-            contact: binding.contact.clone(),
-            expires_s: binding.expires.since(now).as_secs(),
-            proxy: binding.proxy,
-        })
-        .collect();
     AppState {
         ready: in_service > 0,
         reasons,
@@ -314,7 +312,14 @@ fn view(core: &Core, now: crate::base::time::Instant) -> AppState {
             transactions: core.transactions_len() as u64,
             registrations: core.registrar().bindings_len() as u64,
         },
-        registrations,
-        ..AppState::of(&settings.name, "001")
+        ..AppState::of(&settings.name, SHARD)
+    }
+}
+
+fn row(binding: &Binding, now: Instant) -> RegistrationView {
+    RegistrationView {
+        contact: binding.contact.clone(),
+        expires_s: binding.expires.since(now).as_secs(),
+        proxy: binding.proxy,
     }
 }

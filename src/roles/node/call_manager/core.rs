@@ -90,25 +90,6 @@ pub(super) struct Entry {
     pub(super) no_answer_at: Instant,
 }
 
-/// A call in progress, for operators.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CallView {
-    /// CallUUID.
-    pub uuid: String,
-    /// ConnID.
-    pub conn_id: String,
-    /// Caller.
-    pub caller: String,
-    /// What was dialled.
-    pub dialled: String,
-    /// DN or trunk that is called.
-    pub destination: String,
-    /// Where it stands.
-    pub state: &'static str,
-    /// When it came.
-    pub started: WallTime,
-}
-
 /// One Call Manager shard.
 #[derive(Debug)]
 pub struct Core {
@@ -373,16 +354,8 @@ impl Core {
     }
 
     /// Calls in progress.
-    pub fn calls(&self) -> impl Iterator<Item = CallView> {
-        self.calls.iter().map(|(_, entry)| CallView {
-            uuid: entry.call.uuid.to_string(),
-            conn_id: entry.call.conn_id.to_string(),
-            caller: entry.call.caller.to_string(),
-            dialled: entry.call.dialled.to_string(),
-            destination: entry.call.destination.to_string(),
-            state: entry.call.state().as_str(),
-            started: entry.call.started_wall,
-        })
+    pub fn calls(&self) -> impl Iterator<Item = &Call> {
+        self.calls.iter().map(|(_, entry)| &entry.call)
     }
 
     /// Calls, legs, client and server transactions in being.

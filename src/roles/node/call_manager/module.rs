@@ -6,10 +6,11 @@ use crate::base::flow::Outbound;
 use crate::base::id::Ids;
 use crate::base::limits::{OUTBOX_LEN_MAX, TURN_BATCH_LEN};
 use crate::base::outbox::Outbox;
-use crate::base::time::{Duration, Instant};
+use crate::base::time::Instant;
 use crate::call::record::CallRecord;
 use crate::modules::transport::core::Event as TransportEvent;
 use crate::modules::transport::handle::Transport;
+use crate::observe::listing::PUBLISH_INTERVAL;
 use crate::runtime::clock::Clock;
 use crate::runtime::guard::{Panics, caught};
 use crate::runtime::mailbox::Inbox as Mailbox;
@@ -20,8 +21,8 @@ use crate::sip::user_agent::Counted;
 use core::net::SocketAddr;
 use std::sync::Arc;
 
-/// How often the shard shows its state.
-const PUBLISH_INTERVAL: Duration = Duration::from_millis(250);
+/// Shows the shard's state.
+pub type Publish = Box<dyn FnMut(&Core, Instant) + Send>;
 
 /// What the shard's surroundings hear from it.
 pub struct Listeners {
@@ -32,7 +33,7 @@ pub struct Listeners {
     /// A call is over.
     pub record: Box<dyn FnMut(Box<CallRecord>) + Send>,
     /// The state to be shown, now and then.
-    pub publish: Box<dyn FnMut(&Core) + Send>,
+    pub publish: Publish,
 }
 
 /// One Call Manager shard.
@@ -135,7 +136,7 @@ impl Module for CallManagerModule {
         self.batch = batch;
         if now >= self.next_publish {
             self.next_publish = now + PUBLISH_INTERVAL;
-            (self.listeners.publish)(&self.core);
+            (self.listeners.publish)(&self.core, now);
         }
         work
     }

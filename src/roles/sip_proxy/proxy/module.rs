@@ -10,6 +10,7 @@ use crate::base::time::{Duration, Instant};
 use crate::modules::cluster_link::handle::ClusterLink;
 use crate::modules::transport::core::Event as TransportEvent;
 use crate::modules::transport::handle::Transport;
+use crate::observe::listing::PUBLISH_INTERVAL;
 use crate::runtime::clock::Clock;
 use crate::runtime::guard::{Panics, caught};
 use crate::runtime::mailbox::Inbox as Mailbox;
@@ -19,9 +20,6 @@ use crate::runtime::waker::ThreadWaker;
 use crate::sip::registrar::Entry;
 use core::net::SocketAddr;
 use std::sync::Arc;
-
-/// How often the shard shows its state.
-const PUBLISH_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Shows the shard's state.
 pub type Publish = Box<dyn FnMut(&Core, Instant) + Send>;

@@ -33,6 +33,6 @@ fn the_call_whose_own_timer_broke_is_ended() {
         })
         .collect();
     assert_eq!(ended, ["111"]);
-    let left: Vec<_> = node.core.calls().map(|call| call.caller).collect();
+    let left: Vec<_> = node.core.calls().map(|call| &*call.caller).collect();
     assert_eq!(left, ["222"], "the call of the turn before goes on");
 }
