@@ -8,7 +8,8 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 use tokio::time::sleep;
 
 use super::limits::{LOOK_INTERVAL, ROWS_TIME};
@@ -144,7 +145,7 @@ fn wrong_method(method: Method, uri: Uri) -> Answer {
     ready(Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).into_response())
 }
 
-fn answer(code: StatusCode, view: Value) -> Response {
+fn answer(code: StatusCode, view: impl Serialize) -> Response {
     (code, no_store(), axum::Json(view)).into_response()
 }
 
