@@ -9,7 +9,7 @@ const SEGMENTS_LEN: usize = 64;
 /// Transactions for which a part has room from the start.
 const SEGMENT_ROOM: usize = 28;
 
-/// An index of slots by key, in [`SEGMENTS_LEN`] parts that grow each by itself: none of
+/// An index of slots by key, in parts that grow each by itself: none of
 /// them makes a turn wait for the rest. A key is a digest under a seed that nobody
 /// outside knows, and serves as its own hash.
 #[derive(Debug)]
