@@ -1,7 +1,7 @@
 //! Copies of a request on their way (RFC 3261 16.6).
 
 use super::core::{Action, Core, Cx};
-use super::loops::loop_digest;
+use super::loops::digest_text;
 use super::transaction::{Branch, Target};
 use crate::base::flow::{Flow, Outbound, Protocol, Sender};
 use crate::base::id::{NodeId, Slot};
@@ -43,7 +43,7 @@ impl Core {
         let mut text = BranchText::from_slice(b"z9hG4bK");
         text.extend_from_slice(&short::hex(&[shard.0]));
         text.extend_from_slice(token.as_bytes());
-        text.extend_from_slice(&short::hex(&loop_digest(request).to_be_bytes()));
+        text.extend_from_slice(&digest_text(request));
         text
     }
 

@@ -5,6 +5,7 @@
 
 use super::core::Core;
 use crate::base::seal::{Kind, TOKEN_LEN};
+use crate::base::short::{self, Short};
 use crate::sip::message::{HeaderId, Message, Via};
 use core::hash::Hasher;
 use siphasher::sip::SipHasher13;
@@ -18,7 +19,7 @@ pub(super) fn token_of(branch: &[u8]) -> Option<&[u8]> {
 }
 
 /// A digest of everything that a request is routed by.
-pub(super) fn loop_digest(request: &Message) -> u32 {
+fn loop_digest(request: &Message) -> u32 {
     let mut hasher = SipHasher13::new_with_keys(0x6c6f_6f70, 0x7369_7063);
     let parts = [request.request_uri(), request.from_tag(), request.to_tag(), request.call_id()];
     for part in parts.into_iter().chain(request.values(HeaderId::Route)) {
@@ -28,6 +29,11 @@ pub(super) fn loop_digest(request: &Message) -> u32 {
     hasher.write_u32(request.cseq());
     hasher.write(request.header(HeaderId::XGenesysRoute).unwrap_or_default());
     hasher.finish() as u32
+}
+
+/// The digest as it stands at the end of a branch.
+pub(super) fn digest_text(request: &Message) -> Short {
+    short::hex(&loop_digest(request).to_be_bytes())
 }
 
 impl Core {
@@ -40,10 +46,9 @@ impl Core {
             {
                 return false;
             }
-            let digest: &String =
-                digest.get_or_insert_with(|| format!("{:08x}", loop_digest(request)));
+            let digest = digest.get_or_insert_with(|| digest_text(request));
             let branch = via.branch();
-            branch.get(TOKEN_AT + TOKEN_LEN..) == Some(digest.as_bytes())
+            branch.get(TOKEN_AT + TOKEN_LEN..) == Some(&digest[..])
                 && token_of(branch)
                     .and_then(|token| self.sealer.open(Kind::Branch, token))
                     .is_some()

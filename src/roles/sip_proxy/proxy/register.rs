@@ -3,20 +3,19 @@
 
 use super::core::{Action, Core, Counted, Cx};
 use super::request::unsupported;
+use super::response::way_back;
 use crate::base::few::Few;
 use crate::base::id::Slot;
+use crate::base::short;
 use crate::base::time::Duration;
 use crate::sip::message::text::{Params, decimal};
 use crate::sip::message::uri::Scheme;
-use crate::sip::message::{Edits, HeaderId, Message, NameAddr};
+use crate::sip::message::{HeaderId, Message, NameAddr};
 use crate::sip::registrar::{Change, Contact, Listed, Refusal, Update};
 
 /// Lifetime that a malformed `expires` stands for (RFC 3261 10.2.1.1, 20.10), and
 /// the one that is never too brief (10.3 step 7).
 const EXPIRES_OF_MALFORMED: Duration = Duration::from_secs(3600);
-
-/// Characters of a listed binding besides its texts.
-const LISTED_NUMBERS_LEN: usize = 40;
 
 /// Why a REGISTER goes no further.
 struct Refused {
@@ -186,42 +185,20 @@ impl Core {
 
 /// The node's 200 with every binding of the DN (RFC 3261 10.3 step 8).
 fn with_bindings(message: &Message, bindings: &[Listed]) -> bytes::Bytes {
-    let mut edits = Edits::new(message);
-    edits.remove_values(HeaderId::Via, 1).remove(HeaderId::Contact).remove(HeaderId::Expires);
-    for (id, _, _) in message.all_headers() {
-        if id.is_internal() {
-            edits.remove(id);
-        }
-    }
-    let mut value = Vec::new();
+    let mut edits = way_back(message);
+    edits.remove(HeaderId::Contact).remove(HeaderId::Expires);
     for binding in bindings {
         let Some(bound) = binding.contact.bound() else { continue };
-        value.clear();
-        value.reserve(bound.uri.len() + bound.params.len() + LISTED_NUMBERS_LEN);
-        for part in ["<", bound.uri, ">"] {
-            value.extend_from_slice(part.as_bytes());
-        }
-        if bound.q < 1000 {
-            value.extend_from_slice(b";q=0.");
-            push_decimal(u64::from(bound.q), 3, &mut value);
-        }
-        value.extend_from_slice(b";expires=");
-        push_decimal(binding.expires_s, 1, &mut value);
-        value.extend_from_slice(bound.params.as_bytes());
-        edits.add(HeaderId::Contact, &value);
+        // Three digits behind the point, noughts among them.
+        let thousandths = short::decimal(1000 + u64::from(bound.q));
+        let (q, digits) =
+            if bound.q < 1000 { (&b";q=0."[..], &thousandths[1..]) } else { (&b""[..], &b""[..]) };
+        let (uri, expires) = (bound.uri.as_bytes(), short::decimal(binding.expires_s));
+        let params = bound.params.as_bytes();
+        let value = [&b"<"[..], uri, b">", q, digits, b";expires=", &expires, params];
+        edits.add_parts(HeaderId::Contact, &value);
     }
     edits.write()
-}
-
-/// A number with at least so many digits.
-fn push_decimal(number: u64, digits_min: usize, text: &mut Vec<u8>) {
-    let start = text.len();
-    let mut rest = number;
-    while rest > 0 || text.len() - start < digits_min {
-        text.push(b'0' + (rest % 10) as u8);
-        rest /= 10;
-    }
-    text[start..].reverse();
 }
 
 fn refused_by(refusal: &Refusal) -> Refused {

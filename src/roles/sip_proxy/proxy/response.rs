@@ -408,10 +408,9 @@ impl Core {
             }
             writer.body(None)
         });
-        if let (Some(transaction), Some(Ok(message))) = (
-            self.transactions.get_mut(slot),
-            made.map(|bytes| crate::sip::message::scan(bytes.clone())),
-        ) && transaction.best.as_ref().is_none_or(|(best, _)| is_better(status, *best))
+        if let (Some(transaction), Some(Ok(message))) =
+            (self.transactions.get_mut(slot), made.map(crate::sip::message::scan))
+            && transaction.best.as_ref().is_none_or(|(best, _)| is_better(status, *best))
             && let Some(message) = with_own_via(&message)
         {
             transaction.best = Some((status, message));
@@ -521,10 +520,14 @@ impl Core {
 
 /// A response without our Via and without what belongs inside the cluster.
 fn passed_back(message: &Message) -> bytes::Bytes {
+    way_back(message).write()
+}
+
+/// What every response loses on its way back.
+pub(super) fn way_back(message: &Message) -> Edits<'_> {
     let mut edits = Edits::new(message);
-    edits.remove_values(HeaderId::Via, 1);
-    edits.remove_all(HeaderId::is_internal);
-    edits.write()
+    edits.remove_values(HeaderId::Via, 1).remove_all(HeaderId::is_internal);
+    edits
 }
 
 /// A challenge with those of all branches, so that the caller can answer each.
