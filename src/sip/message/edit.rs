@@ -77,13 +77,8 @@ impl<'m> Edits<'m> {
 
     /// A line in front of the first one of its header, or of all headers.
     pub fn prepend(&mut self, id: HeaderId, value: &[u8]) -> &mut Self {
-        self.prepend_parts(id, &[value])
-    }
-
-    /// Like [`Edits::prepend`], the value given in parts.
-    pub fn prepend_parts(&mut self, id: HeaderId, value: &[&[u8]]) -> &mut Self {
         let line = self.first_line(id).unwrap_or(0);
-        self.note(line, Kind::Before, id, value)
+        self.note(line, Kind::Before, id, &[value])
     }
 
     /// Another first value of a header, the others on that line kept.

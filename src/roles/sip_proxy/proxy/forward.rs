@@ -114,31 +114,22 @@ impl Core {
     ) {
         let token = self.sealer.seal(Kind::Route, u64::from(node.get()));
         let (access, token) = (self.settings.access.as_bytes(), token.as_bytes());
-        let [first, second] = [outbound, inbound].map(|protocol| protocol.uri_name().as_bytes());
-        if inbound != outbound {
-            let value = [
-                b"<sip:",
-                access,
-                b";transport=",
-                first,
-                b";lr;t=",
-                token,
-                b">, <sip:",
-                access,
-                b";transport=",
-                second,
-                b";lr;t=",
-                token,
-                b">",
-            ];
-            edits.prepend_parts(HeaderId::RecordRoute, &value);
-        } else if outbound == Protocol::Udp {
-            let value = [b"<sip:", access, b";lr;t=", token, b">"];
-            edits.prepend_parts(HeaderId::RecordRoute, &value);
-        } else {
-            let value = [b"<sip:", access, b";transport=", first, b";lr;t=", token, b">"];
-            edits.prepend_parts(HeaderId::RecordRoute, &value);
+        let is_mixed = inbound != outbound;
+        let mut value: SmallVec<[u8; 192]> = SmallVec::new();
+        for protocol in [outbound, inbound].into_iter().take(if is_mixed { 2 } else { 1 }) {
+            let names_protocol = is_mixed || protocol != Protocol::Udp;
+            let transport: [&[u8]; 2] = if names_protocol {
+                [b";transport=", protocol.uri_name().as_bytes()]
+            } else {
+                [b""; 2]
+            };
+            let separator: &[u8] = if value.is_empty() { b"" } else { b", " };
+            let [name, of] = transport;
+            for part in [separator, b"<sip:", access, name, of, b";lr;t=", token, b">"] {
+                value.extend_from_slice(part);
+            }
         }
+        edits.prepend(HeaderId::RecordRoute, &value);
     }
 
     /// Starts a branch for each target of the next list that waits.

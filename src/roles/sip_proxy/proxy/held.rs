@@ -115,6 +115,14 @@ impl Transactions {
         }
     }
 
+    /// The server side of any: its machine, its last answer, and the way of that.
+    pub(super) fn server(&mut self, slot: Slot) -> Option<(&mut Server, Option<&Bytes>, Flow)> {
+        Some(match self.slab.get_mut(slot)? {
+            Held::Open(found) => (&mut found.server, found.response.as_ref(), found.flow),
+            Held::Answered(found) => (&mut found.server, found.response.as_ref(), found.flow),
+        })
+    }
+
     /// Whether the slot is that of an INVITE.
     pub(super) fn is_invite(&self, slot: Slot) -> bool {
         match self.slab.get(slot) {

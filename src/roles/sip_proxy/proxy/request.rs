@@ -87,22 +87,13 @@ impl Core {
     fn on_known(&mut self, slot: Slot, method: Method, cx: &mut Cx<'_>) {
         self.touched = Some(slot);
         cx.count(Counted::Retransmission);
-        if let Some(answered) = self.transactions.answered(slot) {
-            for step in answered.server.on_retransmission() {
-                if let (Step::SendResponse, Some(bytes)) = (step, &answered.response) {
-                    let to = Destination::Flow(answered.flow);
-                    cx.out.push(Action::Send(Outbound { to, bytes: bytes.clone(), sender: None }));
-                }
-            }
-            return;
-        }
-        let Some(transaction) = self.transactions.get_mut(slot) else { return };
+        let Some((server, response, flow)) = self.transactions.server(slot) else { return };
         if method == Method::Ack {
-            transaction.server.on_ack(cx.now);
+            server.on_ack(cx.now);
         } else {
-            for step in transaction.server.on_retransmission() {
-                if let (Step::SendResponse, Some(bytes)) = (step, &transaction.response) {
-                    let to = Destination::Flow(transaction.flow);
+            for step in server.on_retransmission() {
+                if let (Step::SendResponse, Some(bytes)) = (step, response) {
+                    let to = Destination::Flow(flow);
                     cx.out.push(Action::Send(Outbound { to, bytes: bytes.clone(), sender: None }));
                 }
             }
