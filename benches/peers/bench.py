@@ -136,8 +136,8 @@ def figures(told):
 
 
 def seal(hop):
-    """X-Genesys-Route as node 1 seals it, so that the generator can be that node."""
-    text = f"node=1;hop={hop}"
+    """X-Genesys-Route as node 1 seals it now, so that the generator can be that node for a minute."""
+    text = f"node=1;time={int(time.time())};hop={hop}"
     key = hashlib.sha256(b"sipcluster text\0" + KEY.encode()).digest()
     mark = hmac.new(key, text.encode(), "sha256").hexdigest()[:32]
     return f"X-Genesys-Route: {text};seal={mark}"
