@@ -23,6 +23,10 @@ pub trait Module: Send {
     /// zero when nothing is left. `now` is the time of the whole turn.
     fn turn(&mut self, now: Instant) -> usize;
 
+    /// Whether it wants a turn for what neither a deadline nor a socket tells of: mail,
+    /// and what the last turn left. Cheap: asked before each turn and each sleep.
+    fn has_work(&self) -> bool;
+
     /// When it wants a turn even if nothing happens; may be too early.
     fn next_deadline(&self) -> Instant {
         Instant::NEVER

@@ -1,9 +1,9 @@
 //! Threads that turn modules.
 //!
 //! A thread drives one tokio runtime, whose reactor and timers serve the sockets
-//! of its modules. Between two turns it lets the reactor look at the sockets; when
-//! no module had work in two turns in a row it sleeps until a mailbox fills, a
-//! socket is ready or a deadline comes. The second of them runs after the sleep was
+//! of its modules. It turns those that have work, and lets the reactor look at the
+//! sockets now and then; when none has any left it sleeps until a mailbox fills, a
+//! socket is ready or a deadline comes. It asks once more after the sleep was
 //! announced, so that no sender can slip between the look and the sleep.
 //!
 //! A panic is not caught here: modules end what it hit (`decisions.md` 4). One that
@@ -18,7 +18,7 @@ use crate::observe::prometheus::{Collect, Sheet};
 use core::future::poll_fn;
 use core::pin::{Pin, pin};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use core::task::Poll;
+use core::task::{Context, Poll};
 use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio::time::Sleep;
@@ -237,7 +237,8 @@ pub fn spawn_thread(
     stop: StopSignal,
 ) -> JoinHandle {
     let stats = Arc::new(ThreadStats::new(&name, &modules));
-    let thread = Thread { modules, clock, stop: stop.clone(), stats: Arc::clone(&stats) };
+    let is_ready = vec![true; modules.len()];
+    let thread = Thread { modules, is_ready, clock, stop: stop.clone(), stats: Arc::clone(&stats) };
     let watch = DeathWatch { name: name.clone(), stop, is_over: false };
     let body = move || {
         let mut watch = watch;
@@ -262,6 +263,8 @@ const TURNS_PER_LOOK: usize = 4;
 
 struct Thread {
     modules: Vec<Box<dyn Module>>,
+    /// Those whose sockets have work; all at the start.
+    is_ready: Vec<bool>,
     clock: Clock,
     stop: StopSignal,
     stats: Arc<ThreadStats>,
@@ -296,78 +299,99 @@ impl Thread {
         let origin = (self.clock.now(), timer.deadline());
         let mut bed =
             Bed { stopped: pin!(stop.wait()), timer: pin!(timer), timer_at: origin.0, origin };
-        let mut turns = 0;
         while !self.stop.is_stopped() {
-            if self.turn_all().0 > 0 {
-                turns += 1;
-                if turns < TURNS_PER_LOOK {
-                    continue;
-                }
+            let now = self.turn_while_there_is_work();
+            waker.announce_sleep();
+            if self.has_work(now) {
+                waker.announce_awake();
+                self.look_at_sockets().await;
             } else {
-                waker.announce_sleep();
-                let (work, now) = self.turn_all();
-                if work == 0 {
-                    self.sleep(&waker, &mut bed, now).await;
-                    waker.announce_awake();
-                    turns = 0;
-                    continue;
-                }
+                self.sleep(&waker, &mut bed).await;
                 waker.announce_awake();
             }
-            turns = 0;
-            tokio::task::yield_now().await;
         }
         for module in &mut self.modules {
             module.stop();
         }
     }
 
-    /// One turn of each module; the reading that ends one turn begins the next.
-    fn turn_all(&mut self) -> (usize, Instant) {
+    /// Turns modules until none has work, or until the sockets are to be looked at, and
+    /// gives the time.
+    fn turn_while_there_is_work(&mut self) -> Instant {
         let mut now = self.clock.now();
-        let mut all = 0;
-        for (module, stats) in self.modules.iter_mut().zip(&self.stats.modules) {
-            let work = module.turn(now);
-            let end = self.clock.now();
-            stats.note(work, end - now);
-            all += work;
-            now = end;
+        for _ in 0..TURNS_PER_LOOK {
+            if !self.turn_those_with_work(&mut now) {
+                break;
+            }
         }
-        (all, now)
+        now
     }
 
-    async fn sleep(
-        &mut self,
-        waker: &ThreadWaker,
-        bed: &mut Bed<'_, impl Future<Output = ()>>,
-        now: Instant,
-    ) {
-        let deadline = self
-            .modules
-            .iter()
-            .map(|module| module.next_deadline())
-            .min()
-            .unwrap_or(Instant::NEVER);
-        if deadline <= now {
-            tokio::task::yield_now().await;
-            return;
+    /// One turn of each module that wants one, and whether there was any; the reading
+    /// that ends one turn begins the next.
+    fn turn_those_with_work(&mut self, now: &mut Instant) -> bool {
+        let mut was_any = false;
+        for index in 0..self.modules.len() {
+            let module = &mut self.modules[index];
+            if !core::mem::take(&mut self.is_ready[index]) && !has_work(&**module, *now) {
+                continue;
+            }
+            let work = module.turn(*now);
+            let end = self.clock.now();
+            self.stats.modules[index].note(work, end - *now);
+            *now = end;
+            was_any = true;
         }
+        was_any
+    }
+
+    fn has_work(&self, now: Instant) -> bool {
+        self.modules.iter().any(|module| has_work(&**module, now))
+    }
+
+    /// Lets the reactor look at the sockets, and sees whose are ready.
+    async fn look_at_sockets(&mut self) {
+        tokio::task::yield_now().await;
+        poll_fn(|cx| {
+            self.poll_sockets(cx);
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    /// Asks all modules, so that each is woken by its own, and says whether any is ready.
+    fn poll_sockets(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut is_any = false;
+        for (module, is_ready) in self.modules.iter_mut().zip(&mut self.is_ready) {
+            *is_ready |= module.poll_io(cx).is_ready();
+            is_any |= *is_ready;
+        }
+        is_any
+    }
+
+    async fn sleep(&mut self, waker: &ThreadWaker, bed: &mut Bed<'_, impl Future<Output = ()>>) {
+        let deadlines = self.modules.iter().map(|module| module.next_deadline());
+        let deadline = deadlines.min().unwrap_or(Instant::NEVER);
         self.stats.sleeps.fetch_add(1, Ordering::Relaxed);
         if deadline != Instant::NEVER && deadline != bed.timer_at {
             let (ours, tokios) = bed.origin;
             bed.timer.as_mut().reset(tokios + (deadline - ours));
             bed.timer_at = deadline;
         }
-        let modules = &mut self.modules;
         poll_fn(|cx| {
-            let is_over = waker.poll_woken(cx).is_ready()
-                || bed.stopped.as_mut().poll(cx).is_ready()
-                || deadline != Instant::NEVER && bed.timer.as_mut().poll(cx).is_ready()
-                || modules.iter_mut().any(|module| module.poll_io(cx).is_ready());
+            let is_over = self.poll_sockets(cx)
+                | waker.poll_woken(cx).is_ready()
+                | bed.stopped.as_mut().poll(cx).is_ready()
+                || deadline != Instant::NEVER && bed.timer.as_mut().poll(cx).is_ready();
             if is_over { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
     }
+}
+
+/// Whether a module wants a turn, its sockets apart.
+fn has_work(module: &dyn Module, now: Instant) -> bool {
+    module.has_work() || module.next_deadline() <= now
 }
 
 /// What a thread sleeps on, kept from one sleep to the next: most end by a socket, and
@@ -413,6 +437,10 @@ mod tests {
                 }
             }
             count
+        }
+
+        fn has_work(&self) -> bool {
+            !self.inbox.is_empty()
         }
     }
 
@@ -461,6 +489,10 @@ mod tests {
             0
         }
 
+        fn has_work(&self) -> bool {
+            false
+        }
+
         fn next_deadline(&self) -> Instant {
             self.at
         }
@@ -505,6 +537,10 @@ mod tests {
         fn turn(&mut self, _now: Instant) -> usize {
             panic!("as planned")
         }
+
+        fn has_work(&self) -> bool {
+            false
+        }
     }
 
     #[test]
@@ -519,7 +555,7 @@ mod tests {
     #[test]
     fn a_signal_given_before_the_wait_is_seen() {
         let stop = StopSignal::new();
-        let mut cx = core::task::Context::from_waker(core::task::Waker::noop());
+        let mut cx = Context::from_waker(core::task::Waker::noop());
         assert!(pin!(stop.wait()).poll(&mut cx).is_pending());
         stop.clone().stop();
         assert!(pin!(stop.wait()).poll(&mut cx).is_ready());

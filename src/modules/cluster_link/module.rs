@@ -391,6 +391,10 @@ impl Module for ClusterLinkModule {
         work
     }
 
+    fn has_work(&self) -> bool {
+        !self.inbox.is_empty() || !self.accepted.is_empty() || self.snapshot.under_way.is_some()
+    }
+
     fn next_deadline(&self) -> Instant {
         self.timer.min(self.next_look)
     }

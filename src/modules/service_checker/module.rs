@@ -140,6 +140,10 @@ impl Module for ServiceCheckerModule {
         work
     }
 
+    fn has_work(&self) -> bool {
+        !self.inbox.is_empty()
+    }
+
     fn next_deadline(&self) -> Instant {
         self.deadlines.next()
     }

@@ -213,6 +213,11 @@ impl Connections {
         }
     }
 
+    /// Whether there is work for a turn now.
+    pub(super) fn has_work(&self) -> bool {
+        !self.listed.is_empty()
+    }
+
     /// When a connection must be looked at although nothing has happened to it.
     pub(super) fn next_deadline(&self) -> Instant {
         self.deadlines.first().map_or(Instant::NEVER, |(at, _)| *at)

@@ -601,7 +601,12 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
         // Answers to what the shards refused.
         self.hand_over_locally(now);
         // What those leave for the shards wants another turn.
-        work + self.to_checker.len() + self.to_shards.iter().map(Vec::len).sum::<usize>()
+        work + self.left_for_others()
+    }
+
+    /// Messages for the shards and the Service Checker that wait for the next turn.
+    fn left_for_others(&self) -> usize {
+        self.to_checker.len() + self.to_shards.iter().map(Vec::len).sum::<usize>()
     }
 }
 
@@ -628,6 +633,14 @@ impl<S: From<Event> + Send, C: From<Event> + Send> Module for TransportModule<S,
         work += self.turn_connections(now) + self.take_resolved(now);
         self.hand_over(now);
         work + self.send_all(now)
+    }
+
+    fn has_work(&self) -> bool {
+        !self.inbox.is_empty()
+            || self.connections.has_work()
+            || !self.accepted.is_empty()
+            || !self.resolved.is_empty()
+            || self.left_for_others() > 0
     }
 
     fn next_deadline(&self) -> Instant {

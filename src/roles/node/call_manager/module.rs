@@ -141,6 +141,10 @@ impl Module for CallManagerModule {
         work
     }
 
+    fn has_work(&self) -> bool {
+        !self.inbox.is_empty()
+    }
+
     fn next_deadline(&self) -> Instant {
         self.deadlines.next().min(self.next_publish)
     }

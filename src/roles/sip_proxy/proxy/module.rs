@@ -161,6 +161,10 @@ impl Module for ProxyModule {
         work
     }
 
+    fn has_work(&self) -> bool {
+        !self.inbox.is_empty()
+    }
+
     fn next_deadline(&self) -> Instant {
         self.deadlines.next().min(self.next_expiry).min(self.next_publish)
     }
