@@ -73,6 +73,14 @@ pub const TURN_BATCH_LEN: usize = 256;
 pub const MAILBOX_LEN_MAX: usize = 65_536;
 /// Datagrams that one socket gives in one turn.
 pub const SOCKET_BATCH_LEN: usize = 64;
+/// T-Library clients of one port.
+pub const CLIENTS_MAX: usize = 10_000;
+/// Time in which a T-Library client must say who it is.
+pub const CLIENT_GREETING_TIME: Duration = Duration::from_secs(10);
+/// DNs that one event of a T-Controller looks at; the rest waits for the next turn.
+pub const DNS_PER_EVENT_MAX: usize = 64;
+/// Bytes that wait to be written to one T-Library client.
+pub const CLIENT_BACKLOG_LEN_MAX: usize = 64 << 20;
 /// Open stream connections of one transport.
 pub const CONNECTIONS_MAX: usize = 20_000;
 /// Bytes that wait to be written to one connection.

@@ -29,6 +29,7 @@ pub use event::{Action, CloseReason, Event, LinkId};
 pub use file::{SnapshotFile, read_snapshot_file};
 
 use super::wire::{self, Body, Timebase, WireError, proto};
+use crate::base::frames::{FRAME_BYTES_MAX, FrameTooLong};
 use crate::base::id::NodeId;
 use crate::base::outbox::Outbox;
 use crate::base::time::{Duration, Instant, WallTime};
@@ -374,8 +375,8 @@ impl Registrations {
         link.heard = now;
         link.pinged = false;
         let has_session = link.session.is_some();
-        if payload.len() > wire::FRAME_BYTES_MAX {
-            return Err(WireError::FrameTooLong(payload.len()).into());
+        if payload.len() > FRAME_BYTES_MAX {
+            return Err(WireError::from(FrameTooLong(payload.len())).into());
         }
         match wire::decode(payload)? {
             Some(Body::Hello(hello)) if !has_session => self.on_hello(id, &hello, now, out)?,

@@ -1,13 +1,13 @@
-//! Bytes of a stream to frames and back, and what a registration looks like in
-//! them. The frames are those of `mesh.proto`; each follows its length as four
-//! bytes, big-endian.
+//! What the frames of a link say, which are those of `mesh.proto`, and what a
+//! registration looks like in them.
 
 use super::registrations::Registration;
 use crate::base::contact::{Bound, ContactBlock, Parts};
 use crate::base::flow::{ConnectionId, Flow, Protocol};
+use crate::base::frames::{FRAME_BYTES_MAX, FrameTooLong};
 use crate::base::id::NodeId;
 use crate::base::time::{Duration, Instant, WallTime};
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::Bytes;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use prost::Message as _;
 
@@ -27,8 +27,6 @@ pub(crate) mod proto {
 
 pub(crate) use proto::frame::Body;
 
-/// Bytes of one frame without its length.
-pub(crate) const FRAME_BYTES_MAX: usize = 1 << 20;
 /// Entries of one frame. Their longest texts fit a frame.
 pub(crate) const ENTRIES_PER_FRAME_LEN_MAX: usize = 128;
 /// Bytes of an address-of-record.
@@ -44,8 +42,6 @@ pub(crate) const REMAINING_MS_MAX: u64 = 7 * 24 * 3_600_000;
 /// Lamport times above this are refused, so that none can run over.
 pub(crate) const CLOCK_MAX: u64 = u64::MAX / 2;
 
-const LENGTH_BYTES: usize = 4;
-
 const _: () = assert!(
     ENTRIES_PER_FRAME_LEN_MAX
         * (AOR_BYTES_MAX + CONTACT_KEY_BYTES_MAX + 2 * CONTACT_BYTES_MAX + CALL_ID_BYTES_MAX + 256)
@@ -56,8 +52,8 @@ const _: () = assert!(
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
     /// A frame announces more bytes than are taken.
-    #[error("a frame of {0} bytes is too long")]
-    FrameTooLong(usize),
+    #[error(transparent)]
+    FrameTooLong(#[from] FrameTooLong),
     /// The bytes are not a message of `mesh.proto`.
     #[error("a frame cannot be decoded")]
     Undecodable,
@@ -73,65 +69,6 @@ pub enum WireError {
     /// A file of another format.
     #[error("file format {0} is unknown")]
     FileFormat(u32),
-}
-
-/// Cuts the bytes of one connection into frames. After an error nothing more is
-/// cut: the connection must be closed.
-#[derive(Debug, Default)]
-pub struct FrameReader {
-    buffer: BytesMut,
-    broken: Option<WireError>,
-}
-
-impl FrameReader {
-    /// A reader at the start of a connection.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds bytes as they arrive. Whoever reads takes all frames out before the
-    /// next read, so that at most one frame and one read wait here.
-    pub fn push(&mut self, bytes: &[u8]) {
-        if self.broken.is_none() {
-            self.buffer.extend_from_slice(bytes);
-        }
-    }
-
-    /// The next whole frame without its length, `None` while it is incomplete.
-    ///
-    /// # Errors
-    /// [`WireError::FrameTooLong`], as soon as the length is read.
-    pub fn next_frame(&mut self) -> Result<Option<Bytes>, WireError> {
-        if let Some(error) = self.broken {
-            return Err(error);
-        }
-        let Some(length) = self.buffer.first_chunk::<LENGTH_BYTES>() else { return Ok(None) };
-        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
-        if length > FRAME_BYTES_MAX {
-            let error = WireError::FrameTooLong(length);
-            self.broken = Some(error);
-            self.buffer.clear();
-            return Err(error);
-        }
-        if self.buffer.len() < LENGTH_BYTES + length {
-            return Ok(None);
-        }
-        self.buffer.advance(LENGTH_BYTES);
-        Ok(Some(self.buffer.split_to(length).freeze()))
-    }
-
-    /// Whether no byte of an unfinished frame waits.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.buffer.is_empty()
-    }
-}
-
-/// The length that goes before a frame of `payload_len` bytes.
-#[must_use]
-pub fn length_prefix(payload_len: usize) -> [u8; LENGTH_BYTES] {
-    debug_assert!(payload_len <= FRAME_BYTES_MAX, "no frame of ours is that long");
-    u32::try_from(payload_len).unwrap_or(u32::MAX).to_be_bytes()
 }
 
 /// A frame's bytes without its length.
@@ -314,39 +251,6 @@ fn address_from_proto(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn frames_are_cut_wherever_the_stream_is() {
-        let mut stream = Vec::new();
-        for payload in [&b"one"[..], b"", b"three"] {
-            stream.extend_from_slice(&length_prefix(payload.len()));
-            stream.extend_from_slice(payload);
-        }
-        for step in 1..=stream.len() {
-            let mut reader = FrameReader::new();
-            let mut frames = Vec::new();
-            for part in stream.chunks(step) {
-                reader.push(part);
-                while let Some(frame) = reader.next_frame().expect("well formed") {
-                    frames.push(frame);
-                }
-            }
-            assert_eq!(frames, [&b"one"[..], b"", b"three"], "in steps of {step}");
-        }
-    }
-
-    #[test]
-    fn a_frame_that_is_too_long_is_refused_by_its_length() {
-        let mut reader = FrameReader::new();
-        reader.push(&length_prefix(FRAME_BYTES_MAX));
-        assert_eq!(reader.next_frame(), Ok(None));
-        let mut reader = FrameReader::new();
-        reader.push(&[0xff; 4]);
-        assert_eq!(reader.next_frame(), Err(WireError::FrameTooLong(0xffff_ffff)));
-        reader.push(&length_prefix(0));
-        assert!(reader.next_frame().is_err(), "nothing is cut after that");
-        assert!(reader.buffer.is_empty());
-    }
 
     #[test]
     fn bytes_that_are_no_frame_are_an_error() {

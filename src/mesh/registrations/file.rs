@@ -3,9 +3,10 @@
 
 use super::Registration;
 use super::replica::{Replica, Walk};
+use crate::base::frames::{FrameReader, length_prefix};
 use crate::base::id::NodeId;
 use crate::base::time::{Instant, WallTime};
-use crate::mesh::wire::{self, Body, FrameReader, Timebase, WireError, proto};
+use crate::mesh::wire::{self, Body, Timebase, WireError, proto};
 
 /// Version of the file's format.
 pub(crate) const FILE_FORMAT: u32 = 1;
@@ -61,7 +62,7 @@ impl SnapshotFile {
 
 fn push(file: &mut Vec<u8>, body: Body) {
     let payload = wire::encode(body);
-    file.extend_from_slice(&wire::length_prefix(payload.len()));
+    file.extend_from_slice(&length_prefix(payload.len()));
     file.extend_from_slice(&payload);
 }
 

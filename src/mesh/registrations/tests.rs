@@ -649,7 +649,7 @@ fn a_file_that_is_not_whole_is_refused() {
     let mut foreign = Vec::new();
     let header =
         wire::encode(Body::FileHeader(proto::FileHeader { format: 9, node_id: 1, entries: 0 }));
-    foreign.extend_from_slice(&wire::length_prefix(header.len()));
+    foreign.extend_from_slice(&crate::base::frames::length_prefix(header.len()));
     foreign.extend_from_slice(&header);
     assert_eq!(read(&foreign), Err(WireError::FileFormat(9)));
 }

@@ -164,7 +164,7 @@ impl World {
         for action in out.drain() {
             match action {
                 Action::Send { link, payload } => {
-                    assert!(payload.len() <= wire::FRAME_BYTES_MAX);
+                    assert!(payload.len() <= FRAME_BYTES_MAX);
                     self.wires
                         .get_mut(&link)
                         .expect("a link of ours")

@@ -1,6 +1,7 @@
 //! The turn of the link: listener, connections, the machine.
 
 use super::inbox::Inbox;
+use crate::base::frames::{FrameReader, length_prefix};
 use crate::base::id::NodeId;
 use crate::base::limits::{CONNECT_TIME, TURN_BATCH_LEN};
 use crate::base::outbox::Outbox;
@@ -9,7 +10,6 @@ use crate::mesh::registrations::{
     ACTIONS_PER_EVENT_LEN_MAX, Action, Event, LinkId, Options, Registration, Registrations,
     SnapshotFile, read_snapshot_file,
 };
-use crate::mesh::wire::{FrameReader, length_prefix};
 use crate::runtime::clock::Clock;
 use crate::runtime::file::Keeper;
 use crate::runtime::mailbox::Inbox as Mailbox;
