@@ -8,6 +8,7 @@ use std::io::Write as _;
 /// the name of the generated file.
 const PROTOCOLS: &[&str] = &[
     "src/call/call.proto",
+    "src/cti/tlib.proto",
     "src/mesh/mesh.proto",
     "src/roles/node/call_manager/bundle.proto",
     "src/sip/state.proto",
@@ -20,6 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         writeln!(cargo, "cargo::rerun-if-changed={file}")?;
     }
     let descriptors = protox::compile(PROTOCOLS, ["src"])?;
-    prost_build::Config::new().compile_fds(descriptors)?;
+    // Boxed in events, as they can be inside each other; here for the same reading.
+    prost_build::Config::new().boxed(".tlib.v1.Request.Attributes").compile_fds(descriptors)?;
     Ok(())
 }

@@ -15,6 +15,8 @@ pub mod mesh;
 
 pub mod call;
 
+pub mod cti;
+
 pub mod observe;
 
 pub mod runtime;
