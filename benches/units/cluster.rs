@@ -197,7 +197,10 @@ impl Node {
             match action {
                 node::Action::Send(outbound) => self.sent.push(outbound),
                 node::Action::Arm(wake, at) => self.wheel.arm(at, wake),
-                node::Action::Record(_) | node::Action::Suspect(_) | node::Action::Count(_) => {}
+                node::Action::Record(_)
+                | node::Action::Suspect(_)
+                | node::Action::Count(_)
+                | node::Action::Phone(_) => {}
             }
         }
     }

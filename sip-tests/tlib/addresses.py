@@ -129,7 +129,9 @@ def desktop_service(checks: Checks, desk: Desk) -> None:
     checks.quiet("nor is there an event", watcher)
     first = desk.client()
     event = first.ask("TRegisterAddress", ThisDN=dn)
-    checks.event(event, f"a {OWNER} does", "EventRegistered", IsInService=True)
+    checks.event(event, f"a {OWNER} finds it out of service", "EventRegistered", IsInService=False)
+    event = first.wait("EventDNBackInService", ThisDN=dn)
+    checks.see(event.reference == 0 and event.seq > 0, "and has brought it in", event)
     event = watcher.wait("EventDNBackInService", ThisDN=dn)
     checks.see(event.reference == 0 and event.seq > 0, "others hear it, counted", event)
     second = desk.client()
@@ -146,8 +148,10 @@ def desktop_service(checks: Checks, desk: Desk) -> None:
     watcher.wait("EventDNOutOfService", ThisDN=dn)
     checks.quiet("and once when the last one disconnects", watcher)
     private = desk.desk()
-    event = desk.client().ask("TRegisterAddress", ThisDN=private, **PRIVATE)
-    checks.event(event, f"a private {OWNER} does too", "EventRegistered", IsInService=True)
+    alone = desk.client()
+    alone.ask("TRegisterAddress", ThisDN=private, **PRIVATE)
+    event = alone.wait("EventDNBackInService", ThisDN=private)
+    checks.see(event.seq > 0, f"a private {OWNER} does too", event)
 
 
 def do_not_disturb(checks: Checks, desk: Desk) -> None:

@@ -3,5 +3,6 @@
 pub mod cluster_link;
 pub mod service_checker;
 pub mod system_monitor;
+pub mod t_library;
 pub mod transport;
 pub mod wiring;

@@ -28,13 +28,15 @@ pub enum StartError {
         /// The name.
         host: String,
     },
-    /// The cluster port.
+    /// A port that is no SIP port.
     #[error(
-        "{application} cannot listen on {address} (ports.cluster): {cause}; change ports.cluster or stop the program that uses it"
+        "{application} cannot listen on {address} ({port}): {cause}; change {port} or stop the program that uses it"
     )]
-    Cluster {
+    Port {
         /// Whose port.
         application: String,
+        /// Its key in the configuration.
+        port: &'static str,
         /// Which address.
         address: SocketAddr,
         /// Why.

@@ -281,7 +281,8 @@ fn cluster_ports(
     let mut ports = BTreeMap::new();
     for application in applications.iter().filter(|found| found.role == AppRole::SipProxy) {
         let address = SocketAddr::new(ip(application)?, application.ports.cluster.unwrap_or(0));
-        let refused = |cause| StartError::Cluster {
+        let refused = |cause| StartError::Port {
+            port: "ports.cluster",
             application: application.name.to_string(),
             address,
             cause,

@@ -49,7 +49,8 @@ impl World {
                 node::Action::Send(_)
                 | node::Action::Record(_)
                 | node::Action::Suspect(_)
-                | node::Action::Count(_) => wrong = Some(format!("an import wants {action:?}")),
+                | node::Action::Count(_)
+                | node::Action::Phone(_) => wrong = Some(format!("an import wants {action:?}")),
             }
         }
         (found.core, found.salt) = (core, salt);

@@ -125,31 +125,33 @@ options! {
         "Whether no-answer supervision also counts for private calls.", "No-Answer Supervision";
     "set-notready-on-busy", SERVERS, Flag, "false", NextCall, Later,
         "Whether an agent whose phone is busy becomes not ready.", "No-Answer Supervision";
-    "auto-logout-timeout", SERVERS, MINUTES, "0", Immediately, Later,
+    "auto-logout-timeout", SERVERS, MINUTES, "0", Immediately, Works,
         "Inactivity after which an agent is logged out; 0 is off; application level only.",
         "Automatic Inactive Agent Logout";
-    "auto-logout-ready", SERVERS, Flag, "false", Immediately, Later,
+    "auto-logout-ready", SERVERS, Flag, "false", Immediately, Works,
         "Whether that counts in Ready and after-call work too; application level only.",
         "Automatic Inactive Agent Logout";
-    "logout-on-disconnect", SERVERS, Flag, "true", Immediately, Later,
+    "logout-on-disconnect", SERVERS, Flag, "true", Immediately, Works,
         "Whether an agent is logged out when the client that logged in is gone; application level only.",
         "Automatic Inactive Agent Logout";
-    "logout-on-out-of-service", SERVERS, Flag, "false", Immediately, Later,
+    "logout-on-out-of-service", SERVERS, Flag, "false", Immediately, Works,
         "Whether an agent is logged out when the DN goes out of service.", "Emulated Agents";
     "emulated-login-state", SERVERS, Choice(&["ready", "not-ready", "not_ready", "set-by-client"]), "not-ready",
-        Immediately, Later, "State that follows a login; application level only.", "Emulated Agents";
+        Immediately, Works, "State that follows a login; application level only.", "Emulated Agents";
     "wrap-up-time", SERVERS, SECONDS, "0", Immediately, Later,
         "After-call work; 0 is off; application level and extensions only.", "Emulated Agents";
     "legal-guard-time", SERVERS, SECONDS, "0", Immediately, Later,
         "Pause after after-call work.", "Emulated Agents";
-    "timed-acw-in-idle", SERVERS, Flag, "true", Immediately, Later,
+    "timed-acw-in-idle", SERVERS, Flag, "true", Immediately, Works,
         "Whether after-call work that the agent asked for ends by wrap-up-time.", "Emulated Agents";
-    "acw-in-idle-force-ready", SERVERS, Flag, "true", Immediately, Later,
+    "acw-in-idle-force-ready", SERVERS, Flag, "true", Immediately, Works,
         "Whether Ready follows that after-call work, not the state before.", "Emulated Agents";
-    "acw-persistent-reasons", SERVERS, Flag, "true", Immediately, Later,
+    "acw-persistent-reasons", SERVERS, Flag, "true", Immediately, Works,
         "Whether reasons stay when after-call work is extended.", "Configuring SIP Servers";
     "reason-in-extension", SERVERS, Flag, "false", Immediately, Later,
         "Whether reasons of agent states come in extensions.", "Emulated Agents";
+    "tlib-without-tls", SERVERS, Flag, "false", Restart, Works,
+        "Whether T-Library ports without TLS listen on `host`; otherwise they listen on loopback only.", "Configuring SIP Servers";
     "call-observer-with-hold", SERVERS, Flag, "false", NextCall, Later,
         "Whether an observer stays while the observed agent holds the call.", "Configuring SIP Servers";
     "monitor-consult-calls", SERVERS, Flag, "false", NextCall, Later,

@@ -4,6 +4,12 @@ use super::call_manager::core::{Core, Parts as CoreParts};
 use super::call_manager::handle::CallManager;
 use super::call_manager::module::{CallManagerModule, Listeners};
 use super::call_manager::settings::{DnKind, Settings, Trunk};
+use super::t_controller::assemble as t_controller_assemble;
+use super::t_controller::core::Core as TCore;
+use super::t_controller::handle::TController;
+use super::t_controller::inbox::Phone;
+use super::t_controller::module::TControllerModule;
+use super::t_controller::settings::Settings as TSettings;
 use crate::base::flow::{Destination, Protocol};
 use crate::base::id::{Ids, Shard};
 use crate::base::limits::{MAILBOX_LEN_MAX, SESSION_INTERVAL_MIN_S};
@@ -56,6 +62,7 @@ pub struct Parts<'a> {
 pub struct Handle {
     calls: CallManager,
     checker: ServiceChecker,
+    t_controller: Option<TController>,
 }
 
 impl Handle {
@@ -68,6 +75,9 @@ impl Handle {
     pub fn configure(&self, configured: Configured) {
         self.calls.settings(configured.settings, configured.stack);
         self.checker.targets(configured.targets);
+        if let Some(t_controller) = &self.t_controller {
+            t_controller.settings(configured.cti);
+        }
     }
 }
 
@@ -86,6 +96,7 @@ pub struct Configured {
     settings: Arc<Settings>,
     stack: Arc<StackSettings>,
     targets: Vec<Target>,
+    cti: Arc<TSettings>,
 }
 
 /// Reads it.
@@ -123,7 +134,8 @@ pub fn configured(
         reliable: application.options.flag_or_default("sip-enable-100rel"),
         session_seconds: session_seconds(application),
     };
-    Ok(Configured { settings: Arc::new(settings), stack: Arc::new(stack), targets })
+    let cti = Arc::new(t_controller_assemble::settings(shared, application, switch));
+    Ok(Configured { settings: Arc::new(settings), stack: Arc::new(stack), targets, cti })
 }
 
 /// The modules of a node.
@@ -138,7 +150,8 @@ pub fn assemble(
     let name = application.name.to_string();
     let address = sip_address(application)?;
     let switch = shared.switch(application)?;
-    let Configured { settings, stack, targets } = configured(shared, application)?;
+    let Configured { settings, stack, targets, cti } = configured(shared, application)?;
+    let t_controller = t_controller(shared, application, cti, parts.epoch)?;
     let transport = Transport::new(parts.transport.0);
     let sealer = Arc::new(shared.sealer.salted(random_u64() as u32));
 
@@ -155,8 +168,11 @@ pub fn assemble(
     let cells = Families::register(parts.registry, &name);
 
     let checker = checker(shared, application, address, targets, checker_inbox, &transport, &calls);
-    let handle =
-        Handle { calls: calls.clone(), checker: ServiceChecker::new(checker_mail.clone()) };
+    let handle = Handle {
+        calls: calls.clone(),
+        checker: ServiceChecker::new(checker_mail.clone()),
+        t_controller: t_controller.as_ref().map(|(handle, _)| handle.clone()),
+    };
     let core = Core::new(CoreParts {
         authenticator: authenticator(shared, application, switch),
         settings,
@@ -172,10 +188,41 @@ pub fn assemble(
         shared.clock,
         shard_inbox,
         transport,
-        listeners(shared, &name, ServiceChecker::new(checker_mail), cells, parts.records),
+        Listeners {
+            phone: phone_listener(handle.t_controller.clone()),
+            ..listeners(shared, &name, ServiceChecker::new(checker_mail), cells, parts.records)
+        },
     );
     shared.publish(application, "node", address);
-    Ok((vec![Box::new(sockets), Box::new(shard), Box::new(checker)], handle))
+    let mut modules: Vec<Box<dyn Module>> =
+        vec![Box::new(sockets), Box::new(shard), Box::new(checker)];
+    modules.extend(t_controller.map(|(_, module)| Box::new(module) as Box<dyn Module>));
+    Ok((modules, handle))
+}
+
+/// The T-Controller, where the application has a TCport.
+fn t_controller(
+    shared: &Shared<'_>,
+    application: &Application,
+    settings: Arc<TSettings>,
+    epoch: u32,
+) -> Result<Option<(TController, TControllerModule)>, StartError> {
+    let Some(port) = t_controller_assemble::port(application)? else { return Ok(None) };
+    let name = &application.name;
+    let (mail, inbox) = shared.mailboxes.mailbox(&format!("{name}-1280"), MAILBOX_LEN_MAX);
+    let core = TCore::new(settings, epoch, shared.clock.wall());
+    let ids = Ids::new(random_u64());
+    let module = TControllerModule::new(name, core, port, ids, shared.clock, inbox);
+    Ok(Some((TController::new(mail), module)))
+}
+
+/// Tells the T-Controller of phones, if there is one.
+fn phone_listener(t_controller: Option<TController>) -> Box<dyn FnMut(Box<Phone>) + Send> {
+    Box::new(move |phone| {
+        if let Some(t_controller) = &t_controller {
+            t_controller.phone(phone);
+        }
+    })
 }
 
 fn authenticator(shared: &Shared<'_>, application: &Application, switch: &Switch) -> Authenticator {
@@ -249,6 +296,7 @@ fn settings(
         unknown_gateway_code: u16::try_from(code).unwrap_or(503),
         no_answer_timeout: options.duration_or_default("extn-no-answer-timeout"),
         expires_max,
+        tells_phones: application.ports.tcport.is_some(),
     })
 }
 
@@ -471,7 +519,8 @@ fn listeners(
         board.publish(view(core, &name));
         calls.publish(now, core.lens().0, core.calls().map(row));
     });
-    Listeners { suspect: Box::new(move |proxy| checker.suspect(proxy)), count, record, publish }
+    let suspect = Box::new(move |proxy| checker.suspect(proxy));
+    Listeners { suspect, count, record, publish, phone: Box::new(|_| {}) }
 }
 
 fn view(core: &Core, name: &str) -> AppState {

@@ -2,3 +2,4 @@
 
 pub mod assemble;
 pub mod call_manager;
+pub mod t_controller;

@@ -13,6 +13,7 @@ use crate::base::slab::Slab;
 use crate::base::time::{Instant, WallTime};
 use crate::call::record::CallRecord;
 use crate::call::two_party::{Action as CallAction, Call, Party};
+use crate::roles::node::t_controller::inbox::Phone;
 use crate::sip::auth::Authenticator;
 use crate::sip::packet::Packet;
 use crate::sip::user_agent::{self, Counted, Stack, Wake as StackWake};
@@ -64,6 +65,8 @@ pub enum Action {
     Suspect(SocketAddr),
     /// Count something.
     Count(Counted),
+    /// A REGISTER was accepted, for who asked to hear of it.
+    Phone(Box<Phone>),
 }
 
 /// Inputs of a turn besides the event.

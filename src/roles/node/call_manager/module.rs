@@ -11,6 +11,7 @@ use crate::call::record::CallRecord;
 use crate::modules::transport::core::Event as TransportEvent;
 use crate::modules::transport::handle::Transport;
 use crate::observe::listing::PUBLISH_INTERVAL;
+use crate::roles::node::t_controller::inbox::Phone;
 use crate::runtime::clock::Clock;
 use crate::runtime::guard::{Panics, caught};
 use crate::runtime::mailbox::Inbox as Mailbox;
@@ -32,6 +33,8 @@ pub struct Listeners {
     pub count: Box<dyn FnMut(Counted) + Send>,
     /// A call is over.
     pub record: Box<dyn FnMut(Box<CallRecord>) + Send>,
+    /// A phone has registered.
+    pub phone: Box<dyn FnMut(Box<Phone>) + Send>,
     /// The state to be shown, now and then.
     pub publish: Publish,
 }
@@ -99,6 +102,7 @@ impl CallManagerModule {
                 Action::Record(record) => (self.listeners.record)(record),
                 Action::Suspect(proxy) => (self.listeners.suspect)(proxy),
                 Action::Count(counted) => (self.listeners.count)(counted),
+                Action::Phone(phone) => (self.listeners.phone)(phone),
             }
         }
     }

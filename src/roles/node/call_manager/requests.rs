@@ -1,11 +1,14 @@
 //! Requests outside a dialog: REGISTER, of which the node is the authority, and
 //! OPTIONS, by which proxies see whether it is there.
 
-use super::core::{Core, Cx};
+use super::core::{Action, Core, Cx};
 use super::settings::DnKind;
 use crate::base::id::Slot;
-use crate::sip::message::{HeaderId, Message, Method};
+use crate::roles::node::t_controller::inbox::Phone;
+use crate::sip::message::text::Params;
+use crate::sip::message::{HeaderId, Message, Method, NameAddr};
 use crate::sip::packet::Packet;
+use crate::sip::registrar::contact_key;
 
 impl Core {
     pub(super) fn on_request(&mut self, server: Slot, packet: &Packet, cx: &mut Cx<'_>) {
@@ -69,9 +72,37 @@ impl Core {
         if let Err((status, headers)) = self.authenticate(&dn, message, cx) {
             return (status, headers);
         }
+        if self.settings.tells_phones
+            && let Some(phone) = self.read_phone(&dn, message)
+        {
+            cx.out.push(Action::Phone(Box::new(phone)));
+        }
         // The proxy grants each contact the smaller of this and what it asked for.
         let headers = vec![(HeaderId::Expires, self.settings.expires_max.as_secs().to_string())];
         (200, headers)
+    }
+
+    /// What an accepted REGISTER says of a DN; `None` when it only asks. A proxy grants
+    /// no more than this, and takes no contact that cannot be read.
+    fn read_phone(&self, dn: &str, message: &Message) -> Option<Phone> {
+        let granted_max = self.settings.expires_max.as_secs();
+        let asked = message.number(HeaderId::Expires).unwrap_or(granted_max);
+        let mut phone = Phone { dn: dn.into(), contacts: Vec::new(), removes_all: false };
+        for value in message.values(HeaderId::Contact).filter(|value| !value.is_empty()) {
+            if value == b"*" {
+                phone.removes_all = true;
+                continue;
+            }
+            let Ok(contact) = NameAddr::parse(value) else { continue };
+            let own = Params::new(contact.params)
+                .find(|(name, _)| name.eq_ignore_ascii_case(b"expires"))
+                .and_then(|(_, text)| core::str::from_utf8(text?).ok()?.parse().ok());
+            let key = core::str::from_utf8(contact.uri).ok().and_then(contact_key);
+            if let Some(key) = key {
+                phone.contacts.push((key.into(), own.unwrap_or(asked).min(granted_max)));
+            }
+        }
+        (phone.removes_all || !phone.contacts.is_empty()).then_some(phone)
     }
 
     /// Whether any extension is challenged at all.

@@ -84,6 +84,8 @@ pub struct Settings {
     pub no_answer_timeout: Duration,
     /// `registrar-max-timeout`.
     pub expires_max: Duration,
+    /// Whether somebody wants to hear of accepted REGISTERs.
+    pub tells_phones: bool,
 }
 
 impl Settings {

@@ -80,6 +80,7 @@ fn settings() -> Settings {
         unknown_gateway_code: 403,
         no_answer_timeout: Duration::from_secs(12),
         expires_max: Duration::from_secs(3600),
+        tells_phones: true,
     }
 }
 
@@ -182,7 +183,7 @@ impl Shard1 {
                 }
                 Action::Record(record) => self.records.push(*record),
                 Action::Arm(wake @ Wake::NoAnswer(_), at) => self.no_answer.push((wake, at)),
-                Action::Arm(..) | Action::Suspect(_) | Action::Count(_) => {}
+                Action::Arm(..) | Action::Suspect(_) | Action::Count(_) | Action::Phone(_) => {}
             }
         }
     }

@@ -13,7 +13,8 @@ fn calling(node: &mut Node, caller: &str) -> (Wake, Instant) {
         | Action::Send(_)
         | Action::Record(_)
         | Action::Suspect(_)
-        | Action::Count(_) => None,
+        | Action::Count(_)
+        | Action::Phone(_) => None,
     });
     timer.expect("a call has a timer")
 }
@@ -29,7 +30,11 @@ fn the_call_whose_own_timer_broke_is_ended() {
         .iter()
         .filter_map(|action| match action {
             Action::Record(record) => Some(&*record.caller),
-            Action::Arm(..) | Action::Send(_) | Action::Suspect(_) | Action::Count(_) => None,
+            Action::Arm(..)
+            | Action::Send(_)
+            | Action::Suspect(_)
+            | Action::Count(_)
+            | Action::Phone(_) => None,
         })
         .collect();
     assert_eq!(ended, ["111"]);

@@ -102,6 +102,10 @@ impl Node {
 pub(super) fn sent(action: Action) -> Option<Message> {
     match action {
         Action::Send(outbound) => Some(scan(outbound.bytes.to_vec()).expect("a message")),
-        Action::Arm(..) | Action::Record(_) | Action::Suspect(_) | Action::Count(_) => None,
+        Action::Arm(..)
+        | Action::Record(_)
+        | Action::Suspect(_)
+        | Action::Count(_)
+        | Action::Phone(_) => None,
     }
 }

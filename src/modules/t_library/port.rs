@@ -1,0 +1,282 @@
+//! The clients of a port. A turn looks only at those that have something to read, or
+//! something that waits to be written, however many there are.
+
+use super::connection::{Closed, Connection};
+use crate::base::limits::{ACCEPT_BATCH_LEN, ACCEPT_PAUSE, CLIENTS_MAX, TURN_BATCH_LEN};
+use crate::base::time::Instant;
+use crate::runtime::mailbox::{Inbox, Mail, mailbox};
+use crate::runtime::waker::ThreadWaker;
+use bytes::Bytes;
+use core::net::SocketAddr;
+use core::task::{Context, Poll};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tokio::net::{TcpListener, TcpStream};
+
+/// Bytes that one read takes.
+const READ_LEN: usize = 16 * 1024;
+
+/// A connection of a port; never the same twice in a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId(pub u64);
+
+/// What a port tells its module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// A client has connected.
+    Connected(SocketAddr),
+    /// It has sent a frame.
+    Frame(Bytes),
+    /// It is gone, and why. Nothing more is heard of it.
+    Gone(&'static str),
+}
+
+enum Listener {
+    Bound(socket2::Socket),
+    Running(TcpListener),
+    Gone,
+}
+
+/// A port with its clients.
+pub struct Port {
+    name: String,
+    listener: Listener,
+    clients: BTreeMap<ClientId, Connection>,
+    next: u64,
+    list: Mail<ClientId>,
+    listed: Inbox<ClientId>,
+    taken: Vec<ClientId>,
+    /// Those with something to write.
+    dirty: Vec<ClientId>,
+    /// Those that are to be closed if nothing happens.
+    pressed: BTreeSet<ClientId>,
+    /// Those that are gone, which the next turn tells.
+    gone: Vec<(ClientId, &'static str)>,
+    accepted: Vec<(TcpStream, SocketAddr)>,
+    /// Set while the system has no room for another connection.
+    accept_after: Option<Instant>,
+    buffer: Vec<u8>,
+}
+
+impl Port {
+    /// Takes an address.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    pub fn bind(name: &str, address: SocketAddr) -> std::io::Result<Self> {
+        let domain = socket2::Domain::for_address(address);
+        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(1_024)?;
+        // Twice as many as there are at a time: an entry outlives its client until the
+        // next turns.
+        let (list, listed) = mailbox("clients with work", 2 * CLIENTS_MAX);
+        Ok(Self {
+            name: name.to_owned(),
+            listener: Listener::Bound(socket),
+            clients: BTreeMap::new(),
+            next: 1,
+            list,
+            listed,
+            taken: Vec::new(),
+            dirty: Vec::new(),
+            pressed: BTreeSet::new(),
+            gone: Vec::new(),
+            accepted: Vec::new(),
+            accept_after: None,
+            buffer: vec![0; READ_LEN],
+        })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn local_addr(&self) -> std::io::Result<Option<SocketAddr>> {
+        match &self.listener {
+            Listener::Bound(socket) => Ok(socket.local_addr()?.as_socket()),
+            Listener::Running(listener) => listener.local_addr().map(Some),
+            Listener::Gone => Ok(None),
+        }
+    }
+
+    /// Whom a client that gets work wakes.
+    pub fn set_waker(&self, waker: Arc<ThreadWaker>) {
+        self.listed.set_waker(waker);
+    }
+
+    /// Called on the module's thread, inside its runtime.
+    pub fn start(&mut self) {
+        let Listener::Bound(socket) = core::mem::replace(&mut self.listener, Listener::Gone) else {
+            return;
+        };
+        match TcpListener::from_std(socket.into()) {
+            Ok(listener) => self.listener = Listener::Running(listener),
+            Err(error) => {
+                tracing::error!(node = %self.name, %error, "T-Library port cannot be used");
+            }
+        }
+    }
+
+    /// Takes clients and reads those that have sent something; what is heard goes to
+    /// `heard`, in order for each client.
+    pub fn read(&mut self, now: Instant, heard: &mut Vec<(ClientId, Heard)>) -> usize {
+        let before = heard.len();
+        self.take_accepted(now, heard);
+        let mut taken = core::mem::take(&mut self.taken);
+        self.listed.take(&mut taken, TURN_BATCH_LEN);
+        let mut frames = Vec::new();
+        for id in taken.drain(..) {
+            let Some(connection) = self.clients.get_mut(&id) else { continue };
+            connection.taken_off_the_list();
+            let read = connection.read(now, &mut self.buffer, &mut frames);
+            heard.extend(frames.drain(..).map(|frame| (id, Heard::Frame(frame))));
+            match read.and_then(|has_more| connection.flush().map(|()| has_more)) {
+                Ok(true) => connection.ring(),
+                Ok(false) => connection.watch(),
+                Err(closed) => self.close(id, closed),
+            }
+            self.press(id);
+        }
+        self.taken = taken;
+        self.close_late(now);
+        heard.extend(self.gone.drain(..).map(|(id, reason)| (id, Heard::Gone(reason))));
+        heard.len() - before
+    }
+
+    fn take_accepted(&mut self, now: Instant, heard: &mut Vec<(ClientId, Heard)>) {
+        if self.accept_after.is_some_and(|after| now >= after) {
+            self.accept_after = None;
+        }
+        for (socket, remote) in core::mem::take(&mut self.accepted) {
+            if self.clients.len() >= CLIENTS_MAX {
+                tracing::warn!(node = %self.name, limit = CLIENTS_MAX, "a T-Library client is refused: too many are connected");
+                continue;
+            }
+            let id = ClientId(self.next);
+            self.next += 1;
+            let connection = Connection::new(socket, id, self.list.clone());
+            // The first turn reads what came with the connection and sets the watch.
+            connection.ring();
+            self.clients.insert(id, connection);
+            heard.push((id, Heard::Connected(remote)));
+        }
+    }
+
+    fn close(&mut self, id: ClientId, Closed(reason): Closed) {
+        if self.clients.remove(&id).is_some() {
+            self.pressed.remove(&id);
+            self.gone.push((id, reason));
+        }
+    }
+
+    fn press(&mut self, id: ClientId) {
+        if self.clients.get(&id).is_some_and(Connection::has_deadline) {
+            self.pressed.insert(id);
+        } else {
+            self.pressed.remove(&id);
+        }
+    }
+
+    fn close_late(&mut self, now: Instant) {
+        let due = |id: &ClientId| {
+            let (at, closed) = self.clients.get(id)?.deadline()?;
+            (at <= now).then_some((*id, closed))
+        };
+        let late: Vec<_> = self.pressed.iter().filter_map(due).collect();
+        for (id, closed) in late {
+            self.close(id, closed);
+        }
+    }
+
+    /// Queues a frame for a client, which may be gone by now; [`Port::flush`] writes it. A
+    /// client for which too much waits is closed.
+    pub fn send(&mut self, id: ClientId, frame: Bytes) {
+        let Some(connection) = self.clients.get_mut(&id) else { return };
+        match connection.queue(frame) {
+            Ok(()) => self.mark(id),
+            Err(closed) => {
+                tracing::warn!(node = %self.name, client = id.0, reason = closed.0, "T-Library client cut");
+                self.close(id, closed);
+            }
+        }
+    }
+
+    /// Closes a client when it has what waits for it.
+    pub fn end(&mut self, id: ClientId, now: Instant) {
+        if let Some(connection) = self.clients.get_mut(&id) {
+            connection.end(now);
+            self.press(id);
+            self.mark(id);
+        }
+    }
+
+    fn mark(&mut self, id: ClientId) {
+        if let Some(connection) = self.clients.get_mut(&id)
+            && !core::mem::replace(&mut connection.is_dirty, true)
+        {
+            self.dirty.push(id);
+        }
+    }
+
+    /// Writes what the turn has queued; what the sockets do not take leaves when they do.
+    pub fn flush(&mut self) {
+        for id in core::mem::take(&mut self.dirty) {
+            let Some(connection) = self.clients.get_mut(&id) else { continue };
+            connection.is_dirty = false;
+            match connection.flush() {
+                Ok(()) => connection.watch(),
+                Err(closed) => self.close(id, closed),
+            }
+        }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// Whether nobody is connected.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.clients.is_empty()
+    }
+
+    /// Bytes that wait for a client to read.
+    #[must_use]
+    pub fn backlog_len(&self, id: ClientId) -> usize {
+        self.clients.get(&id).map_or(0, Connection::backlog_len)
+    }
+
+    /// Whether a turn would find something now.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        !self.listed.is_empty() || !self.accepted.is_empty() || !self.gone.is_empty()
+    }
+
+    /// When a client's time is up if nothing happens.
+    #[must_use]
+    pub fn next_deadline(&self) -> Instant {
+        let pressed = self.pressed.iter().filter_map(|id| self.clients.get(id)?.deadline());
+        pressed.map(|(at, _)| at).chain(self.accept_after).min().unwrap_or(Instant::NEVER)
+    }
+
+    /// Asked before the thread sleeps.
+    pub fn poll(&mut self, now: Instant, context: &mut Context<'_>) -> Poll<()> {
+        let Listener::Running(listener) = &self.listener else { return Poll::Pending };
+        while self.accepted.len() < ACCEPT_BATCH_LEN && self.accept_after.is_none() {
+            match listener.poll_accept(context) {
+                Poll::Ready(Ok(accepted)) => self.accepted.push(accepted),
+                Poll::Ready(Err(error)) => {
+                    tracing::warn!(node = %self.name, %error, "a T-Library client cannot be accepted");
+                    self.accept_after = Some(now + ACCEPT_PAUSE);
+                }
+                Poll::Pending => break,
+            }
+        }
+        if self.accepted.is_empty() { Poll::Pending } else { Poll::Ready(()) }
+    }
+}

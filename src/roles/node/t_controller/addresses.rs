@@ -1,0 +1,198 @@
+//! Who hears of a DN: TRegisterAddress and its kin, and what can be asked of a DN.
+
+use super::core::{Asked, Core, Cx};
+use crate::cti::refusal::Refusal;
+use crate::cti::tlib::{
+    AddressInfoType, Attributes, ErrorCode, EventType, KvList, KvPair, RegisterMode,
+};
+use crate::modules::t_library::port::ClientId;
+
+/// Extension with the state of the agent at a DN.
+const AGENT_STATUS: &str = "AgentStatus";
+
+impl Core {
+    /// The DN that a request is about.
+    ///
+    /// # Errors
+    /// When it names none, or none that is configured.
+    pub(super) fn this_dn(&self, given: &Attributes) -> Result<usize, Refusal> {
+        let name = given.this_dn.as_deref().filter(|name| !name.is_empty());
+        let name = name.ok_or_else(|| Refusal::attribute("ThisDN"))?;
+        self.find_dn(name)
+    }
+
+    fn find_dn(&self, name: &str) -> Result<usize, Refusal> {
+        let found = self.names.get(name).copied();
+        found.filter(|index| self.dns[*index].is_configured).ok_or_else(|| {
+            Refusal::new(ErrorCode::ErrorNotConfigured, format!("no DN {name} is configured"))
+        })
+    }
+
+    /// The DN that a request is about, if the client is registered for it other than to
+    /// hear.
+    ///
+    /// # Errors
+    /// When it is not, or there is no such DN.
+    pub(super) fn own_dn(&self, id: ClientId, given: &Attributes) -> Result<usize, Refusal> {
+        let index = self.this_dn(given)?;
+        let mut registrants = self.dns[index].registrants.iter();
+        match registrants.find(|(registrant, _)| *registrant == id) {
+            Some((_, RegisterMode::Share | RegisterMode::Private)) => Ok(index),
+            Some((_, RegisterMode::Monitor)) => {
+                let text = "the client is registered for the DN to hear only";
+                Err(Refusal::new(ErrorCode::ErrorNotRegistered, text))
+            }
+            None => {
+                let text = "the client is not registered for the DN";
+                Err(Refusal::new(ErrorCode::ErrorNotRegistered, text))
+            }
+        }
+    }
+
+    /// TRegisterAddress. Asked again it answers again, in the mode that is asked for.
+    pub(super) fn register_address(
+        &mut self,
+        id: ClientId,
+        given: &Attributes,
+        asked: Asked,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Refusal> {
+        let index = self.this_dn(given)?;
+        let mode = RegisterMode::try_from(given.register_mode.unwrap_or_default())
+            .map_err(|_| Refusal::attribute("RegisterMode"))?;
+        let entry = &mut self.dns[index];
+        let others = entry.registrants.iter().filter(|(registrant, _)| *registrant != id);
+        let is_seized = others.clone().any(|(_, other)| match (mode, other) {
+            (RegisterMode::Monitor, _) | (_, RegisterMode::Monitor) => false,
+            (RegisterMode::Private, _) | (_, RegisterMode::Private) => true,
+            (RegisterMode::Share, RegisterMode::Share) => false,
+        });
+        if is_seized {
+            let text =
+                "another client is registered for the DN, privately or against a private one";
+            return Err(Refusal::new(ErrorCode::ErrorResourceSeized, text));
+        }
+        entry.registrants.retain(|(registrant, _)| *registrant != id);
+        entry.registrants.push((id, mode));
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.dns.insert(index);
+        }
+        let attributes = self.registered(index);
+        self.answer(asked, EventType::EventRegistered, attributes, cx);
+        self.look_at_service(index, cx);
+        Ok(())
+    }
+
+    /// TUnregisterAddress.
+    pub(super) fn unregister_address(
+        &mut self,
+        id: ClientId,
+        given: &Attributes,
+        asked: Asked,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Refusal> {
+        let index = self.this_dn(given)?;
+        let before = self.dns[index].registrants.len();
+        self.dns[index].registrants.retain(|(registrant, _)| *registrant != id);
+        if self.dns[index].registrants.len() == before {
+            let text = "the client is not registered for the DN";
+            return Err(Refusal::new(ErrorCode::ErrorNotRegistered, text));
+        }
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.dns.remove(&index);
+        }
+        let this_dn = Some(self.dns[index].name.to_string());
+        let attributes = Attributes { this_dn, ..Attributes::default() };
+        self.answer(asked, EventType::EventUnregistered, attributes, cx);
+        self.look_at_service(index, cx);
+        Ok(())
+    }
+
+    /// TQueryAddress.
+    pub(super) fn query_address(
+        &mut self,
+        given: &Attributes,
+        asked: Asked,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Refusal> {
+        let index = self.this_dn(given)?;
+        let kind = given.address_info_type.unwrap_or_default();
+        match AddressInfoType::try_from(kind) {
+            Ok(
+                AddressInfoType::AddressInfoAddressStatus
+                | AddressInfoType::AddressInfoDnStatus
+                | AddressInfoType::AddressInfoAgentStatus
+                | AddressInfoType::AddressInfoAddressType
+                | AddressInfoType::AddressInfoCallForwardingStatus
+                | AddressInfoType::AddressInfoSendAllCallsStatus,
+            ) => {}
+            Ok(other) => {
+                let text = format!("{} cannot be asked here", other.as_str_name());
+                return Err(Refusal::new(ErrorCode::ErrorUnsupportedOperation, text));
+            }
+            Err(_) => return Err(Refusal::attribute("AddressInfoType")),
+        }
+        let attributes = Attributes { address_info_type: Some(kind), ..self.registered(index) };
+        self.answer(asked, EventType::EventAddressInfo, attributes, cx);
+        Ok(())
+    }
+
+    /// TSendUserEvent: to all who are registered for a DN.
+    pub(super) fn send_user_event(
+        &mut self,
+        given: &Attributes,
+        asked: Asked,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Refusal> {
+        let name = given.communication_dn.as_deref().or(given.this_dn.as_deref());
+        let name = name.filter(|name| !name.is_empty());
+        let index = self.find_dn(name.ok_or_else(|| Refusal::attribute("CommunicationDN"))?)?;
+        self.answer(asked, EventType::EventAck, Attributes::default(), cx);
+        let attributes = Attributes {
+            user_data: given.user_data.clone(),
+            reasons: given.reasons.clone(),
+            extensions: given.extensions.clone(),
+            ..Attributes::default()
+        };
+        self.publish(index, EventType::EventUserEvent, attributes, &mut Asked::default(), cx);
+        Ok(())
+    }
+
+    /// How a DN is, as EventRegistered and EventAddressInfo tell it. A client builds its view
+    /// of the DN from it.
+    fn registered(&self, index: usize) -> Attributes {
+        let entry = &self.dns[index];
+        let agent = entry.agent.status();
+        // As T-Servers number them: logged out, (logged in,) ready, not ready, after-call work.
+        let number = match &agent {
+            None => 0,
+            Some(status) if status.is_ready => 2,
+            Some(status) if status.is_after_call_work() => 4,
+            Some(_) => 3,
+        };
+        let mut extensions = Vec::new();
+        if entry.kind.is_phone() {
+            extensions.push(KvPair::integer(AGENT_STATUS, number));
+            extensions.push(KvPair::integer("dnd", i32::from(entry.dn.dnd)));
+        }
+        let mut attributes = Attributes {
+            this_dn: Some(entry.name.to_string()),
+            address_type: Some(entry.kind.address_type().into()),
+            address_status: Some(entry.dn.status().into()),
+            is_in_service: Some(entry.dn.is_in_service),
+            extensions: Some(KvList { pairs: extensions }),
+            ..Attributes::default()
+        };
+        if let Some((mode, to)) = &entry.dn.forward {
+            attributes.forward_mode = Some((*mode).into());
+            attributes.other_dn = Some(to.clone());
+        }
+        if let Some(status) = agent {
+            attributes.agent_id = Some(status.agent_id.into());
+            attributes.agent_work_mode = Some(status.work_mode.into());
+            attributes.agent_session_id = Some(status.session.to_string());
+            attributes.reasons = Some(self.with_site(status.reasons));
+        }
+        attributes
+    }
+}

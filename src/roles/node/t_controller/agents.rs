@@ -1,0 +1,256 @@
+//! Requests of agents, and what is set at a DN.
+
+use super::core::{Action, Asked, Core, Cx, Wake};
+use crate::base::time::Duration;
+use crate::cti::agent::{self, Request, Told, WRAP_UP_TIME, What};
+use crate::cti::refusal::Refusal;
+use crate::cti::tlib::{
+    AgentWorkMode, Attributes, ErrorCode, EventType, ForwardMode, KvList, KvPair,
+};
+use crate::modules::t_library::port::ClientId;
+
+/// Key of the reason that names the data centre of an agent.
+const SITE: &str = "site";
+
+impl Core {
+    /// TAgentLogin.
+    pub(super) fn agent_login(
+        &mut self,
+        id: ClientId,
+        given: &Attributes,
+        asked: Asked,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Refusal> {
+        let work_mode = work_mode(given)?;
+        let agent_id = given.agent_id.as_deref().filter(|id| !id.is_empty());
+        let agent_id = agent_id.ok_or_else(|| Refusal::attribute("AgentID"))?;
+        let index = self.own_dn(id, given)?;
+        if !self.dns[index].kind.is_phone() {
+            let text = "no agent can log in at a DN of this type";
+            return Err(Refusal::new(ErrorCode::ErrorBadDnType, text));
+        }
+        if !self.dns[index].dn.is_in_service {
+            let text = "the DN is out of service";
+            return Err(Refusal::new(ErrorCode::ErrorOutOfService, text));
+        }
+        let agent_id = self.person(agent_id, given.password.as_deref())?;
+        if self.agents.get(&agent_id).is_some_and(|elsewhere| *elsewhere != index) {
+            let text = "the agent is logged in at another DN";
+            return Err(Refusal::new(ErrorCode::ErrorResourceSeized, text));
+        }
+        let login = Request::Login {
+            agent_id: agent_id.clone(),
+            work_mode,
+            reasons: given.reasons.clone().unwrap_or_default(),
+        };
+        self.ask_agent(index, login, asked, cx)?;
+        self.agents.insert(agent_id, index);
+        self.dns[index].desktop = Some(id);
+        Ok(())
+    }
+
+    /// AgentID of a person who may log in.
+    fn person(&self, agent_id: &str, given: Option<&str>) -> Result<Box<str>, Refusal> {
+        let Some(password) = self.settings.persons.get(agent_id) else {
+            let text = format!("no person {agent_id} is configured");
+            return Err(Refusal::new(ErrorCode::ErrorInvalidAgentId, text));
+        };
+        match password {
+            Some(password) if given != Some(&**password) => {
+                Err(Refusal::new(ErrorCode::ErrorBadPassword, "the password is wrong"))
+            }
+            Some(_) | None => Ok(agent_id.into()),
+        }
+    }
+
+    /// TAgentLogout.
+    pub(super) fn agent_logout(
+        &mut self,
+        id: ClientId,
+        given: &Attributes,
+        asked: Asked,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Refusal> {
+        let index = self.own_dn(id, given)?;
+        let reasons = given.reasons.clone().unwrap_or_default();
+        self.ask_agent(index, Request::Logout { reasons }, asked, cx)
+    }
+
+    /// TAgentSetReady.
+    pub(super) fn agent_ready(
+        &mut self,
+        id: ClientId,
+        given: &Attributes,
+        asked: Asked,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Refusal> {
+        let work_mode = work_mode(given)?;
+        let index = self.own_dn(id, given)?;
+        let reasons = given.reasons.clone().unwrap_or_default();
+        let ready = Request::Ready { work_mode, reasons };
+        self.ask_agent(index, ready, asked, cx)
+    }
+
+    /// TAgentSetNotReady.
+    pub(super) fn agent_not_ready(
+        &mut self,
+        id: ClientId,
+        given: &Attributes,
+        asked: Asked,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Refusal> {
+        let work_mode = work_mode(given)?;
+        let index = self.own_dn(id, given)?;
+        let wrap_up = given.extensions.as_ref().and_then(|list| list.number(WRAP_UP_TIME));
+        let not_ready = Request::NotReady {
+            work_mode,
+            reasons: given.reasons.clone().unwrap_or_default(),
+            wrap_up: wrap_up.and_then(|s| u64::try_from(s).ok()).map(Duration::from_secs),
+        };
+        self.ask_agent(index, not_ready, asked, cx)
+    }
+
+    fn ask_agent(
+        &mut self,
+        index: usize,
+        request: Request,
+        asked: Asked,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Refusal> {
+        let settings = self.settings.clone();
+        let mut agent_cx = agent::Cx {
+            now: cx.now,
+            ids: cx.ids,
+            options: &settings.agents,
+            out: &mut self.agent_out,
+        };
+        let result = self.dns[index].agent.on_request(request, &mut agent_cx);
+        self.tell_agent(index, asked, cx);
+        result
+    }
+
+    /// Something has happened to the agent at a DN, if there is one.
+    pub(super) fn turn_agent(&mut self, index: usize, event: agent::Event, cx: &mut Cx<'_>) {
+        let settings = self.settings.clone();
+        let mut agent_cx = agent::Cx {
+            now: cx.now,
+            ids: cx.ids,
+            options: &settings.agents,
+            out: &mut self.agent_out,
+        };
+        self.dns[index].agent.on(event, &mut agent_cx);
+        self.tell_agent(index, Asked::default(), cx);
+    }
+
+    fn tell_agent(&mut self, index: usize, mut asked: Asked, cx: &mut Cx<'_>) {
+        let actions: Vec<agent::Action> = self.agent_out.drain().collect();
+        for action in actions {
+            match action {
+                agent::Action::Arm(at) => cx.out.push(Action::Arm(Wake::Dn(index), at)),
+                agent::Action::Tell(told) => self.tell_state(index, told, &mut asked, cx),
+            }
+        }
+    }
+
+    fn tell_state(&mut self, index: usize, told: Told, asked: &mut Asked, cx: &mut Cx<'_>) {
+        let kind = match told.what {
+            What::Login => EventType::EventAgentLogin,
+            What::Logout => EventType::EventAgentLogout,
+            What::Ready => EventType::EventAgentReady,
+            What::NotReady => EventType::EventAgentNotReady,
+        };
+        if told.what == What::Logout {
+            self.agents.remove(&told.agent_id);
+            self.dns[index].desktop = None;
+        }
+        let reasons = self.with_site(told.reasons);
+        let seconds = |span: Duration| i32::try_from(span.as_secs()).unwrap_or(i32::MAX);
+        let wrap_up = told.wrap_up.map(|span| KvPair::integer(WRAP_UP_TIME, seconds(span)));
+        let attributes = Attributes {
+            agent_id: Some(told.agent_id.into()),
+            agent_session_id: Some(told.session.to_string()),
+            agent_work_mode: Some(told.work_mode.into()),
+            reasons: Some(reasons),
+            extensions: wrap_up.map(|pair| KvList { pairs: vec![pair] }),
+            ..Attributes::default()
+        };
+        self.publish(index, kind, attributes, asked, cx);
+    }
+
+    /// Reasons of an agent's event, with the data centre in which the agent is to be found.
+    pub(super) fn with_site(&self, mut reasons: KvList) -> KvList {
+        reasons.update(&vec![KvPair::text(SITE, &self.settings.geo_location)].into());
+        reasons
+    }
+
+    /// TSetDNDOn and TSetDNDOff.
+    pub(super) fn set_dnd(
+        &mut self,
+        id: ClientId,
+        dnd: bool,
+        given: &Attributes,
+        mut asked: Asked,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Refusal> {
+        let index = self.own_phone(id, given)?;
+        self.dns[index].dn.set_dnd(dnd)?;
+        let kind = if dnd { EventType::EventDndOn } else { EventType::EventDndOff };
+        let attributes = Attributes { reasons: given.reasons.clone(), ..Attributes::default() };
+        self.publish(index, kind, attributes, &mut asked, cx);
+        Ok(())
+    }
+
+    /// TCallSetForward.
+    pub(super) fn set_forward(
+        &mut self,
+        id: ClientId,
+        given: &Attributes,
+        mut asked: Asked,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Refusal> {
+        let index = self.own_phone(id, given)?;
+        let mode = given.forward_mode.unwrap_or(ForwardMode::Unconditional.into());
+        let mode = ForwardMode::try_from(mode).map_err(|_| Refusal::attribute("ForwardMode"))?;
+        let to = given.other_dn.as_deref().unwrap_or_default();
+        self.dns[index].dn.set_forward(mode, to)?;
+        let attributes = Attributes {
+            other_dn: Some(to.to_owned()),
+            forward_mode: Some(mode.into()),
+            ..Attributes::default()
+        };
+        self.publish(index, EventType::EventForwardSet, attributes, &mut asked, cx);
+        Ok(())
+    }
+
+    /// TCallCancelForward.
+    pub(super) fn cancel_forward(
+        &mut self,
+        id: ClientId,
+        given: &Attributes,
+        mut asked: Asked,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Refusal> {
+        let index = self.own_phone(id, given)?;
+        let mode = self.dns[index].dn.cancel_forward()?;
+        let attributes = Attributes { forward_mode: Some(mode.into()), ..Attributes::default() };
+        self.publish(index, EventType::EventForwardCancel, attributes, &mut asked, cx);
+        Ok(())
+    }
+
+    fn own_phone(&self, id: ClientId, given: &Attributes) -> Result<usize, Refusal> {
+        let index = self.own_dn(id, given)?;
+        if self.dns[index].kind.is_phone() {
+            Ok(index)
+        } else {
+            Err(Refusal::new(ErrorCode::ErrorBadDnType, "the DN is no phone"))
+        }
+    }
+}
+
+fn work_mode(given: &Attributes) -> Result<Option<AgentWorkMode>, Refusal> {
+    given
+        .agent_work_mode
+        .map(AgentWorkMode::try_from)
+        .transpose()
+        .map_err(|_| Refusal::attribute("AgentWorkMode"))
+}

@@ -1,0 +1,156 @@
+//! Clients: their registration, their keep-alive, their end.
+
+use super::core::{Action, Asked, Client, Core, Cx, Look, SUPPORTED, Wake};
+use crate::base::limits::CLIENT_GREETING_TIME;
+use crate::base::time::Duration;
+use crate::cti::refusal::Refusal;
+use crate::cti::tlib::{
+    self, Attributes, ClientRegistration, ErrorCode, EventType, PROTOCOL_VERSION, ServerRole,
+    frame, mask_of,
+};
+use crate::modules::t_library::port::ClientId;
+use core::net::SocketAddr;
+use std::collections::BTreeSet;
+
+impl Core {
+    pub(super) fn connected(&mut self, id: ClientId, remote: SocketAddr, cx: &mut Cx<'_>) {
+        tracing::debug!(node = %self.settings.name, client = id.0, %remote, "T-Library client connected");
+        let client = Client {
+            name: None,
+            session: cx.ids.call_uuid(),
+            mask: None,
+            dns: BTreeSet::new(),
+            silence: None,
+            heard: cx.now,
+            polled: None,
+        };
+        self.clients.insert(id, client);
+        // Whoever says nothing at all is not kept.
+        cx.out.push(Action::Arm(Wake::Client(id), cx.now + CLIENT_GREETING_TIME));
+    }
+
+    /// TRegisterClient.
+    pub(super) fn register_client(
+        &mut self,
+        id: ClientId,
+        given: ClientRegistration,
+        asked: Asked,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Refusal> {
+        let Some(client) = self.clients.get_mut(&id) else { return Ok(()) };
+        if client.name.is_some() {
+            let text = "the client has registered already";
+            return Err(Refusal::new(ErrorCode::ErrorAlreadyRegistered, text));
+        }
+        if given.protocol_version != PROTOCOL_VERSION {
+            let text = format!("ProtocolVersion must be {PROTOCOL_VERSION}");
+            return Err(Refusal::new(ErrorCode::ErrorProtocolVersion, text));
+        }
+        if given.application_name.is_empty() {
+            return Err(Refusal::attribute("ApplicationName"));
+        }
+        tracing::info!(node = %self.settings.name, client = id.0, application = given.application_name, "T-Library client registered");
+        client.name = Some(given.application_name.into());
+        let silence = u64::from(given.addp_remote_timeout_ms);
+        client.silence = (silence > 0).then(|| Duration::from_millis(silence));
+        if let Some(silence) = client.silence {
+            cx.out.push(Action::Arm(Wake::Client(id), cx.now + silence));
+        }
+        let session = client.session.to_string();
+        let attributes = Attributes { session_id: Some(session), ..self.server() };
+        self.answer(asked, EventType::EventServerConnected, attributes, cx);
+        self.tell(id, EventType::EventLinkConnected, Attributes::default(), cx);
+        Ok(())
+    }
+
+    /// What EventServerConnected and EventServerInfo say of the server.
+    fn server(&self) -> Attributes {
+        let supported = SUPPORTED.into_iter().map(|kind| kind as i32);
+        Attributes {
+            application_name: Some(self.settings.name.clone()),
+            server_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            server_role: Some(ServerRole::Primary.into()),
+            server_capability_mask: Some(mask_of(supported)),
+            server_start_time: Some(self.started.0.saturating_mul(1_000)),
+            ..Attributes::default()
+        }
+    }
+
+    /// TQueryServer.
+    pub(super) fn query_server(&mut self, asked: Asked, cx: &mut Cx<'_>) -> Result<(), Refusal> {
+        let attributes = self.server();
+        self.answer(asked, EventType::EventServerInfo, attributes, cx);
+        Ok(())
+    }
+
+    /// TSetInputMask.
+    pub(super) fn set_input_mask(
+        &mut self,
+        id: ClientId,
+        given: &Attributes,
+        asked: Asked,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Refusal> {
+        let mask = given.input_mask.clone().ok_or_else(|| Refusal::attribute("InputMask"))?;
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.mask = Some(mask);
+        }
+        self.answer(asked, EventType::EventAck, Attributes::default(), cx);
+        Ok(())
+    }
+
+    /// A client's silence: it is polled once, and closed when it stays silent
+    /// (`genesys/sip-server.md` 12).
+    pub(super) fn watch_silence(&mut self, id: ClientId, cx: &mut Cx<'_>) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        if client.name.is_none() {
+            if client.heard + CLIENT_GREETING_TIME <= cx.now {
+                cx.out.push(Action::End(id));
+            }
+            return;
+        }
+        let Some(silence) = client.silence else { return };
+        let since = client.polled.unwrap_or(client.heard);
+        let due = since + silence;
+        if due > cx.now {
+            cx.out.push(Action::Arm(Wake::Client(id), due));
+        } else if client.polled.is_some() {
+            let name = client.name.as_deref().unwrap_or_default();
+            tracing::warn!(node = %self.settings.name, client = id.0, application = name, "T-Library client is silent: connection ended");
+            cx.out.push(Action::End(id));
+        } else {
+            client.polled = Some(cx.now);
+            let poll = tlib::encode_frame(frame::Body::Poll(cx.ids.next_u64()));
+            cx.out.push(Action::Send(id, poll));
+            cx.out.push(Action::Arm(Wake::Client(id), cx.now + silence));
+        }
+    }
+
+    /// A client is gone: its registrations are, and by option the agents that it has
+    /// logged in.
+    pub(super) fn gone(&mut self, id: ClientId, reason: &'static str) {
+        let Some(client) = self.clients.remove(&id) else { return };
+        if let Some(name) = &client.name {
+            tracing::info!(node = %self.settings.name, client = id.0, application = %name, reason, "T-Library client gone");
+        }
+        let desktops: Vec<usize> = self
+            .agents
+            .values()
+            .copied()
+            .filter(|index| self.dns[*index].desktop == Some(id))
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
+        for index in &client.dns {
+            self.dns[*index].registrants.retain(|(registrant, _)| *registrant != id);
+        }
+        for index in desktops {
+            if self.settings.logout_on_disconnect {
+                self.looks.push_back(Look::LostDesktop(index, id));
+            } else {
+                self.dns[index].desktop = None;
+            }
+        }
+        self.looks.extend(client.dns.into_iter().map(Look::Service));
+    }
+}

@@ -1,0 +1,354 @@
+//! The T-Controller's machine.
+
+use super::inbox::Phone;
+use super::settings::{DnKind, Settings};
+use crate::base::id::{CallUuid, Ids};
+use crate::base::limits::{DNS_PER_EVENT_MAX, OUTBOX_LEN_MAX};
+use crate::base::outbox::Outbox;
+use crate::base::time::{Duration, Instant, WallTime};
+use crate::cti::agent::{self, Agent};
+use crate::cti::dn::Dn;
+use crate::cti::refusal::Refusal;
+use crate::cti::tlib::{
+    self, Attributes, ErrorCode, EventType, RegisterMode, Request, RequestType, frame,
+};
+use crate::modules::t_library::port::{ClientId, Heard};
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+/// What a T-Controller is told.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Something was heard of a client.
+    Heard(ClientId, Heard),
+    /// A phone has registered.
+    Phone(Box<Phone>),
+    /// A deadline may have come.
+    Wake(Wake),
+    /// The configuration was changed.
+    Settings(Arc<Settings>),
+}
+
+/// What is to wake up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// The DN at that index: its agent, or its registrations.
+    Dn(usize),
+    /// A client's silence.
+    Client(ClientId),
+    /// What the last event left.
+    Rest,
+}
+
+/// A DN that is to be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Whether it is in service.
+    Service(usize),
+    /// The client that logged its agent in is gone.
+    LostDesktop(usize, ClientId),
+}
+
+/// What a T-Controller wants done.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Send a frame.
+    Send(ClientId, Bytes),
+    /// Close a client when it has what waits for it.
+    End(ClientId),
+    /// Wake it at that time.
+    Arm(Wake, Instant),
+}
+
+/// Inputs of a turn besides the event.
+#[derive(Debug)]
+pub struct Cx<'a> {
+    /// The time.
+    pub now: Instant,
+    /// The time for people.
+    pub wall: WallTime,
+    /// Random bits.
+    pub ids: &'a mut Ids,
+    /// Where actions go.
+    pub out: &'a mut Outbox<Action>,
+}
+
+/// A client of the port.
+#[derive(Clone, Debug)]
+pub(super) struct Client {
+    /// ApplicationName; `None` until it has registered.
+    pub(super) name: Option<Box<str>>,
+    /// SessionID.
+    pub(super) session: CallUuid,
+    /// Events that it wants; `None` for all.
+    pub(super) mask: Option<Vec<u8>>,
+    /// Indices of the DNs that it is registered for.
+    pub(super) dns: BTreeSet<usize>,
+    /// Silence after which it is polled.
+    pub(super) silence: Option<Duration>,
+    /// When something was last heard of it.
+    pub(super) heard: Instant,
+    /// When it was polled, since nothing was heard of it.
+    pub(super) polled: Option<Instant>,
+}
+
+/// A DN with all that this node knows of it.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) name: Box<str>,
+    pub(super) kind: DnKind,
+    /// Whether the configuration still has it.
+    pub(super) is_configured: bool,
+    pub(super) dn: Dn,
+    pub(super) agent: Agent,
+    /// The client whose TAgentLogin it was.
+    pub(super) desktop: Option<ClientId>,
+    /// Who hears of it, in the order in which they came.
+    pub(super) registrants: Vec<(ClientId, RegisterMode)>,
+    /// Contacts of its phone, until when.
+    pub(super) contacts: BTreeMap<Box<str>, Instant>,
+}
+
+/// Who has asked for what a turn does, if anybody has: the first event is the answer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Asked {
+    pub(super) by: Option<(ClientId, u32)>,
+}
+
+/// The T-Controller of a node.
+#[derive(Debug)]
+pub struct Core {
+    pub(super) settings: Arc<Settings>,
+    pub(super) epoch: u32,
+    /// When it began, for ServerStartTime.
+    pub(super) started: WallTime,
+    /// Number of the last event that others may hear of.
+    pub(super) seq: u64,
+    pub(super) clients: BTreeMap<ClientId, Client>,
+    pub(super) dns: Vec<Entry>,
+    pub(super) names: HashMap<Box<str>, usize>,
+    /// Where an agent is logged in.
+    pub(super) agents: BTreeMap<Box<str>, usize>,
+    pub(super) agent_out: Outbox<agent::Action>,
+    /// DNs to look at, some with each event: a client may have been all that kept
+    /// thousands of them.
+    pub(super) looks: VecDeque<Look>,
+}
+
+impl Core {
+    /// A T-Controller that nobody is connected to.
+    #[must_use]
+    pub fn new(settings: Arc<Settings>, epoch: u32, started: WallTime) -> Self {
+        let mut core = Self {
+            settings: settings.clone(),
+            epoch,
+            started,
+            seq: 0,
+            clients: BTreeMap::new(),
+            dns: Vec::new(),
+            names: HashMap::new(),
+            agents: BTreeMap::new(),
+            agent_out: Outbox::new(OUTBOX_LEN_MAX),
+            looks: VecDeque::new(),
+        };
+        core.know(&settings);
+        core
+    }
+
+    /// Takes one event.
+    pub fn on(&mut self, event: Event, cx: &mut Cx<'_>) {
+        match event {
+            Event::Heard(id, Heard::Connected(remote)) => self.connected(id, remote, cx),
+            Event::Heard(id, Heard::Frame(bytes)) => self.on_frame(id, bytes, cx),
+            Event::Heard(id, Heard::Gone(reason)) => self.gone(id, reason),
+            Event::Phone(phone) => self.on_phone(&phone, cx),
+            Event::Wake(Wake::Dn(index)) => self.wake_dn(index, cx),
+            Event::Wake(Wake::Client(id)) => self.watch_silence(id, cx),
+            Event::Wake(Wake::Rest) => {}
+            Event::Settings(settings) => self.on_settings(settings),
+        }
+        self.look_at_some(cx);
+    }
+
+    fn look_at_some(&mut self, cx: &mut Cx<'_>) {
+        for _ in 0..DNS_PER_EVENT_MAX {
+            match self.looks.pop_front() {
+                Some(Look::Service(index)) => self.look_at_service(index, cx),
+                Some(Look::LostDesktop(index, id)) if self.dns[index].desktop == Some(id) => {
+                    self.dns[index].desktop = None;
+                    self.turn_agent(index, agent::Event::ClientLost, cx);
+                }
+                Some(Look::LostDesktop(..)) => {}
+                None => return,
+            }
+        }
+        if !self.looks.is_empty() {
+            cx.out.push(Action::Arm(Wake::Rest, cx.now));
+        }
+    }
+
+    /// Enters the DNs of a configuration; an index, once given, stays.
+    fn know(&mut self, settings: &Settings) {
+        for entry in &mut self.dns {
+            entry.is_configured = false;
+        }
+        for (name, kind) in &settings.dns {
+            match self.names.get(name) {
+                Some(index) => {
+                    let entry = &mut self.dns[*index];
+                    entry.is_configured = true;
+                    entry.kind = *kind;
+                }
+                None => {
+                    self.names.insert(name.clone(), self.dns.len());
+                    self.dns.push(Entry {
+                        name: name.clone(),
+                        kind: *kind,
+                        is_configured: true,
+                        dn: Dn { is_in_service: !kind.is_phone(), ..Dn::default() },
+                        agent: Agent::default(),
+                        desktop: None,
+                        registrants: Vec::new(),
+                        contacts: BTreeMap::new(),
+                    });
+                }
+            }
+        }
+    }
+
+    fn on_settings(&mut self, settings: Arc<Settings>) {
+        self.know(&settings);
+        self.settings = settings;
+        self.looks.extend((0..self.dns.len()).map(Look::Service));
+    }
+
+    /// A frame of a client. What is no frame ends the connection: nobody knows what
+    /// comes behind it.
+    fn on_frame(&mut self, id: ClientId, bytes: Bytes, cx: &mut Cx<'_>) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        client.heard = cx.now;
+        client.polled = None;
+        match tlib::decode_frame(bytes) {
+            Ok(Some(frame::Body::Request(request))) => self.on_request(id, request, cx),
+            Ok(Some(frame::Body::Poll(number))) => {
+                let answer = tlib::encode_frame(frame::Body::PollAnswer(number));
+                cx.out.push(Action::Send(id, answer));
+            }
+            // Events are for clients.
+            Ok(Some(frame::Body::PollAnswer(_) | frame::Body::Event(_)) | None) => {}
+            Err(error) => {
+                tracing::info!(node = %self.settings.name, client = id.0, %error, "T-Library client ended");
+                cx.out.push(Action::End(id));
+            }
+        }
+    }
+
+    fn on_request(&mut self, id: ClientId, request: Request, cx: &mut Cx<'_>) {
+        let asked = Asked { by: Some((id, request.reference_id)) };
+        let is_registered = self.clients.get(&id).is_some_and(|client| client.name.is_some());
+        let attributes = request.attributes.map(|attributes| *attributes).unwrap_or_default();
+        let subject = subject(&attributes);
+        let result = if request.r#type == RequestType::TRegisterClient as i32 {
+            self.register_client(id, request.registration.unwrap_or_default(), asked, cx)
+        } else if !is_registered {
+            let text = "the first request must be TRegisterClient";
+            Err(Refusal::new(ErrorCode::ErrorWrongState, text))
+        } else if request.reference_id == 0 {
+            Err(Refusal::attribute("ReferenceID"))
+        } else {
+            match RequestType::try_from(request.r#type) {
+                Ok(kind) if kind != RequestType::None => {
+                    self.work_on(kind, id, &attributes, asked, cx)
+                }
+                Ok(_) | Err(_) => {
+                    let text = format!("nobody knows a request of type {}", request.r#type);
+                    Err(Refusal::new(ErrorCode::ErrorUnknownOperation, text))
+                }
+            }
+        };
+        if let Err(refusal) = result {
+            self.refuse(id, request.reference_id, &refusal, subject, cx);
+            if self.clients.get(&id).is_some_and(|client| client.name.is_none()) {
+                cx.out.push(Action::End(id));
+            }
+        }
+    }
+
+    /// One line for each request: what it needs is in the files of the operations.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the language has many more requests than one port works on"
+    )]
+    fn work_on(
+        &mut self,
+        kind: RequestType,
+        id: ClientId,
+        given: &Attributes,
+        asked: Asked,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Refusal> {
+        match kind {
+            RequestType::TQueryServer => self.query_server(asked, cx),
+            RequestType::TQueryAddress => self.query_address(given, asked, cx),
+            RequestType::TRegisterAddress => self.register_address(id, given, asked, cx),
+            RequestType::TUnregisterAddress => self.unregister_address(id, given, asked, cx),
+            RequestType::TSetInputMask => self.set_input_mask(id, given, asked, cx),
+            RequestType::TAgentLogin => self.agent_login(id, given, asked, cx),
+            RequestType::TAgentLogout => self.agent_logout(id, given, asked, cx),
+            RequestType::TAgentSetReady => self.agent_ready(id, given, asked, cx),
+            RequestType::TAgentSetNotReady => self.agent_not_ready(id, given, asked, cx),
+            RequestType::TSetDndOn => self.set_dnd(id, true, given, asked, cx),
+            RequestType::TSetDndOff => self.set_dnd(id, false, given, asked, cx),
+            RequestType::TCallSetForward => self.set_forward(id, given, asked, cx),
+            RequestType::TCallCancelForward => self.cancel_forward(id, given, asked, cx),
+            RequestType::TSendUserEvent => self.send_user_event(given, asked, cx),
+            other => {
+                let name = other.as_str_name();
+                let text = format!("{name} is not supported on this port");
+                Err(Refusal::new(ErrorCode::ErrorUnsupportedOperation, text))
+            }
+        }
+    }
+
+    /// EventError, to the client alone.
+    fn refuse(
+        &mut self,
+        id: ClientId,
+        reference_id: u32,
+        refusal: &Refusal,
+        subject: Attributes,
+        cx: &mut Cx<'_>,
+    ) {
+        let attributes = Attributes {
+            error_code: Some(refusal.code.into()),
+            error_message: Some(refusal.text.to_string()),
+            ..subject
+        };
+        self.answer(Asked { by: Some((id, reference_id)) }, EventType::EventError, attributes, cx);
+    }
+}
+
+/// What a refusal names besides its reason.
+fn subject(given: &Attributes) -> Attributes {
+    Attributes { this_dn: given.this_dn.clone(), conn_id: given.conn_id, ..Attributes::default() }
+}
+
+/// Requests that this port works on, for ServerCapabilityMask.
+pub(super) const SUPPORTED: [RequestType; 15] = [
+    RequestType::TRegisterClient,
+    RequestType::TQueryServer,
+    RequestType::TQueryAddress,
+    RequestType::TRegisterAddress,
+    RequestType::TUnregisterAddress,
+    RequestType::TSetInputMask,
+    RequestType::TAgentLogin,
+    RequestType::TAgentLogout,
+    RequestType::TAgentSetReady,
+    RequestType::TAgentSetNotReady,
+    RequestType::TSetDndOn,
+    RequestType::TSetDndOff,
+    RequestType::TCallSetForward,
+    RequestType::TCallCancelForward,
+    RequestType::TSendUserEvent,
+];

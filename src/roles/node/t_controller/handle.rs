@@ -1,0 +1,31 @@
+//! What others may say to a T-Controller.
+
+use super::inbox::{Inbox, Phone};
+use super::settings::Settings;
+use crate::runtime::mailbox::{Class, Mail};
+use std::sync::Arc;
+
+/// A T-Controller, from outside.
+#[derive(Clone, Debug)]
+pub struct TController {
+    mail: Mail<Inbox>,
+}
+
+impl TController {
+    /// The T-Controller behind this mailbox.
+    #[must_use]
+    pub const fn new(mail: Mail<Inbox>) -> Self {
+        Self { mail }
+    }
+
+    /// A phone has registered, or a part of its registration is gone. What finds no room
+    /// comes again with the phone's next REGISTER.
+    pub fn phone(&self, phone: Box<Phone>) {
+        let _ = self.mail.send(Class::Continuing, Inbox::Phone(phone));
+    }
+
+    /// Works by another configuration from now on.
+    pub fn settings(&self, settings: Arc<Settings>) {
+        let _ = self.mail.send(Class::Internal, Inbox::Settings(settings));
+    }
+}

@@ -1,0 +1,24 @@
+//! What a T-Controller is told.
+
+use super::settings::Settings;
+use std::sync::Arc;
+
+/// What a phone's accepted REGISTER says of a DN.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Phone {
+    /// The DN.
+    pub dn: Box<str>,
+    /// Normal form of each contact, and the seconds that it is granted; zero removes it.
+    pub contacts: Vec<(Box<str>, u64)>,
+    /// `Contact: *`: all are removed.
+    pub removes_all: bool,
+}
+
+/// One message to a T-Controller.
+#[derive(Clone, Debug)]
+pub enum Inbox {
+    /// A REGISTER was accepted.
+    Phone(Box<Phone>),
+    /// The configuration was changed.
+    Settings(Arc<Settings>),
+}

@@ -1,0 +1,62 @@
+//! What a T-Controller takes from the configuration.
+
+use crate::base::id::NodeId;
+use crate::cti::agent;
+use crate::cti::tlib::AddressType;
+use std::collections::{HashMap, HashSet};
+
+/// A DN that clients can register for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DnKind {
+    /// A phone that registers, `contact: "*"`: in service while it is registered.
+    SipBased,
+    /// A phone that does not: in service while an application of
+    /// `dn-owner-applications` is registered for it.
+    TLibraryBased,
+    /// Where routers decide.
+    RoutingPoint,
+    /// Where clients exchange user events.
+    CommunicationDn,
+}
+
+impl DnKind {
+    /// Whether an agent can sit there.
+    #[must_use]
+    pub const fn is_phone(self) -> bool {
+        match self {
+            Self::SipBased | Self::TLibraryBased => true,
+            Self::RoutingPoint | Self::CommunicationDn => false,
+        }
+    }
+
+    /// As EventRegistered names it.
+    #[must_use]
+    pub const fn address_type(self) -> AddressType {
+        match self {
+            Self::SipBased | Self::TLibraryBased => AddressType::Dn,
+            Self::RoutingPoint => AddressType::RouteDn,
+            Self::CommunicationDn => AddressType::CommunicationDn,
+        }
+    }
+}
+
+/// The configuration of a T-Controller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Name of the application.
+    pub name: String,
+    /// Its node-id.
+    pub node: NodeId,
+    /// Its data centre, the reason `site` of agent events.
+    pub geo_location: Box<str>,
+    /// The DNs of the switch, in the order of the file.
+    pub dns: Vec<(Box<str>, DnKind)>,
+    /// Persons by employee ID, with their password.
+    pub persons: HashMap<Box<str>, Option<Box<str>>>,
+    /// `dn-owner-applications`.
+    pub owners: HashSet<Box<str>>,
+    /// Options of agents.
+    pub agents: agent::Options,
+    /// `logout-on-disconnect`.
+    pub logout_on_disconnect: bool,
+}
