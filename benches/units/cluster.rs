@@ -200,7 +200,8 @@ impl Node {
                 node::Action::Record(_)
                 | node::Action::Suspect(_)
                 | node::Action::Count(_)
-                | node::Action::Phone(_) => {}
+                | node::Action::Phone(_)
+                | node::Action::Fact(_) => {}
             }
         }
     }

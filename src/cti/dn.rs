@@ -2,7 +2,7 @@
 //! facts, its agent is [`super::agent`].
 
 use super::refusal::Refusal;
-use super::tlib::{AddressStatus, ErrorCode, ForwardMode};
+use super::tlib::{ErrorCode, ForwardMode};
 
 /// The state of a DN apart from its calls and its agent. Every DN of a phone begins
 /// out of service; others are in service as long as they are configured.
@@ -59,12 +59,6 @@ impl Dn {
             Some((mode, _)) => Ok(mode),
             None => Err(Refusal::new(ErrorCode::ErrorAlreadyInState, "nothing is forwarded")),
         }
-    }
-
-    /// As EventRegistered shows it while it has no call.
-    #[must_use]
-    pub const fn status(&self) -> AddressStatus {
-        AddressStatus::Idle
     }
 }
 

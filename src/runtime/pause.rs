@@ -33,7 +33,7 @@ impl<K: Copy> Default for Deadlines<K> {
 }
 
 impl<K: Copy> Deadlines<K> {
-    /// Adds a deadline, which may be late by [`SLACK_PART`] of the time until then.
+    /// Adds a deadline, which may be late by a 32nd of the time until then.
     /// [`Instant::NEVER`] is none.
     pub fn arm(&mut self, at: Instant, key: K) {
         self.wheel.arm(shared(at, self.now), key);

@@ -50,7 +50,8 @@ impl World {
                 | node::Action::Record(_)
                 | node::Action::Suspect(_)
                 | node::Action::Count(_)
-                | node::Action::Phone(_) => wrong = Some(format!("an import wants {action:?}")),
+                | node::Action::Phone(_)
+                | node::Action::Fact(_) => wrong = Some(format!("an import wants {action:?}")),
             }
         }
         (found.core, found.salt) = (core, salt);

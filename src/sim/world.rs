@@ -595,7 +595,7 @@ impl World {
                         self.after(Duration::from_millis(100), Due::ProxyState(index, proxy));
                     }
                 }
-                node::Action::Count(_) | node::Action::Phone(_) => {}
+                node::Action::Count(_) | node::Action::Phone(_) | node::Action::Fact(_) => {}
             }
         }
         self.maybe_replace(index);

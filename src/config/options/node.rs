@@ -123,7 +123,7 @@ options! {
         "Where an unanswered call of a Position goes.", "No-Answer Supervision";
     "nas-private", SERVERS, Flag, "false", NextCall, Later,
         "Whether no-answer supervision also counts for private calls.", "No-Answer Supervision";
-    "set-notready-on-busy", SERVERS, Flag, "false", NextCall, Later,
+    "set-notready-on-busy", SERVERS, Flag, "false", NextCall, Works,
         "Whether an agent whose phone is busy becomes not ready.", "No-Answer Supervision";
     "auto-logout-timeout", SERVERS, MINUTES, "0", Immediately, Works,
         "Inactivity after which an agent is logged out; 0 is off; application level only.",
@@ -138,9 +138,9 @@ options! {
         "Whether an agent is logged out when the DN goes out of service.", "Emulated Agents";
     "emulated-login-state", SERVERS, Choice(&["ready", "not-ready", "not_ready", "set-by-client"]), "not-ready",
         Immediately, Works, "State that follows a login; application level only.", "Emulated Agents";
-    "wrap-up-time", SERVERS, SECONDS, "0", Immediately, Later,
+    "wrap-up-time", SERVERS, SECONDS, "0", Immediately, Works,
         "After-call work; 0 is off; application level and extensions only.", "Emulated Agents";
-    "legal-guard-time", SERVERS, SECONDS, "0", Immediately, Later,
+    "legal-guard-time", SERVERS, SECONDS, "0", Immediately, Works,
         "Pause after after-call work.", "Emulated Agents";
     "timed-acw-in-idle", SERVERS, Flag, "true", Immediately, Works,
         "Whether after-call work that the agent asked for ends by wrap-up-time.", "Emulated Agents";

@@ -13,6 +13,7 @@ use super::t_controller::settings::Settings as TSettings;
 use crate::base::flow::{Destination, Protocol};
 use crate::base::id::{Ids, Shard};
 use crate::base::limits::{MAILBOX_LEN_MAX, SESSION_INTERVAL_MIN_S};
+use crate::call::facts::CallFact;
 use crate::call::record::CallRecord;
 use crate::call::two_party::Call;
 use crate::config::{AppRole, Application, Config, Dn, DnKind as ConfigDnKind, Switch};
@@ -190,6 +191,7 @@ pub fn assemble(
         transport,
         Listeners {
             phone: phone_listener(handle.t_controller.clone()),
+            fact: fact_listener(&name, handle.t_controller.clone()),
             ..listeners(shared, &name, ServiceChecker::new(checker_mail), cells, parts.records)
         },
     );
@@ -214,6 +216,20 @@ fn t_controller(
     let ids = Ids::new(random_u64());
     let module = TControllerModule::new(name, core, port, ids, shared.clock, inbox);
     Ok(Some((TController::new(mail), module)))
+}
+
+/// Tells the T-Controller of calls, if there is one.
+fn fact_listener(
+    name: &str,
+    t_controller: Option<TController>,
+) -> Box<dyn FnMut(Box<CallFact>) + Send> {
+    let name = name.to_owned();
+    Box::new(move |fact| {
+        let conn_id = fact.conn_id;
+        if t_controller.as_ref().is_some_and(|t_controller| !t_controller.fact(fact)) {
+            tracing::error!(node = %name, %conn_id, "the T-Controller is behind by its whole mailbox: clients miss events of this call");
+        }
+    })
 }
 
 /// Tells the T-Controller of phones, if there is one.
@@ -520,7 +536,8 @@ fn listeners(
         calls.publish(now, core.lens().0, core.calls().map(row));
     });
     let suspect = Box::new(move |proxy| checker.suspect(proxy));
-    Listeners { suspect, count, record, publish, phone: Box::new(|_| {}) }
+    let (phone, fact) = (Box::new(|_| {}), Box::new(|_| {}));
+    Listeners { suspect, count, record, publish, phone, fact }
 }
 
 fn view(core: &Core, name: &str) -> AppState {

@@ -6,7 +6,7 @@ use super::settings::DnKind;
 use crate::base::id::Slot;
 use crate::base::leg::{Body, Cause, LegCommand};
 use crate::base::time::{Duration, Instant};
-use crate::call::two_party::{Call, Party};
+use crate::call::two_party::{Call, Party, State};
 use crate::sip::auth::{Outcome, Password, Request};
 use crate::sip::message::{HeaderId, Message};
 use crate::sip::packet::Packet;
@@ -138,6 +138,7 @@ impl Core {
         let dialled = message.uri().map(|uri| uri.user_name()).unwrap_or_default();
         let conn_id = self.next_conn_id();
         let mut call = Call::new(cx.ids.call_uuid(), conn_id, caller, &dialled, cx.now, cx.wall);
+        let is_inbound = !trunk.is_empty();
         call.trunk = trunk;
         let entry = Entry {
             call,
@@ -145,6 +146,8 @@ impl Core {
             callee: None,
             error_conversion: Vec::new(),
             no_answer_at: Instant::NEVER,
+            is_inbound,
+            told: State::Routing,
         };
         let Some(slot) = self.calls.insert(entry) else {
             let retry = [(HeaderId::RetryAfter, "5".to_owned())];
@@ -260,6 +263,7 @@ impl Core {
         entry.callee = Some(leg);
         // The proxy of the caller hears at once that this node works on the call.
         let caller = entry.caller;
+        self.tell_state(slot, cx);
         let trying = LegCommand::Progress { code: 100, body: None, reliable: false };
         self.with_stack(cx, |stack, cx| stack.command(caller, trying, cx));
         if self.settings.no_answer_timeout > Duration::ZERO

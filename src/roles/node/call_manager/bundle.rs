@@ -252,8 +252,11 @@ fn from_slot(slot: proto::Slot) -> Slot {
 fn read_call(message: proto::Call, now: Instant) -> Result<(Slot, Entry), StateError> {
     let code = |code| u16::try_from(code).map_err(|_| StateError::Field("error_conversion"));
     let conversion = message.error_conversion.iter();
+    let call = Call::from_state(&message.call, now)?;
     let entry = Entry {
-        call: Call::from_state(&message.call, now)?,
+        is_inbound: !call.trunk.is_empty() && call.trunk != call.destination,
+        told: call.state(),
+        call,
         caller: message.caller.map(from_slot).ok_or(StateError::Field("caller"))?,
         callee: message.callee.map(from_slot),
         error_conversion: conversion

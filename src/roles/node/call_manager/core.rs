@@ -11,8 +11,9 @@ use crate::base::outbox::Outbox;
 use crate::base::seal::Sealer;
 use crate::base::slab::Slab;
 use crate::base::time::{Instant, WallTime};
+use crate::call::facts::{CallFact, Step};
 use crate::call::record::CallRecord;
-use crate::call::two_party::{Action as CallAction, Call, Party};
+use crate::call::two_party::{Action as CallAction, Call, Party, State};
 use crate::roles::node::t_controller::inbox::Phone;
 use crate::sip::auth::Authenticator;
 use crate::sip::packet::Packet;
@@ -67,6 +68,8 @@ pub enum Action {
     Count(Counted),
     /// A REGISTER was accepted, for who asked to hear of it.
     Phone(Box<Phone>),
+    /// Something has happened in a call, for who asked to hear of it.
+    Fact(Box<CallFact>),
 }
 
 /// Inputs of a turn besides the event.
@@ -91,6 +94,25 @@ pub(super) struct Entry {
     pub(super) error_conversion: Vec<(u16, u16)>,
     /// When it is given up that nobody answers.
     pub(super) no_answer_at: Instant,
+    /// Whether it came by a trunk.
+    pub(super) is_inbound: bool,
+    /// The state that others have heard of.
+    pub(super) told: State,
+}
+
+impl Entry {
+    fn fact(&self, step: Step) -> CallFact {
+        CallFact {
+            conn_id: self.call.conn_id,
+            uuid: self.call.uuid,
+            caller: self.call.caller.clone(),
+            dialled: self.call.dialled.clone(),
+            destination: self.call.destination.clone(),
+            trunk: self.call.trunk.clone(),
+            is_inbound: self.is_inbound,
+            step,
+        }
+    }
 }
 
 /// One Call Manager shard.
@@ -244,7 +266,7 @@ impl Core {
         }
         entry.no_answer_at = Instant::NEVER;
         self.timed = Some(call);
-        if entry.call.state() != crate::call::two_party::State::Connected {
+        if entry.call.state() != State::Connected {
             let mut actions = Vec::new();
             entry.call.on_release(Cause::with_q850(480, 19, "no answer"), cx.now, &mut actions);
             self.apply(call, actions, cx);
@@ -253,15 +275,47 @@ impl Core {
 
     /// Actions of a call, in their order; the record settles what it owes.
     pub(super) fn apply(&mut self, call: Slot, actions: Vec<CallAction>, cx: &mut Cx<'_>) {
+        self.tell_state(call, cx);
         for action in actions {
             match action {
                 CallAction::ToLeg(party, command) => self.tell_leg(call, party, command, cx),
                 CallAction::Ended(record) => {
+                    self.tell_end(call, &record, cx);
                     cx.out.push(Action::Record(record));
                     self.calls.remove(call);
                 }
             }
         }
+    }
+
+    /// Tells others how far a call is, if that is news.
+    pub(super) fn tell_state(&mut self, call: Slot, cx: &mut Cx<'_>) {
+        let Some(entry) = self.calls.get_mut(call) else { return };
+        let state = entry.call.state();
+        if core::mem::replace(&mut entry.told, state) == state || !self.settings.tells_phones {
+            return;
+        }
+        let step = match state {
+            State::Calling => Step::Dialing,
+            State::Alerting => Step::Alerting,
+            State::Connected => Step::Connected,
+            // The end is told with its record.
+            State::Routing | State::Ended => return,
+        };
+        cx.out.push(Action::Fact(Box::new(entry.fact(step))));
+    }
+
+    fn tell_end(&self, call: Slot, record: &CallRecord, cx: &mut Cx<'_>) {
+        if !self.settings.tells_phones {
+            return;
+        }
+        let Some(entry) = self.calls.get(call) else { return };
+        let step = Step::Ended {
+            by: record.ended_by,
+            code: record.cause.code,
+            was_connected: record.answered_after.is_some(),
+        };
+        cx.out.push(Action::Fact(Box::new(entry.fact(step))));
     }
 
     fn tell_leg(&mut self, call: Slot, party: Party, command: LegCommand, cx: &mut Cx<'_>) {

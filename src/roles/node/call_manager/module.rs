@@ -7,6 +7,7 @@ use crate::base::id::Ids;
 use crate::base::limits::{OUTBOX_LEN_MAX, TURN_BATCH_LEN};
 use crate::base::outbox::Outbox;
 use crate::base::time::Instant;
+use crate::call::facts::CallFact;
 use crate::call::record::CallRecord;
 use crate::modules::transport::core::Event as TransportEvent;
 use crate::modules::transport::handle::Transport;
@@ -35,6 +36,8 @@ pub struct Listeners {
     pub record: Box<dyn FnMut(Box<CallRecord>) + Send>,
     /// A phone has registered.
     pub phone: Box<dyn FnMut(Box<Phone>) + Send>,
+    /// Something has happened in a call.
+    pub fact: Box<dyn FnMut(Box<CallFact>) + Send>,
     /// The state to be shown, now and then.
     pub publish: Publish,
 }
@@ -103,6 +106,7 @@ impl CallManagerModule {
                 Action::Suspect(proxy) => (self.listeners.suspect)(proxy),
                 Action::Count(counted) => (self.listeners.count)(counted),
                 Action::Phone(phone) => (self.listeners.phone)(phone),
+                Action::Fact(fact) => (self.listeners.fact)(fact),
             }
         }
     }

@@ -84,7 +84,7 @@ pub struct Settings {
     pub no_answer_timeout: Duration,
     /// `registrar-max-timeout`.
     pub expires_max: Duration,
-    /// Whether somebody wants to hear of accepted REGISTERs.
+    /// Whether somebody wants to hear of accepted REGISTERs and of calls.
     pub tells_phones: bool,
 }
 

@@ -3,6 +3,7 @@
 
 mod broken;
 mod elsewhere;
+mod told;
 mod world;
 
 use super::core::{Action, Core, Cx, Event, Parts, Wake};
@@ -15,7 +16,9 @@ use crate::base::limits::OUTBOX_LEN_MAX;
 use crate::base::outbox::Outbox;
 use crate::base::seal::Sealer;
 use crate::base::time::{Duration, Instant, WallTime};
+use crate::call::facts::CallFact;
 use crate::call::record::{CallRecord, CallResult};
+use crate::roles::node::t_controller::inbox::Phone;
 use crate::sip::auth::{Authenticator, NonceKeys, Policy};
 use crate::sip::message::{HeaderId, Message, scan};
 use crate::sip::packet::Packet;
@@ -134,6 +137,8 @@ struct Shard1 {
     out: Outbox<Action>,
     sent: Vec<Message>,
     records: Vec<CallRecord>,
+    phones: Vec<Phone>,
+    facts: Vec<CallFact>,
     no_answer: Vec<(Wake, Instant)>,
 }
 
@@ -168,6 +173,8 @@ impl Shard1 {
             out: Outbox::new(OUTBOX_LEN_MAX),
             sent: Vec::new(),
             records: Vec::new(),
+            phones: Vec::new(),
+            facts: Vec::new(),
             no_answer: Vec::new(),
         }
     }
@@ -183,7 +190,9 @@ impl Shard1 {
                 }
                 Action::Record(record) => self.records.push(*record),
                 Action::Arm(wake @ Wake::NoAnswer(_), at) => self.no_answer.push((wake, at)),
-                Action::Arm(..) | Action::Suspect(_) | Action::Count(_) | Action::Phone(_) => {}
+                Action::Phone(phone) => self.phones.push(*phone),
+                Action::Fact(fact) => self.facts.push(*fact),
+                Action::Arm(..) | Action::Suspect(_) | Action::Count(_) => {}
             }
         }
     }

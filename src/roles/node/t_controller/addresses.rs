@@ -3,10 +3,12 @@
 use super::core::{Asked, Core, Cx};
 use crate::cti::refusal::Refusal;
 use crate::cti::tlib::{
-    AddressInfoType, Attributes, ErrorCode, EventType, KvList, KvPair, RegisterMode,
+    AddressInfoType, Attributes, ErrorCode, EventType, KvList, KvPair, RegisterMode, kv_pair,
 };
 use crate::modules::t_library::port::ClientId;
 
+/// Extension with the calls of a DN, a list for each by its ConnID.
+const CALLS: &str = "Calls";
 /// Extension with the state of the agent at a DN.
 const AGENT_STATUS: &str = "AgentStatus";
 
@@ -174,11 +176,15 @@ impl Core {
         if entry.kind.is_phone() {
             extensions.push(KvPair::integer(AGENT_STATUS, number));
             extensions.push(KvPair::integer("dnd", i32::from(entry.dn.dnd)));
+            if !entry.calls.is_empty() {
+                let calls = Some(kv_pair::Value::List(entry.calls.shown()));
+                extensions.push(KvPair { key: CALLS.to_owned(), value: calls });
+            }
         }
         let mut attributes = Attributes {
             this_dn: Some(entry.name.to_string()),
             address_type: Some(entry.kind.address_type().into()),
-            address_status: Some(entry.dn.status().into()),
+            address_status: Some(entry.calls.status().into()),
             is_in_service: Some(entry.dn.is_in_service),
             extensions: Some(KvList { pairs: extensions }),
             ..Attributes::default()

@@ -33,6 +33,10 @@ impl Core {
             let text = "the DN is out of service";
             return Err(Refusal::new(ErrorCode::ErrorOutOfService, text));
         }
+        if !self.dns[index].calls.is_empty() {
+            let text = "no agent can log in while the DN has a call";
+            return Err(Refusal::new(ErrorCode::ErrorWrongState, text));
+        }
         let agent_id = self.person(agent_id, given.password.as_deref())?;
         if self.agents.get(&agent_id).is_some_and(|elsewhere| *elsewhere != index) {
             let text = "the agent is logged in at another DN";

@@ -6,7 +6,9 @@ use crate::base::id::{CallUuid, Ids};
 use crate::base::limits::{DNS_PER_EVENT_MAX, OUTBOX_LEN_MAX};
 use crate::base::outbox::Outbox;
 use crate::base::time::{Duration, Instant, WallTime};
+use crate::call::facts::CallFact;
 use crate::cti::agent::{self, Agent};
+use crate::cti::calls::Calls;
 use crate::cti::dn::Dn;
 use crate::cti::refusal::Refusal;
 use crate::cti::tlib::{
@@ -24,6 +26,8 @@ pub enum Event {
     Heard(ClientId, Heard),
     /// A phone has registered.
     Phone(Box<Phone>),
+    /// Something has happened in a call.
+    Fact(Box<CallFact>),
     /// A deadline may have come.
     Wake(Wake),
     /// The configuration was changed.
@@ -102,6 +106,7 @@ pub(super) struct Entry {
     pub(super) is_configured: bool,
     pub(super) dn: Dn,
     pub(super) agent: Agent,
+    pub(super) calls: Calls,
     /// The client whose TAgentLogin it was.
     pub(super) desktop: Option<ClientId>,
     /// Who hears of it, in the order in which they came.
@@ -163,6 +168,7 @@ impl Core {
             Event::Heard(id, Heard::Frame(bytes)) => self.on_frame(id, bytes, cx),
             Event::Heard(id, Heard::Gone(reason)) => self.gone(id, reason),
             Event::Phone(phone) => self.on_phone(&phone, cx),
+            Event::Fact(fact) => self.on_fact(&fact, cx),
             Event::Wake(Wake::Dn(index)) => self.wake_dn(index, cx),
             Event::Wake(Wake::Client(id)) => self.watch_silence(id, cx),
             Event::Wake(Wake::Rest) => {}
@@ -208,6 +214,7 @@ impl Core {
                         is_configured: true,
                         dn: Dn { is_in_service: !kind.is_phone(), ..Dn::default() },
                         agent: Agent::default(),
+                        calls: Calls::default(),
                         desktop: None,
                         registrants: Vec::new(),
                         contacts: BTreeMap::new(),

@@ -2,6 +2,7 @@
 
 use super::inbox::{Inbox, Phone};
 use super::settings::Settings;
+use crate::call::facts::CallFact;
 use crate::runtime::mailbox::{Class, Mail};
 use std::sync::Arc;
 
@@ -22,6 +23,12 @@ impl TController {
     /// comes again with the phone's next REGISTER.
     pub fn phone(&self, phone: Box<Phone>) {
         let _ = self.mail.send(Class::Continuing, Inbox::Phone(phone));
+    }
+
+    /// Something has happened in a call. Gives whether there was room for it.
+    #[must_use]
+    pub fn fact(&self, fact: Box<CallFact>) -> bool {
+        self.mail.send(Class::Continuing, Inbox::Fact(fact)).is_ok()
     }
 
     /// Works by another configuration from now on.

@@ -1,6 +1,7 @@
 //! What a T-Controller is told.
 
 use super::settings::Settings;
+use crate::call::facts::CallFact;
 use std::sync::Arc;
 
 /// What a phone's accepted REGISTER says of a DN.
@@ -19,6 +20,8 @@ pub struct Phone {
 pub enum Inbox {
     /// A REGISTER was accepted.
     Phone(Box<Phone>),
+    /// Something has happened in a call.
+    Fact(Box<CallFact>),
     /// The configuration was changed.
     Settings(Arc<Settings>),
 }

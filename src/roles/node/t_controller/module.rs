@@ -95,6 +95,7 @@ impl Module for TControllerModule {
         for message in batch {
             let event = match message {
                 Inbox::Phone(phone) => Event::Phone(phone),
+                Inbox::Fact(fact) => Event::Fact(fact),
                 Inbox::Settings(settings) => Event::Settings(settings),
             };
             self.on(event, now);

@@ -14,7 +14,8 @@ fn calling(node: &mut Node, caller: &str) -> (Wake, Instant) {
         | Action::Record(_)
         | Action::Suspect(_)
         | Action::Count(_)
-        | Action::Phone(_) => None,
+        | Action::Phone(_)
+        | Action::Fact(_) => None,
     });
     timer.expect("a call has a timer")
 }
@@ -34,7 +35,8 @@ fn the_call_whose_own_timer_broke_is_ended() {
             | Action::Send(_)
             | Action::Suspect(_)
             | Action::Count(_)
-            | Action::Phone(_) => None,
+            | Action::Phone(_)
+            | Action::Fact(_) => None,
         })
         .collect();
     assert_eq!(ended, ["111"]);

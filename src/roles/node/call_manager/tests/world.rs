@@ -106,6 +106,7 @@ pub(super) fn sent(action: Action) -> Option<Message> {
         | Action::Record(_)
         | Action::Suspect(_)
         | Action::Count(_)
-        | Action::Phone(_) => None,
+        | Action::Phone(_)
+        | Action::Fact(_) => None,
     }
 }

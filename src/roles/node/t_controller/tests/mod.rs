@@ -1,6 +1,7 @@
 //! The T-Controller's machine, stepped by hand with clients that read their frames.
 
 mod agents;
+mod calls;
 mod clients;
 mod service;
 

@@ -1,0 +1,112 @@
+"""Calls between two phones, as clients see them: `tlib.md` 6.1 and 6.2."""
+
+from client import Client, Event
+from desk import Checks, Desk, register
+from talk import Talking
+
+ORIGINATION, DESTINATION = "DNRoleOrigination", "DNRoleDestination"
+
+
+def talking(desk: Desk) -> Talking:
+    """A registered phone that can call."""
+    phone = Talking(desk.dn())
+    desk.phones.append(phone)
+    phone.register()
+    return phone
+
+
+def told(client: Client, *names: str) -> list[Event]:
+    """These events, which must be the next of the client."""
+    return [client.wait(name) for name in names]
+
+
+def pair(desk: Desk) -> tuple[Talking, Talking, Client, Client]:
+    """Two phones, and a client for each; the second client has a watcher's rights."""
+    one, other = talking(desk), talking(desk)
+    return one, other, desk.registered(one.dn), desk.registered(other.dn, "watcher")
+
+
+def basic(checks: Checks, desk: Desk) -> None:
+    """Dialing and Ringing, Established on both sides, Released on both sides."""
+    one, other, caller, called = pair(desk)
+    one.invite(other.dn)
+    invite = other.ring()
+    ringing = called.wait("EventRinging")
+    checks.event(
+        ringing, "the called phone rings", "EventRinging", ThisDN=other.dn, ThisDNRole=DESTINATION, OtherDN=one.dn,
+        OtherDNRole=ORIGINATION, CallType="CallTypeInternal", CallState="CallStateOk", DNIS=other.dn,
+    )  # fmt: skip
+    dialing = caller.wait("EventDialing")
+    checks.event(
+        dialing, "the caller dials", "EventDialing", ThisDN=one.dn, ThisDNRole=ORIGINATION, OtherDN=other.dn,
+        OtherDNRole=DESTINATION, ConnID=ringing.get("ConnID"), CallUUID=ringing.get("CallUUID"),
+    )  # fmt: skip
+    checks.see(dialing.seq < ringing.seq, "dialing comes first", f"{dialing.seq} {ringing.seq}")
+    late = desk.client("late")
+    view = register(late, other.dn)
+    shown = dict(view.get("Extensions")).get("Calls")
+    checks.event(view, "who comes later sees it ringing", "EventRegistered", AddressStatus="AddressStatusRinging")
+    checks.see(bool(shown) and int(shown[0][0], 16) == ringing.get("ConnID"), "and finds the call", shown)
+    other.answer(invite)
+    one.answered()
+    for client, dn, peer in ((caller, one.dn, other.dn), (called, other.dn, one.dn), (late, other.dn, one.dn)):
+        event = client.wait("EventEstablished")
+        checks.event(event, f"{dn} talks", "EventEstablished", ThisDN=dn, OtherDN=peer, ConnID=ringing.get("ConnID"))
+    one.bye()
+    other.hung_up()
+    for client, dn in ((caller, one.dn), (called, other.dn), (late, other.dn)):
+        event = client.wait("EventReleased")
+        checks.event(event, f"{dn} is released", "EventReleased", ThisDN=dn, CallState="CallStateOk")
+    event = late.ask("TQueryAddress", ThisDN=other.dn, AddressInfoType="AddressInfoAddressStatus")
+    checks.event(event, "the DN is idle again", "EventAddressInfo", AddressStatus="AddressStatusIdle")
+    checks.quiet("nothing more comes", caller, called, late)
+
+
+def interrupted(checks: Checks, desk: Desk) -> None:
+    """Busy, given up while it rings, declined."""
+    one, other, caller, called = pair(desk)
+    one.invite(other.dn)
+    other.respond(other.expect("INVITE"), 486)
+    other.expect("ACK")
+    one.refused(486)
+    for name, state in (("EventDialing", None), ("EventDestinationBusy", "CallStateBusy"), ("EventReleased", "CallStateBusy")):
+        event = caller.wait(name)
+        checks.event(event, f"busy: {name}", name, **({"CallState": state} if state else {}))
+    checks.quiet("a busy phone has not rung", called)
+
+    one.invite(other.dn)
+    invite = other.ring()
+    called.wait("EventRinging")
+    one.expect("180 INVITE")
+    one.request("CANCEL")
+    other.respond(other.expect("CANCEL"), 200)
+    other.respond(invite, 487)
+    other.expect("ACK")
+    one.refused(487)
+    checks.event(called.wait("EventAbandoned"), "given up: abandoned", "EventAbandoned", CallState="CallStateOk")
+    caller.wait("EventDialing")
+    checks.event(caller.wait("EventReleased"), "and the caller released", "EventReleased", CallState="CallStateOk")
+    checks.quiet("nothing more comes", caller, called)
+
+
+def agent(checks: Checks, desk: Desk) -> None:
+    """An agent cannot log in during a call, and can afterwards."""
+    one, other, caller, called = pair(desk)
+    desktop, who = desk.registered(other.dn), desk.agent()
+    one.invite(other.dn)
+    other.answer(other.ring())
+    one.answered()
+    desktop.wait("EventEstablished")
+    event = desktop.ask("TAgentLogin", ThisDN=other.dn, AgentID=who)
+    checks.error(event, "login during a call", "ErrorWrongState")
+    one.bye()
+    other.hung_up()
+    desktop.wait("EventReleased")
+    event = desktop.ask("TAgentLogin", ThisDN=other.dn, AgentID=who)
+    checks.event(event, "login after it", "EventAgentLogin")
+    told(caller, "EventDialing", "EventEstablished", "EventReleased")
+    told(called, "EventRinging", "EventEstablished", "EventReleased", "EventAgentLogin", "EventAgentNotReady")
+    checks.quiet("nothing more comes", caller, called)
+
+
+SCENES = (("basic call", basic), ("interrupted calls", interrupted), ("agents and calls", agent))

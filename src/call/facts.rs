@@ -1,0 +1,60 @@
+//! What happened in a call, for everyone outside it.
+
+pub use super::record::EndedBy;
+use crate::base::id::{CallUuid, ConnId};
+
+/// How far a call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The destination is being called.
+    Dialing,
+    /// It rings.
+    Alerting,
+    /// It has answered.
+    Connected,
+    /// The call is over.
+    Ended {
+        /// Who ended it.
+        by: EndedBy,
+        /// Why, as a status code of SIP (RFC 3261 21).
+        code: u16,
+        /// Whether it had been answered.
+        was_connected: bool,
+    },
+}
+
+/// A step of a call, with its parties.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallFact {
+    /// ConnID.
+    pub conn_id: ConnId,
+    /// CallUUID.
+    pub uuid: CallUuid,
+    /// DN or number of the caller.
+    pub caller: Box<str>,
+    /// What was dialled.
+    pub dialled: Box<str>,
+    /// DN or trunk that is called.
+    pub destination: Box<str>,
+    /// Trunk that the call came or goes by, empty for none.
+    pub trunk: Box<str>,
+    /// Whether it came by that trunk.
+    pub is_inbound: bool,
+    /// What has happened.
+    pub step: Step,
+}
+
+impl CallFact {
+    /// The caller's DN, unless the call came from outside.
+    #[must_use]
+    pub fn caller_dn(&self) -> Option<&str> {
+        (!self.is_inbound).then_some(&*self.caller)
+    }
+
+    /// The called DN, unless the call goes outside.
+    #[must_use]
+    pub fn called_dn(&self) -> Option<&str> {
+        let goes_out = !self.trunk.is_empty() && self.destination == self.trunk;
+        (!goes_out && !self.destination.is_empty()).then_some(&*self.destination)
+    }
+}

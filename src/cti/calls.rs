@@ -1,0 +1,267 @@
+//! The calls at a DN: from the facts of a call to the events of its party
+//! (`genesys/tlib.md` 6.1 and 6.2).
+
+use super::tlib::{
+    AddressStatus, Attributes, CallState, CallType, DnRole, EventType, KvList, KvPair, PartyState,
+    kv_pair,
+};
+use crate::base::id::ConnId;
+use crate::call::facts::{CallFact, EndedBy, Step};
+use std::collections::BTreeMap;
+
+#[cfg(test)]
+mod tests;
+
+/// Which party of a call a DN is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Who calls.
+    Caller,
+    /// Who is called.
+    Called,
+}
+
+/// How the DN's part in a call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// It calls.
+    Dialing,
+    /// It rings.
+    Ringing,
+    /// It talks.
+    Talking,
+}
+
+/// What a fact means to a DN.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Meaning {
+    /// An event.
+    Tell(EventType, Box<Attributes>),
+    /// The agent has begun to talk.
+    Begun {
+        /// Whether the call counts as business.
+        is_business: bool,
+    },
+    /// The agent has stopped to talk; stands before the event, for after-call work is
+    /// told first.
+    Stopped {
+        /// Whether the call counted as business.
+        is_business: bool,
+    },
+    /// The phone has refused the call as busy.
+    Busy,
+}
+
+#[derive(Clone, Debug)]
+struct OnCall {
+    side: Side,
+    phase: Phase,
+    fact: CallFact,
+}
+
+/// The calls of one DN.
+#[derive(Clone, Debug, Default)]
+pub struct Calls {
+    calls: BTreeMap<ConnId, OnCall>,
+}
+
+impl Calls {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
+    /// AddressStatus by the call that is furthest.
+    #[must_use]
+    pub fn status(&self) -> AddressStatus {
+        match self.calls.values().map(|call| call.phase).max() {
+            Some(Phase::Talking) => AddressStatus::Talking,
+            Some(Phase::Ringing) => AddressStatus::Ringing,
+            Some(Phase::Dialing) => AddressStatus::Dialing,
+            None => AddressStatus::Idle,
+        }
+    }
+
+    /// The calls as Extension `Calls` of EventRegistered: a list for each, from which a
+    /// client builds its view.
+    #[must_use]
+    pub fn shown(&self) -> KvList {
+        let pairs = self.calls.iter().map(|(conn_id, call)| {
+            let role = role(call.side);
+            let state = match call.phase {
+                Phase::Dialing => PartyState::Initiated as i32 | PartyState::Dialing as i32,
+                Phase::Ringing => PartyState::Alerting as i32,
+                Phase::Talking => PartyState::Connected as i32,
+            };
+            let mut pairs = vec![
+                KvPair::text("CallUUID", call.fact.uuid.as_str()),
+                KvPair::integer("CallType", call_type(&call.fact).into()),
+                KvPair::integer("PartyState", state),
+                KvPair::integer("ThisDNRole", role.into()),
+            ];
+            if let Some(other) = other(call.side, call.phase, &call.fact) {
+                pairs.push(KvPair::text("OtherDN", other));
+            }
+            let list = kv_pair::Value::List(KvList { pairs });
+            KvPair { key: conn_id.to_string(), value: Some(list) }
+        });
+        KvList { pairs: pairs.collect() }
+    }
+
+    /// Takes a step of a call in which the DN is that party.
+    pub fn on_fact(&mut self, side: Side, fact: &CallFact) -> Vec<Meaning> {
+        let mut told = Vec::new();
+        match (fact.step, side) {
+            (Step::Dialing, Side::Caller) => self.reach(Phase::Dialing, side, fact, &mut told),
+            (Step::Alerting, Side::Called) => self.reach(Phase::Ringing, side, fact, &mut told),
+            (Step::Dialing, Side::Called) | (Step::Alerting, Side::Caller) => {}
+            (Step::Connected, _) => {
+                let first = if side == Side::Called { Phase::Ringing } else { Phase::Dialing };
+                // Who answers without having rung has rung all the same.
+                self.reach(first, side, fact, &mut told);
+                self.reach(Phase::Talking, side, fact, &mut told);
+            }
+            (Step::Ended { by, code, .. }, _) => self.end(side, fact, (by, code), &mut told),
+        }
+        told
+    }
+
+    /// Moves on to a phase and tells it, unless the DN is as far already.
+    fn reach(&mut self, phase: Phase, side: Side, fact: &CallFact, told: &mut Vec<Meaning>) {
+        let known = self.calls.get_mut(&fact.conn_id);
+        if known.as_ref().is_some_and(|call| call.phase >= phase) {
+            return;
+        }
+        match known {
+            Some(call) => call.phase = phase,
+            None => {
+                let call = OnCall { side, phase, fact: fact.clone() };
+                self.calls.insert(fact.conn_id, call);
+            }
+        }
+        let (kind, state) = match phase {
+            Phase::Dialing => (EventType::EventDialing, None),
+            Phase::Ringing => (EventType::EventRinging, Some(CallState::Ok)),
+            Phase::Talking => (EventType::EventEstablished, None),
+        };
+        if phase == Phase::Talking {
+            told.push(Meaning::Begun { is_business: is_business(fact) });
+        }
+        told.push(Meaning::Tell(kind, Box::new(attributes(side, phase, fact, state))));
+    }
+
+    fn end(
+        &mut self,
+        side: Side,
+        fact: &CallFact,
+        (by, code): (EndedBy, u16),
+        told: &mut Vec<Meaning>,
+    ) {
+        let Some(call) = self.calls.remove(&fact.conn_id) else { return };
+        let mut tell = |kind, state| {
+            let attributes = attributes(side, call.phase, fact, Some(state));
+            told.push(Meaning::Tell(kind, Box::new(attributes)));
+        };
+        match (call.phase, by) {
+            (Phase::Talking, _) => {
+                tell(EventType::EventReleased, CallState::Ok);
+                let stopped = Meaning::Stopped { is_business: is_business(fact) };
+                told.insert(0, stopped);
+            }
+            (Phase::Dialing, EndedBy::Caller) => tell(EventType::EventReleased, CallState::Ok),
+            (Phase::Dialing, EndedBy::Callee | EndedBy::Cluster) => {
+                let state = failure(code);
+                if state != CallState::NoAnswer {
+                    tell(EventType::EventDestinationBusy, state);
+                }
+                tell(EventType::EventReleased, state);
+            }
+            (Phase::Ringing, EndedBy::Caller) => tell(EventType::EventAbandoned, CallState::Ok),
+            (Phase::Ringing, EndedBy::Callee) => {
+                tell(EventType::EventReleased, failure(code));
+                if failure(code) == CallState::Busy {
+                    told.push(Meaning::Busy);
+                }
+            }
+            (Phase::Ringing, EndedBy::Cluster) => {
+                tell(EventType::EventReleased, CallState::NoAnswer);
+            }
+        }
+    }
+}
+
+/// What a call's failure is to its parties.
+const fn failure(code: u16) -> CallState {
+    match code {
+        486 | 600 | 603 => CallState::Busy,
+        404 | 410 | 484 | 485 | 604 => CallState::SitInvalidnum,
+        408 | 480 | 487 => CallState::NoAnswer,
+        503 => CallState::AllTrunksBusy,
+        _ => CallState::GeneralError,
+    }
+}
+
+/// A call from outside counts as business.
+const fn is_business(fact: &CallFact) -> bool {
+    fact.is_inbound
+}
+
+fn call_type(fact: &CallFact) -> CallType {
+    if fact.is_inbound {
+        CallType::Inbound
+    } else if fact.called_dn().is_none() {
+        CallType::Outbound
+    } else {
+        CallType::Internal
+    }
+}
+
+const fn role(side: Side) -> DnRole {
+    match side {
+        Side::Caller => DnRole::Origination,
+        Side::Called => DnRole::Destination,
+    }
+}
+
+/// The other party: what was dialled until it has answered.
+fn other(side: Side, phase: Phase, fact: &CallFact) -> Option<&str> {
+    let name = match side {
+        Side::Called => &fact.caller,
+        Side::Caller if phase == Phase::Talking => {
+            fact.called_dn().map_or(&fact.dialled, |_| &fact.destination)
+        }
+        Side::Caller => &fact.dialled,
+    };
+    (!name.is_empty()).then_some(&**name)
+}
+
+fn attributes(
+    side: Side,
+    phase: Phase,
+    fact: &CallFact,
+    call_state: Option<CallState>,
+) -> Attributes {
+    let other_role = match side {
+        Side::Caller => DnRole::Destination,
+        Side::Called => DnRole::Origination,
+    };
+    let other_is_trunk = match side {
+        Side::Caller => fact.called_dn().is_none() && !fact.trunk.is_empty(),
+        Side::Called => fact.is_inbound,
+    };
+    let other = other(side, phase, fact).map(str::to_owned);
+    Attributes {
+        conn_id: Some(fact.conn_id.0),
+        call_uuid: Some(fact.uuid.to_string()),
+        call_type: Some(call_type(fact).into()),
+        call_state: call_state.map(Into::into),
+        ani: (fact.is_inbound && !fact.caller.is_empty()).then(|| fact.caller.to_string()),
+        dnis: Some(fact.dialled.to_string()),
+        this_dn_role: Some(role(side).into()),
+        other_dn_role: other.as_ref().map(|_| other_role.into()),
+        other_dn: other,
+        other_trunk: other_is_trunk.then(|| fact.trunk.to_string()),
+        ..Attributes::default()
+    }
+}

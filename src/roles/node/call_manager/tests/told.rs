@@ -1,0 +1,78 @@
+//! What others hear: phones that have registered, and how far calls are.
+
+use super::*;
+use crate::call::facts::EndedBy;
+use crate::call::facts::Step;
+
+const PHONE: &str = "127.0.0.50:5061";
+
+fn registered(more: &str) -> Option<Phone> {
+    let mut shard = Shard1::new();
+    shard.request("REGISTER", "7002", "7002", PHONE, more);
+    assert!(shard.phones.len() <= 1);
+    shard.phones.pop()
+}
+
+#[test]
+fn an_accepted_register_is_told_with_its_contacts() {
+    let phone = registered("Expires: 60\r\n").expect("told");
+    assert_eq!((&*phone.dn, phone.removes_all), ("7002", false));
+    assert_eq!(phone.contacts, [("sip:7002@127.0.0.50:5060".into(), 60)]);
+    let gone = registered("Expires: 0\r\n").expect("told");
+    assert_eq!(gone.contacts[0].1, 0);
+    let long = registered("Expires: 99999\r\n").expect("told");
+    assert_eq!(long.contacts[0].1, 3_600, "no more than is granted");
+    let own = registered("Contact: <sip:b@127.0.0.51>;expires=7\r\nExpires: 60\r\n").expect("told");
+    let times: Vec<u64> = own.contacts.iter().map(|(_, seconds)| *seconds).collect();
+    assert_eq!(times, [60, 7], "each its own time");
+}
+
+#[test]
+fn a_refused_register_is_not_told() {
+    let mut shard = Shard1::new();
+    for dn in ["7001", "5000", "8888"] {
+        shard.request("REGISTER", dn, dn, PHONE, "Expires: 60\r\n");
+    }
+    assert!(shard.phones.is_empty(), "{:?}", shard.phones);
+}
+
+fn steps(shard: &mut Shard1) -> Vec<Step> {
+    core::mem::take(&mut shard.facts).into_iter().map(|fact| fact.step).collect()
+}
+
+#[test]
+fn each_step_of_a_call_is_told_once() {
+    let mut shard = Shard1::new();
+    shard.request("INVITE", "15550100", "7002", SBC, "");
+    let invite = shard.take().into_iter().find(Message::is_request).expect("an INVITE");
+    let fact = &shard.facts[0];
+    assert!(fact.is_inbound && fact.caller_dn().is_none());
+    assert_eq!((fact.called_dn(), &*fact.dialled, &*fact.trunk), (Some("7002"), "7002", "Trunk"));
+    assert_eq!(steps(&mut shard), [Step::Dialing]);
+    shard.answer(&invite, 180);
+    shard.answer(&invite, 180);
+    assert_eq!(steps(&mut shard), [Step::Alerting]);
+    shard.answer(&invite, 200);
+    assert_eq!(steps(&mut shard), [Step::Connected]);
+}
+
+#[test]
+fn a_call_that_fails_is_told_with_who_and_why() {
+    let mut shard = Shard1::new();
+    shard.request("INVITE", "7002", "9555", PHONE, "");
+    let invite = shard.take().into_iter().find(Message::is_request).expect("an INVITE");
+    let fact = &shard.facts[0];
+    assert_eq!((fact.caller_dn(), fact.called_dn()), (Some("7002"), None));
+    shard.answer(&invite, 503);
+    let told = steps(&mut shard);
+    let ended = Step::Ended { by: EndedBy::Callee, code: 503, was_connected: false };
+    assert_eq!(told, [Step::Dialing, ended]);
+}
+
+#[test]
+fn nobody_hears_of_a_call_that_got_nowhere_but_its_end() {
+    let mut shard = Shard1::new();
+    shard.request("INVITE", "7002", "8888", PHONE, "");
+    let told = steps(&mut shard);
+    assert!(matches!(told[..], [Step::Ended { by: EndedBy::Cluster, .. }]), "{told:?}");
+}

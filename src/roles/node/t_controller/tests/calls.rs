@@ -1,0 +1,97 @@
+//! Calls of the node, as clients see them.
+
+use super::*;
+use crate::base::id::ConnId;
+use crate::call::facts::EndedBy;
+use crate::call::facts::{CallFact, Step};
+
+fn fact(conn_id: u64, caller: &str, called: &str, step: Step) -> Event {
+    Event::Fact(Box::new(CallFact {
+        conn_id: ConnId(conn_id),
+        uuid: Ids::new(conn_id).call_uuid(),
+        caller: caller.into(),
+        dialled: called.into(),
+        destination: called.into(),
+        trunk: if caller.starts_with('0') { "Trunk_SBC".into() } else { "".into() },
+        is_inbound: caller.starts_with('0'),
+        step,
+    }))
+}
+
+const OVER: Step = Step::Ended { by: EndedBy::Caller, code: 200, was_connected: true };
+
+#[test]
+fn each_dn_of_a_call_tells_its_own_clients() {
+    let mut world = World::new();
+    let (one, other) = (world.client(1, "a"), world.client(2, "b"));
+    world.share(one, "7001");
+    world.share(other, "7002");
+    for step in [Step::Dialing, Step::Alerting, Step::Connected, OVER] {
+        world.on(fact(5, "7001", "7002", step));
+    }
+    let seen = world.take(one);
+    let kinds: Vec<_> = seen.iter().map(|seen| seen.kind).collect();
+    let expected = [EventType::EventDialing, EventType::EventEstablished, EventType::EventReleased];
+    assert_eq!(kinds, expected);
+    assert!(seen.iter().all(|seen| seen.attributes.this_dn.as_deref() == Some("7001")));
+    assert!(seen.iter().all(|seen| seen.attributes.conn_id == Some(5)));
+    let expected = [EventType::EventRinging, EventType::EventEstablished, EventType::EventReleased];
+    assert_eq!(world.kinds(other), expected);
+}
+
+#[test]
+fn calls_of_others_are_nobodys_affair() {
+    let mut world = World::new();
+    let one = world.client(1, "a");
+    for dn in ["7001", "5000"] {
+        world.share(one, dn);
+    }
+    world.on(fact(5, "0123", "5000", Step::Alerting));
+    world.on(fact(6, "9999", "8888", Step::Dialing));
+    assert!(world.take(one).is_empty(), "a routing point is no phone");
+}
+
+#[test]
+fn after_call_work_is_told_before_the_release() {
+    let mut settings = settings();
+    settings.agents.wrap_up = Duration::from_secs(10);
+    let mut world = World::with(settings);
+    let one = world.client(1, "a");
+    world.phone("7001", "sip:one", 3_600);
+    world.share(one, "7001");
+    let login = Attributes { agent_id: Some("alice".into()), ..dn("7001") };
+    world.ask(one, RequestType::TAgentLogin, login.clone());
+    world.ask(one, RequestType::TAgentSetReady, dn("7001"));
+    world.take(one);
+    world.on(fact(5, "0123", "7001", Step::Connected));
+    assert_eq!(world.kinds(one), [EventType::EventRinging, EventType::EventEstablished]);
+    world.on(fact(5, "0123", "7001", OVER));
+    let seen = world.take(one);
+    assert_eq!(seen[0].kind, EventType::EventAgentNotReady);
+    assert_eq!(seen[0].attributes.agent_work_mode(), tlib::AgentWorkMode::AfterCallWork);
+    assert_eq!(seen[1].kind, EventType::EventReleased);
+    world.after(Duration::from_secs(10));
+    assert_eq!(world.kinds(one), [EventType::EventAgentReady]);
+    // An internal call is no business.
+    world.on(fact(6, "7002", "7001", Step::Connected));
+    world.take(one);
+    world.on(fact(6, "7002", "7001", OVER));
+    assert_eq!(world.kinds(one), [EventType::EventReleased]);
+}
+
+#[test]
+fn no_agent_logs_in_during_a_call() {
+    let mut world = World::new();
+    let one = world.client(1, "a");
+    world.phone("7001", "sip:one", 3_600);
+    world.share(one, "7001");
+    world.on(fact(5, "0123", "7001", Step::Alerting));
+    let login = Attributes { agent_id: Some("alice".into()), ..dn("7001") };
+    let code = world.refused(one, RequestType::TAgentLogin, login.clone());
+    assert_eq!(code, ErrorCode::ErrorWrongState);
+    let view = world.register_dn(one, "7001", RegisterMode::Share).attributes;
+    assert_eq!(view.address_status(), tlib::AddressStatus::Ringing);
+    world.on(fact(5, "0123", "7001", OVER));
+    let answer = world.ask(one, RequestType::TAgentLogin, login);
+    assert_eq!(answer.kind, EventType::EventAgentLogin);
+}
