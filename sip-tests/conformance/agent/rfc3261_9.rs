@@ -26,6 +26,7 @@ fn a_ringing_call_is_ended_with_487() {
         .map(|sent| format!("{} {}", sent.what(), sent.header(HeaderId::CSeq)))
         .collect();
     assert_eq!(words, ["200 1 CANCEL", "487 1 INVITE"]);
+    assert_eq!(sent[0].header(HeaderId::To), sent[1].header(HeaderId::To), "one tag");
     let heard = world.take_heard();
     assert!(matches!(&heard[..], [LegEvent::Ended(cause)] if cause.code == 487), "{heard:?}");
     world.receive(
@@ -43,9 +44,11 @@ fn after_the_200_it_changes_nothing() {
     let mut world = World::new();
     let leg = world.incoming(&Draft::invite("a"));
     world.command(leg, LegCommand::Answer { body: Some(sdp(1)) });
-    world.take();
+    let answer = world.only();
     world.receive(&cancel("a"));
-    assert_eq!(world.only().header(HeaderId::CSeq), "1 CANCEL");
+    let ok = world.only();
+    assert_eq!(ok.header(HeaderId::CSeq), "1 CANCEL");
+    assert_eq!(ok.header(HeaderId::To), answer.header(HeaderId::To), "one tag");
     assert_eq!(world.take_heard(), []);
     world.pass(Duration::from_millis(500));
     assert_eq!(world.take_words(), ["200"], "the 200 of the INVITE again");
@@ -64,6 +67,7 @@ fn by_another_proxy_it_ends_the_call_too() {
         .map(|sent| format!("{} {}", sent.what(), sent.header(HeaderId::CSeq)))
         .collect();
     assert_eq!(words, ["200 1 CANCEL", "487 1 INVITE"]);
+    assert_eq!(sent[0].header(HeaderId::To), sent[1].header(HeaderId::To), "one tag");
     assert_eq!(sent[0].header(HeaderId::Via), other);
     let heard = world.take_heard();
     assert!(matches!(&heard[..], [LegEvent::Ended(cause)] if cause.code == 487), "{heard:?}");

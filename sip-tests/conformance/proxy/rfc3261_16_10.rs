@@ -71,6 +71,32 @@ fn the_branch_is_cancelled_when_it_has_answered() {
     assert_eq!(words, [format!("ACK {}", sent.remote()), format!("487 {PHONE}")]);
 }
 
+/// 9.2: the CANCEL is answered with the To tag that the INVITE was answered with,
+/// whether it comes in time or too late: a phone may take the dialog's tag from
+/// whatever it has heard last.
+#[test]
+fn the_tag_is_that_of_the_invite() {
+    for status in [180, 200] {
+        let (mut world, sent) = calling();
+        world.answer(&sent, status, "there");
+        let heard = world.only();
+        assert_eq!(heard.what(), status.to_string());
+        world.request(PHONE, &cancel("a"));
+        let ok = world.take().remove(0);
+        assert_eq!((ok.what(), ok.header(HeaderId::CSeq)), ("200".into(), "1 CANCEL".into()));
+        assert_eq!(ok.header(HeaderId::To), heard.header(HeaderId::To), "after {status}");
+    }
+}
+
+/// Nobody has answered yet: the tag is the proxy's own.
+#[test]
+fn without_an_answer_the_tag_is_our_own() {
+    let (mut world, _) = calling();
+    world.request(PHONE, &cancel("a"));
+    let ok = world.take().remove(0);
+    assert!(ok.header(HeaderId::To).contains(";tag="));
+}
+
 /// 9.1: before that it waits.
 #[test]
 fn the_cancel_waits_for_a_provisional_response() {

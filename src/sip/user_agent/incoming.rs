@@ -66,7 +66,12 @@ impl Stack {
             .header(HeaderId::Reason)
             .map(|value| String::from_utf8_lossy(value).into());
         let Some(server) = self.open_server(key, packet.message, packet.flow) else { return };
-        self.answer(server, if invite.is_some() { 200 } else { 481 }, &[], cx);
+        // The tag is that of the INVITE's answers.
+        let tag = invite
+            .and_then(|invite| self.legs.get(self.servers.get(invite)?.leg?))
+            .map_or_else(|| self.tag_for(server), |leg| leg.dialog.local_tag.to_string());
+        let status = if invite.is_some() { 200 } else { 481 };
+        self.respond(server, &Answer { status, tag: &tag, ..Answer::default() }, cx);
         let Some(found) = invite.and_then(|invite| self.servers.get(invite)) else { return };
         let (Some(leg), true) = (found.leg, found.is_open()) else { return };
         self.touch_leg(leg);

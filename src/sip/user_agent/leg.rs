@@ -212,6 +212,17 @@ impl Leg {
         self.past_acks.iter().find(|(past, _)| *past == cseq).map(|(_, ack)| ack.clone())
     }
 
+    /// Every ACK that it has sent and still knows, oldest first.
+    pub(super) fn acks(&self) -> Vec<Bytes> {
+        let past = self.past_acks.iter().map(|(_, ack)| ack);
+        let forks = self.refused_forks.iter().map(|(_, ack)| ack);
+        let last = match &self.sent_ack {
+            SentAck::Sent(_, ack) => Some(ack),
+            SentAck::None | SentAck::Wanted(_) => None,
+        };
+        past.chain(forks).chain(last).cloned().collect()
+    }
+
     /// Keeps the last ACK while another one is due.
     pub(super) fn keep_ack(&mut self) {
         if let SentAck::Sent(cseq, ack) = core::mem::replace(&mut self.sent_ack, SentAck::None) {

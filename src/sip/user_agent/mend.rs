@@ -1,6 +1,6 @@
 //! After a turn that panicked: what it has touched may be half done.
 
-use super::leg::{LegState, SentAck};
+use super::leg::{Leg, LegState};
 use super::stack::{Action, Cx, Stack, Wake};
 use crate::base::id::Slot;
 use crate::base::leg::Cause;
@@ -36,11 +36,12 @@ impl Stack {
         legs
     }
 
-    /// Ends a leg whose call is over. Its last ACK may not have left.
+    /// Ends a leg whose call is over. An ACK of it may not have left, of its own answer
+    /// or of that of another phone: all go again.
     pub fn end_leg(&mut self, leg: Slot, cause: &Cause, cx: &mut Cx<'_>) {
-        let sent = self.legs.get(leg).map(|found| found.sent_ack.clone());
-        if let Some(SentAck::Sent(_, bytes)) = sent {
-            self.send_in_dialog_ack(leg, bytes, cx);
+        let acks = self.legs.get(leg).map(Leg::acks).unwrap_or_default();
+        for ack in acks {
+            self.send_in_dialog_ack(leg, ack, cx);
         }
         self.hang_up(leg, cause, cx);
         self.settle_leg(leg, cx);

@@ -125,7 +125,7 @@ impl Stack {
         self.respond(server, &Answer { status, tag: &tag, headers, ..Answer::default() }, cx);
     }
 
-    fn tag_for(&self, server: Slot) -> String {
+    pub(super) fn tag_for(&self, server: Slot) -> String {
         let request = self.servers.get(server).and_then(|found| found.request.as_ref());
         let Some(request) = request else { return String::new() };
         let tag = self.sealer.stateless_tag(request.call_id(), request.top_via_value());

@@ -2,7 +2,7 @@
 //! repeat itself is cut to what that takes: requests stand for 32 s after their
 //! answer, and there are many of them.
 
-use super::transaction::Transaction;
+use super::transaction::{Tag, Transaction};
 use crate::base::flow::Flow;
 use crate::base::id::Slot;
 use crate::base::slab::Slab;
@@ -24,12 +24,29 @@ pub(super) struct Answered {
     key: TransactionKey,
     pub(super) flow: Flow,
     pub(super) server: Server,
-    /// What a repeated request hears; nothing for an INVITE that was accepted, whose
-    /// answer the phone repeats (RFC 3261 13.3.1.4).
-    pub(super) response: Option<Bytes>,
+    kept: Kept,
     /// The branch by which repetitions of a 2xx come (RFC 6026 7.2).
     pub(super) branch: Option<Client>,
     armed: Instant,
+}
+
+/// What is kept of the last answer.
+#[derive(Debug)]
+enum Kept {
+    /// What a repeated request hears.
+    Answer(Option<Bytes>),
+    /// The To tag of the answer to an INVITE that was accepted, for a CANCEL that comes
+    /// too late. The phone itself repeats the answer (RFC 3261 13.3.1.4).
+    Tag(Tag),
+}
+
+impl Kept {
+    fn answer(&self) -> Option<&Bytes> {
+        match self {
+            Self::Answer(answer) => answer.as_ref(),
+            Self::Tag(_) => None,
+        }
+    }
 }
 
 impl Answered {
@@ -40,7 +57,11 @@ impl Answered {
             key: found.key,
             flow: found.flow,
             server: found.server,
-            response: if is_invite { None } else { found.response.take() },
+            kept: if is_invite {
+                Kept::Tag(core::mem::take(&mut found.accepted_tag))
+            } else {
+                Kept::Answer(found.response.take())
+            },
             branch: branch.map(|branch| branch.client),
             armed: found.armed,
         }
@@ -119,7 +140,7 @@ impl Transactions {
     pub(super) fn server(&mut self, slot: Slot) -> Option<(&mut Server, Option<&Bytes>, Flow)> {
         Some(match self.slab.get_mut(slot)? {
             Held::Open(found) => (&mut found.server, found.response.as_ref(), found.flow),
-            Held::Answered(found) => (&mut found.server, found.response.as_ref(), found.flow),
+            Held::Answered(found) => (&mut found.server, found.kept.answer(), found.flow),
         })
     }
 
@@ -129,6 +150,18 @@ impl Transactions {
             Some(Held::Open(found)) => found.method == Method::Invite,
             Some(Held::Answered(found)) => matches!(found.server, Server::Invite(_)),
             None => false,
+        }
+    }
+
+    /// The To tag of the last answer to a request; empty without one.
+    pub(super) fn tag(&self, slot: Slot) -> Tag {
+        match self.slab.get(slot) {
+            Some(Held::Open(found)) => found.response.as_ref().map(tag_of).unwrap_or_default(),
+            Some(Held::Answered(found)) => match &found.kept {
+                Kept::Answer(answer) => answer.as_ref().map(tag_of).unwrap_or_default(),
+                Kept::Tag(tag) => tag.clone(),
+            },
+            None => Tag::new(),
         }
     }
 
@@ -184,4 +217,10 @@ impl Transactions {
             Held::Answered(_) => None,
         })
     }
+}
+
+/// The To tag of a message that is written here.
+fn tag_of(answer: &Bytes) -> Tag {
+    let message = crate::sip::message::scan(answer.clone());
+    message.map(|message| Tag::from_slice(message.to_tag())).unwrap_or_default()
 }

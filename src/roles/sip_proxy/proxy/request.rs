@@ -2,7 +2,7 @@
 
 use super::core::{Action, Core, Counted, Cx};
 use super::route::{Route, TopRoutes};
-use super::transaction::{Target, Transaction, Wanted};
+use super::transaction::{Tag, Target, Transaction, Wanted};
 use crate::base::flow::{Destination, Flow, Outbound};
 use crate::base::id::{NodeId, Slot};
 use crate::base::limits::{NODE_TRIES_MAX, TRYING_DELAY};
@@ -136,7 +136,13 @@ impl Core {
             return is_from_node;
         };
         self.touched = Some(slot);
-        self.answer_statelessly(message, flow, 200, b"", cx);
+        // The tag of what the caller has heard of the INVITE (RFC 3261 9.2).
+        let heard = self.transactions.tag(slot);
+        if heard.is_empty() {
+            self.answer_statelessly(message, flow, 200, b"", cx);
+        } else {
+            send_back(flow, start_response(message, flow, 200, b"", &heard), cx);
+        }
         self.cancel_branches(slot, true, cx);
         self.settle(slot, cx);
         true
@@ -165,6 +171,7 @@ impl Core {
             from_node,
             server: Server::new(method, flow.protocol.is_reliable()),
             response: None,
+            accepted_tag: Tag::new(),
             routes_ours,
             branches: SmallVec::new(),
             waiting: VecDeque::new(),

@@ -4,7 +4,7 @@ use super::core::{Action, Core, Counted, Cx};
 use super::forward::{sent_request, slot_and_branch};
 use super::loops::token_of;
 use super::request::retry_after;
-use super::transaction::Branch;
+use super::transaction::{Branch, Tag};
 use crate::base::flow::{Outbound, Sender};
 use crate::base::id::{NodeId, Slot};
 use crate::base::limits::{LAST_NODE_SILENCE, MOVED_PER_STEP_MAX, TRANSACTION_TIMEOUT};
@@ -231,6 +231,11 @@ impl Core {
         let status = message.status();
         if let Some(branch) = transaction.branches.get_mut(number) {
             branch.abandoned = false;
+        }
+        if let Some(transaction) = self.transactions.get_mut(slot)
+            && transaction.method == Method::Invite
+        {
+            transaction.accepted_tag = Tag::from_slice(message.to_tag());
         }
         self.respond(slot, status, passed_back(message), cx);
         self.cancel_branches(slot, false, cx);

@@ -137,6 +137,9 @@ impl Branch {
 /// Nodes in the order in which they are preferred.
 pub(super) type Wanted = [Option<NodeId>; 3];
 
+/// A To tag; those of nodes are 26 characters.
+pub(super) type Tag = SmallVec<[u8; 32]>;
+
 /// What was asked of the registrar's rules before a REGISTER went to its node.
 pub(super) type Registration = crate::sip::registrar::Update;
 
@@ -151,6 +154,8 @@ pub(super) struct Transaction {
     pub(super) server: Server,
     /// The last response, for repetitions.
     pub(super) response: Option<Bytes>,
+    /// The To tag of the 2xx to an INVITE.
+    pub(super) accepted_tag: Tag,
     /// Route values of ours at the top of the request.
     pub(super) routes_ours: usize,
     pub(super) branches: SmallVec<[Branch; 1]>,
