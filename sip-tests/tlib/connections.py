@@ -137,7 +137,11 @@ def frames(checks: Checks, desk: Desk) -> None:
     checks.see(heard == [request.ReferenceID for request in sent], "500 requests at once are answered in order")
 
     large = desk.client()
-    checks.event(largest(large), "a frame of 1 MiB is served", "EventServerInfo")
+    event = largest(large)
+    checks.error(event, "a frame of 1 MiB is heard, and a list of that length refused", "ErrorInvalidAttribute")
+    checks.see("AttributeExtensions" in event.get("ErrorMessage"), "by its name", event)
+    checks.event(large.ask("TQueryServer", Extensions=[("fill", b"x" * 65_000)]), "64 KiB pass", "EventServerInfo")
+    checks.event(large.ask("TQueryServer"), "the connection stays", "EventServerInfo")
 
 
 def largest(client: Client) -> Event:

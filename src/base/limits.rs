@@ -79,6 +79,14 @@ pub const CLIENTS_MAX: usize = 10_000;
 pub const CLIENT_GREETING_TIME: Duration = Duration::from_secs(10);
 /// DNs that one event of a T-Controller looks at; the rest waits for the next turn.
 pub const DNS_PER_EVENT_MAX: usize = 64;
+/// Bytes of a name in a T-Library request.
+pub const TLIB_NAME_LEN_MAX: usize = 255;
+/// Bytes of a key-value list in a T-Library request.
+pub const TLIB_LIST_LEN_MAX: usize = 64 << 10;
+/// Pairs of a key-value list in a T-Library request.
+pub const TLIB_PAIRS_MAX: usize = 1_024;
+/// Shortest silence after which a T-Library client is polled.
+pub const ADDP_TIME_MIN: Duration = Duration::from_millis(100);
 /// Bytes that wait to be written to one T-Library client.
 pub const CLIENT_BACKLOG_LEN_MAX: usize = 64 << 20;
 /// Open stream connections of one transport.

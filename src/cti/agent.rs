@@ -25,6 +25,9 @@ pub const MANUAL_ACW: &str = "ManualSetACWPeriod";
 /// Extension with the seconds of after-call work.
 pub const WRAP_UP_TIME: &str = "WrapUpTime";
 
+/// Reasons that after-call work keeps when it is extended.
+const REASONS_MAX: usize = 256;
+
 /// State that follows a login, `emulated-login-state`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LoginState {
@@ -457,7 +460,9 @@ impl Session {
                 return Err(Refusal::new(ErrorCode::ErrorWrongState, text));
             }
             Some(Pause::AfterCallWork { legal_guard, .. }) => {
-                let legal_guard = *legal_guard;
+                // During a call the guard waits for its end.
+                let is_over = self.business_calls == 0;
+                let legal_guard = if is_over { *legal_guard } else { Duration::ZERO };
                 self.mode = mode;
                 self.guard_or_go_on(legal_guard, cx);
             }
@@ -518,6 +523,9 @@ impl Session {
         let runs = !is_during_call && span > Duration::ZERO;
         let mut told =
             if cx.options.acw_persistent_reasons { old_reasons } else { KvList::default() };
+        if told.pairs.len() + reasons.pairs.len() > REASONS_MAX {
+            told = KvList::default();
+        }
         told.update(&reasons);
         let seconds = i32::try_from(span.as_secs()).unwrap_or(i32::MAX);
         told.update(&vec![KvPair::integer(MANUAL_ACW, seconds)].into());
@@ -535,6 +543,7 @@ impl Session {
     fn put_not_ready(&mut self, cx: &mut Cx<'_>) {
         let is_so = self.pause.is_none() && !self.mode.is_ready;
         if !is_so {
+            self.active = cx.now;
             self.pause = None;
             let work_mode = AgentWorkMode::Unknown;
             self.mode = Mode { is_ready: false, work_mode, reasons: KvList::default() };
@@ -571,13 +580,19 @@ impl Session {
             return;
         }
         let legal_guard = legal_guard.unwrap_or(cx.options.legal_guard);
+        let had_pause = self.pause.is_some();
         let (asked, reasons) = match self.pause.take() {
             Some(Pause::AfterCallWork { pending, reasons, .. }) => (pending, reasons),
             Some(Pause::LegalGuard { .. }) | None => (None, KvList::default()),
         };
         let span = asked.flatten().or(wrap_up).unwrap_or(cx.options.wrap_up);
         if span == Duration::ZERO && asked.is_none() {
-            return self.guard_after_call(legal_guard, cx);
+            // A pause that the call has cut short is over, and everybody hears so.
+            return if had_pause {
+                self.guard_or_go_on(legal_guard, cx);
+            } else {
+                self.guard_after_call(legal_guard, cx);
+            };
         }
         self.pause = Some(Pause::AfterCallWork {
             until: (span > Duration::ZERO).then(|| cx.now + span),
@@ -612,6 +627,7 @@ impl Session {
         if self.pause_until().is_none_or(|until| until > cx.now) {
             return;
         }
+        self.active = cx.now;
         match self.pause.take() {
             Some(Pause::AfterCallWork { is_in_idle, legal_guard, .. }) => {
                 if is_in_idle && cx.options.acw_in_idle_force_ready && !self.mode.is_ready {

@@ -158,7 +158,14 @@ impl Calls {
         (by, code): (EndedBy, u16),
         told: &mut Vec<Meaning>,
     ) {
-        let Some(call) = self.calls.remove(&fact.conn_id) else { return };
+        let is_busy = by == EndedBy::Callee && matches!(code, 486 | 600);
+        let Some(call) = self.calls.remove(&fact.conn_id) else {
+            // A busy phone does not ring.
+            if side == Side::Called && is_busy {
+                told.push(Meaning::Busy);
+            }
+            return;
+        };
         let mut tell = |kind, state| {
             let attributes = attributes(side, call.phase, fact, Some(state));
             told.push(Meaning::Tell(kind, Box::new(attributes)));
@@ -180,7 +187,7 @@ impl Calls {
             (Phase::Ringing, EndedBy::Caller) => tell(EventType::EventAbandoned, CallState::Ok),
             (Phase::Ringing, EndedBy::Callee) => {
                 tell(EventType::EventReleased, failure(code));
-                if failure(code) == CallState::Busy {
+                if is_busy {
                     told.push(Meaning::Busy);
                 }
             }

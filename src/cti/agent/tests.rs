@@ -360,3 +360,48 @@ fn an_idle_agent_is_logged_out() {
     desk.ready().expect("not ready before");
     assert_eq!(desk.after(60), [LOGOUT], "but by option");
 }
+
+#[test]
+fn a_pause_that_a_call_cuts_short_is_told_to_be_over() {
+    let mut desk = Desk::logged_in(Options { wrap_up: s(10), ..Options::default() });
+    desk.ready().expect("not ready before");
+    assert_eq!(desk.business_call(), [ACW]);
+    desk.on(Event::CallBegun { is_business: true });
+    let none = Event::CallEnded { is_business: true, wrap_up: Some(s(0)), legal_guard: None };
+    assert_eq!(desk.on(none), [READY], "who saw after-call work begin sees it end");
+}
+
+#[test]
+fn after_call_work_ended_during_a_call_leaves_the_guard_to_the_calls_end() {
+    let options = Options { wrap_up: s(10), legal_guard: s(3), ..Options::default() };
+    let mut desk = Desk::logged_in(options);
+    desk.ready().expect("not ready before");
+    assert_eq!(desk.business_call(), [ACW]);
+    desk.on(Event::CallBegun { is_business: true });
+    assert_eq!(desk.ready(), Ok(vec![READY]), "no guard while a call is up");
+    assert_eq!(desk.on(ended()), [ACW]);
+    assert_eq!(desk.after(10), [GUARD]);
+}
+
+#[test]
+fn idle_time_counts_from_the_end_of_a_pause() {
+    let options = Options { wrap_up: s(50), auto_logout: s(60), ..Options::default() };
+    let mut desk = Desk::logged_in(options);
+    assert_eq!(desk.business_call(), [ACW]);
+    assert_eq!(desk.after(50), [NOT_READY]);
+    assert_eq!(desk.after(59), [], "after-call work is no idling");
+    assert_eq!(desk.after(1), [LOGOUT]);
+}
+
+#[test]
+fn reasons_do_not_grow_without_end() {
+    let options = Options { acw_persistent_reasons: true, ..Options::default() };
+    let mut desk = Desk::logged_in(options);
+    for number in 0..2 * REASONS_MAX {
+        let reasons = reasons(&number.to_string());
+        let work_mode = Some(AgentWorkMode::AfterCallWork);
+        desk.ask(Request::NotReady { work_mode, reasons, wrap_up: None }).expect("possible");
+        let kept = desk.agent.status().expect("logged in").reasons;
+        assert!(kept.pairs.len() <= REASONS_MAX + 1 && kept.find(&number.to_string()).is_some());
+    }
+}

@@ -105,7 +105,7 @@ fn interrupted_calls() {
     let dialling = "EventDialing 7002";
     let told = ["EventDestinationBusy 7002 CallStateBusy", "EventReleased 7002 CallStateBusy"];
     assert_eq!(caller, [&[dialling], &told[..]].concat());
-    assert!(called.is_empty(), "it has not rung");
+    assert_eq!(called, ["busy"], "it has not rung");
 
     let given_up = ended(EndedBy::Caller, 487, false);
     let (caller, called) = heard(internal, &[Step::Dialing, given_up]);

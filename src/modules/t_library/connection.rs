@@ -58,6 +58,8 @@ pub(super) struct Connection {
     is_shut: bool,
     /// Whether it is on the port's list of those with something to write.
     pub(super) is_dirty: bool,
+    /// Its place in the port's order of deadlines.
+    pub(super) pressed_at: Instant,
     bell: Arc<Bell>,
     waker: Waker,
 }
@@ -76,6 +78,7 @@ impl Connection {
             ending_since: None,
             is_shut: false,
             is_dirty: false,
+            pressed_at: Instant::NEVER,
             bell,
             waker,
         }
@@ -97,11 +100,6 @@ impl Connection {
     /// Takes no more; the connection closes when the client has what waits.
     pub(super) fn end(&mut self, now: Instant) {
         self.ending_since.get_or_insert(now);
-    }
-
-    /// Whether [`Connection::deadline`] has one.
-    pub(super) const fn has_deadline(&self) -> bool {
-        self.ending_since.is_some() || self.frame_since.is_some()
     }
 
     /// Bytes that wait for the client to read.

@@ -48,13 +48,15 @@ pub struct Port {
     taken: Vec<ClientId>,
     /// Those with something to write.
     dirty: Vec<ClientId>,
-    /// Those that are to be closed if nothing happens.
-    pressed: BTreeSet<ClientId>,
+    /// Those that are to be closed if nothing happens, by the time.
+    pressed: BTreeSet<(Instant, ClientId)>,
     /// Those that are gone, which the next turn tells.
     gone: Vec<(ClientId, &'static str)>,
     accepted: Vec<(TcpStream, SocketAddr)>,
     /// Set while the system has no room for another connection.
     accept_after: Option<Instant>,
+    /// Why the last one could not be accepted, until the next turn.
+    accept_error: Option<std::io::Error>,
     buffer: Vec<u8>,
 }
 
@@ -86,6 +88,7 @@ impl Port {
             gone: Vec::new(),
             accepted: Vec::new(),
             accept_after: None,
+            accept_error: None,
             buffer: vec![0; READ_LEN],
         })
     }
@@ -150,6 +153,10 @@ impl Port {
         if self.accept_after.is_some_and(|after| now >= after) {
             self.accept_after = None;
         }
+        if let Some(error) = self.accept_error.take() {
+            tracing::warn!(node = %self.name, %error, "a T-Library client cannot be accepted");
+            self.accept_after = Some(now + ACCEPT_PAUSE);
+        }
         for (socket, remote) in core::mem::take(&mut self.accepted) {
             if self.clients.len() >= CLIENTS_MAX {
                 tracing::warn!(node = %self.name, limit = CLIENTS_MAX, "a T-Library client is refused: too many are connected");
@@ -166,28 +173,32 @@ impl Port {
     }
 
     fn close(&mut self, id: ClientId, Closed(reason): Closed) {
-        if self.clients.remove(&id).is_some() {
-            self.pressed.remove(&id);
+        if let Some(connection) = self.clients.remove(&id) {
+            self.pressed.remove(&(connection.pressed_at, id));
             self.gone.push((id, reason));
         }
     }
 
     fn press(&mut self, id: ClientId) {
-        if self.clients.get(&id).is_some_and(Connection::has_deadline) {
-            self.pressed.insert(id);
-        } else {
-            self.pressed.remove(&id);
+        let Some(connection) = self.clients.get_mut(&id) else { return };
+        let at = connection.deadline().map_or(Instant::NEVER, |(at, _)| at);
+        if at == connection.pressed_at {
+            return;
+        }
+        self.pressed.remove(&(connection.pressed_at, id));
+        connection.pressed_at = at;
+        if at != Instant::NEVER {
+            self.pressed.insert((at, id));
         }
     }
 
     fn close_late(&mut self, now: Instant) {
-        let due = |id: &ClientId| {
-            let (at, closed) = self.clients.get(id)?.deadline()?;
-            (at <= now).then_some((*id, closed))
-        };
-        let late: Vec<_> = self.pressed.iter().filter_map(due).collect();
-        for (id, closed) in late {
-            self.close(id, closed);
+        while let Some(&(at, id)) = self.pressed.first().filter(|(at, _)| *at <= now) {
+            self.pressed.remove(&(at, id));
+            let deadline = self.clients.get(&id).and_then(Connection::deadline);
+            if let Some((_, closed)) = deadline {
+                self.close(id, closed);
+            }
         }
     }
 
@@ -198,7 +209,7 @@ impl Port {
         match connection.queue(frame) {
             Ok(()) => self.mark(id),
             Err(closed) => {
-                tracing::warn!(node = %self.name, client = id.0, reason = closed.0, "T-Library client cut");
+                tracing::info!(node = %self.name, client = id.0, reason = closed.0, "T-Library client cut");
                 self.close(id, closed);
             }
         }
@@ -254,29 +265,34 @@ impl Port {
     /// Whether a turn would find something now.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        !self.listed.is_empty() || !self.accepted.is_empty() || !self.gone.is_empty()
+        !self.listed.is_empty()
+            || !self.accepted.is_empty()
+            || !self.gone.is_empty()
+            || self.accept_error.is_some()
     }
 
     /// When a client's time is up if nothing happens.
     #[must_use]
     pub fn next_deadline(&self) -> Instant {
-        let pressed = self.pressed.iter().filter_map(|id| self.clients.get(id)?.deadline());
-        pressed.map(|(at, _)| at).chain(self.accept_after).min().unwrap_or(Instant::NEVER)
+        let pressed = self.pressed.first().map(|(at, _)| *at);
+        pressed.into_iter().chain(self.accept_after).min().unwrap_or(Instant::NEVER)
     }
 
     /// Asked before the thread sleeps.
-    pub fn poll(&mut self, now: Instant, context: &mut Context<'_>) -> Poll<()> {
+    pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let Listener::Running(listener) = &self.listener else { return Poll::Pending };
-        while self.accepted.len() < ACCEPT_BATCH_LEN && self.accept_after.is_none() {
+        let is_open = self.accept_after.is_none() && self.accept_error.is_none();
+        while is_open && self.accepted.len() < ACCEPT_BATCH_LEN {
             match listener.poll_accept(context) {
                 Poll::Ready(Ok(accepted)) => self.accepted.push(accepted),
                 Poll::Ready(Err(error)) => {
-                    tracing::warn!(node = %self.name, %error, "a T-Library client cannot be accepted");
-                    self.accept_after = Some(now + ACCEPT_PAUSE);
+                    // Looked at in the next turn, which says how long to wait.
+                    self.accept_error = Some(error);
+                    break;
                 }
                 Poll::Pending => break,
             }
         }
-        if self.accepted.is_empty() { Poll::Pending } else { Poll::Ready(()) }
+        if self.has_work() { Poll::Ready(()) } else { Poll::Pending }
     }
 }

@@ -48,7 +48,7 @@ impl Rig {
         self.runtime.block_on(async {
             tokio::time::sleep(Duration::from_millis(1)).await;
             poll_fn(|context| {
-                let _ = port.poll(now, context);
+                let _ = port.poll(context);
                 Poll::Ready(())
             })
             .await;

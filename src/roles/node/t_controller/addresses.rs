@@ -93,7 +93,11 @@ impl Core {
         asked: Asked,
         cx: &mut Cx<'_>,
     ) -> Result<(), Refusal> {
-        let index = self.this_dn(given)?;
+        let name = given.this_dn.as_deref().filter(|name| !name.is_empty());
+        let name = name.ok_or_else(|| Refusal::attribute("ThisDN"))?;
+        // One that is not configured any more can be left all the same.
+        let known = self.names.get(name).copied();
+        let index = known.map_or_else(|| self.find_dn(name), Ok)?;
         let before = self.dns[index].registrants.len();
         self.dns[index].registrants.retain(|(registrant, _)| *registrant != id);
         if self.dns[index].registrants.len() == before {
@@ -146,8 +150,9 @@ impl Core {
         asked: Asked,
         cx: &mut Cx<'_>,
     ) -> Result<(), Refusal> {
-        let name = given.communication_dn.as_deref().or(given.this_dn.as_deref());
-        let name = name.filter(|name| !name.is_empty());
+        let is_name = |name: &&str| !name.is_empty();
+        let name = given.communication_dn.as_deref().filter(is_name);
+        let name = name.or(given.this_dn.as_deref().filter(is_name));
         let index = self.find_dn(name.ok_or_else(|| Refusal::attribute("CommunicationDN"))?)?;
         self.answer(asked, EventType::EventAck, Attributes::default(), cx);
         let attributes = Attributes {

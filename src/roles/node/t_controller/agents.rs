@@ -1,6 +1,6 @@
 //! Requests of agents, and what is set at a DN.
 
-use super::core::{Action, Asked, Core, Cx, Wake};
+use super::core::{Asked, Core, Cx};
 use crate::base::time::Duration;
 use crate::cti::agent::{self, Request, Told, WRAP_UP_TIME, What};
 use crate::cti::refusal::Refusal;
@@ -150,7 +150,7 @@ impl Core {
         let actions: Vec<agent::Action> = self.agent_out.drain().collect();
         for action in actions {
             match action {
-                agent::Action::Arm(at) => cx.out.push(Action::Arm(Wake::Dn(index), at)),
+                agent::Action::Arm(at) => self.arm_dn(index, at, cx),
                 agent::Action::Tell(told) => self.tell_state(index, told, &mut asked, cx),
             }
         }
@@ -212,10 +212,11 @@ impl Core {
         mut asked: Asked,
         cx: &mut Cx<'_>,
     ) -> Result<(), Refusal> {
-        let index = self.own_phone(id, given)?;
         let mode = given.forward_mode.unwrap_or(ForwardMode::Unconditional.into());
         let mode = ForwardMode::try_from(mode).map_err(|_| Refusal::attribute("ForwardMode"))?;
-        let to = given.other_dn.as_deref().unwrap_or_default();
+        let to = given.other_dn.as_deref().filter(|to| !to.is_empty());
+        let to = to.ok_or_else(|| Refusal::attribute("OtherDN"))?;
+        let index = self.own_phone(id, given)?;
         self.dns[index].dn.set_forward(mode, to)?;
         let attributes = Attributes {
             other_dn: Some(to.to_owned()),

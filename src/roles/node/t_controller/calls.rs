@@ -10,9 +10,12 @@ impl Core {
     pub(super) fn on_fact(&mut self, fact: &CallFact, cx: &mut Cx<'_>) {
         for (side, dn) in [(Side::Caller, fact.caller_dn()), (Side::Called, fact.called_dn())] {
             let index = dn.and_then(|dn| self.names.get(dn)).copied();
-            let Some(index) = index.filter(|index| self.dns[*index].kind.is_phone()) else {
-                continue;
+            // What was a phone when the call began hears of its end.
+            let hears = |index: &usize| {
+                let entry = &self.dns[*index];
+                entry.kind.is_phone() || !entry.calls.is_empty()
             };
+            let Some(index) = index.filter(hears) else { continue };
             for meaning in self.dns[index].calls.on_fact(side, fact) {
                 self.mean(index, meaning, cx);
             }

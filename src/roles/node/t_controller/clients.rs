@@ -1,8 +1,8 @@
 //! Clients: their registration, their keep-alive, their end.
 
 use super::core::{Action, Asked, Client, Core, Cx, Look, SUPPORTED, Wake};
-use crate::base::limits::CLIENT_GREETING_TIME;
-use crate::base::time::Duration;
+use crate::base::limits::{ADDP_TIME_MIN, CLIENT_GREETING_TIME, TLIB_NAME_LEN_MAX};
+use crate::base::time::{Duration, Instant};
 use crate::cti::refusal::Refusal;
 use crate::cti::tlib::{
     self, Attributes, ClientRegistration, ErrorCode, EventType, PROTOCOL_VERSION, ServerRole,
@@ -11,6 +11,9 @@ use crate::cti::tlib::{
 use crate::modules::t_library::port::ClientId;
 use core::net::SocketAddr;
 use std::collections::BTreeSet;
+
+/// Cursors that a client may name: one for each node that there can be.
+const CURSORS_MAX: usize = 4_095;
 
 impl Core {
     pub(super) fn connected(&mut self, id: ClientId, remote: SocketAddr, cx: &mut Cx<'_>) {
@@ -23,10 +26,20 @@ impl Core {
             silence: None,
             heard: cx.now,
             polled: None,
+            connected: cx.now,
+            armed: Instant::NEVER,
+            is_ending: false,
         };
         self.clients.insert(id, client);
-        // Whoever says nothing at all is not kept.
-        cx.out.push(Action::Arm(Wake::Client(id), cx.now + CLIENT_GREETING_TIME));
+        // Whoever does not say who he is is not kept.
+        self.arm_client(id, cx.now + CLIENT_GREETING_TIME, cx);
+    }
+
+    fn arm_client(&mut self, id: ClientId, at: Instant, cx: &mut Cx<'_>) {
+        if let Some(client) = self.clients.get_mut(&id).filter(|client| at < client.armed) {
+            client.armed = at;
+            cx.out.push(Action::Arm(Wake::Client(id), at));
+        }
     }
 
     /// TRegisterClient.
@@ -46,20 +59,26 @@ impl Core {
             let text = format!("ProtocolVersion must be {PROTOCOL_VERSION}");
             return Err(Refusal::new(ErrorCode::ErrorProtocolVersion, text));
         }
-        if given.application_name.is_empty() {
+        let name = &given.application_name;
+        let is_name = !name.is_empty() && name.len() <= TLIB_NAME_LEN_MAX;
+        if !is_name || name.chars().any(char::is_control) {
             return Err(Refusal::attribute("ApplicationName"));
         }
         tracing::info!(node = %self.settings.name, client = id.0, application = given.application_name, "T-Library client registered");
         client.name = Some(given.application_name.into());
         let silence = u64::from(given.addp_remote_timeout_ms);
-        client.silence = (silence > 0).then(|| Duration::from_millis(silence));
-        if let Some(silence) = client.silence {
-            cx.out.push(Action::Arm(Wake::Client(id), cx.now + silence));
-        }
+        client.silence = (silence > 0).then(|| Duration::from_millis(silence).max(ADDP_TIME_MIN));
         let session = client.session.to_string();
+        if let Some(silence) = client.silence {
+            self.arm_client(id, cx.now + silence, cx);
+        }
         let attributes = Attributes { session_id: Some(session), ..self.server() };
         self.answer(asked, EventType::EventServerConnected, attributes, cx);
         self.tell(id, EventType::EventLinkConnected, Attributes::default(), cx);
+        // No event is kept: what has happened since is lost, and the client is told so.
+        for cursor in given.cursors.iter().take(CURSORS_MAX) {
+            self.tell_gap(id, cursor, cx);
+        }
         Ok(())
     }
 
@@ -103,9 +122,16 @@ impl Core {
     /// (`genesys/sip-server.md` 12).
     pub(super) fn watch_silence(&mut self, id: ClientId, cx: &mut Cx<'_>) {
         let Some(client) = self.clients.get_mut(&id) else { return };
+        if client.is_ending || cx.now < client.armed {
+            return;
+        }
+        client.armed = Instant::NEVER;
         if client.name.is_none() {
-            if client.heard + CLIENT_GREETING_TIME <= cx.now {
-                cx.out.push(Action::End(id));
+            let until = client.connected + CLIENT_GREETING_TIME;
+            if until <= cx.now {
+                self.end(id, cx)
+            } else {
+                self.arm_client(id, until, cx)
             }
             return;
         }
@@ -113,16 +139,16 @@ impl Core {
         let since = client.polled.unwrap_or(client.heard);
         let due = since + silence;
         if due > cx.now {
-            cx.out.push(Action::Arm(Wake::Client(id), due));
+            self.arm_client(id, due, cx);
         } else if client.polled.is_some() {
             let name = client.name.as_deref().unwrap_or_default();
-            tracing::warn!(node = %self.settings.name, client = id.0, application = name, "T-Library client is silent: connection ended");
-            cx.out.push(Action::End(id));
+            tracing::info!(node = %self.settings.name, client = id.0, application = name, "T-Library client is silent: connection ended");
+            self.end(id, cx);
         } else {
             client.polled = Some(cx.now);
             let poll = tlib::encode_frame(frame::Body::Poll(cx.ids.next_u64()));
             cx.out.push(Action::Send(id, poll));
-            cx.out.push(Action::Arm(Wake::Client(id), cx.now + silence));
+            self.arm_client(id, cx.now + silence, cx);
         }
     }
 

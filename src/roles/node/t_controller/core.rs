@@ -3,7 +3,9 @@
 use super::inbox::Phone;
 use super::settings::{DnKind, Settings};
 use crate::base::id::{CallUuid, Ids};
-use crate::base::limits::{DNS_PER_EVENT_MAX, OUTBOX_LEN_MAX};
+use crate::base::limits::{
+    DNS_PER_EVENT_MAX, OUTBOX_LEN_MAX, TLIB_LIST_LEN_MAX, TLIB_NAME_LEN_MAX, TLIB_PAIRS_MAX,
+};
 use crate::base::outbox::Outbox;
 use crate::base::time::{Duration, Instant, WallTime};
 use crate::call::facts::CallFact;
@@ -16,6 +18,7 @@ use crate::cti::tlib::{
 };
 use crate::modules::t_library::port::{ClientId, Heard};
 use bytes::Bytes;
+use prost::Message as _;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -50,6 +53,8 @@ pub enum Wake {
 pub(super) enum Look {
     /// Whether it is in service.
     Service(usize),
+    /// What another configuration makes of it and of its agent.
+    Configured(usize),
     /// The client that logged its agent in is gone.
     LostDesktop(usize, ClientId),
 }
@@ -95,6 +100,12 @@ pub(super) struct Client {
     pub(super) heard: Instant,
     /// When it was polled, since nothing was heard of it.
     pub(super) polled: Option<Instant>,
+    /// When it connected.
+    pub(super) connected: Instant,
+    /// When it is to be woken: a wake-up before that is none of its own any more.
+    pub(super) armed: Instant,
+    /// It is being closed: what else it sends is passed over.
+    pub(super) is_ending: bool,
 }
 
 /// A DN with all that this node knows of it.
@@ -113,6 +124,8 @@ pub(super) struct Entry {
     pub(super) registrants: Vec<(ClientId, RegisterMode)>,
     /// Contacts of its phone, until when.
     pub(super) contacts: BTreeMap<Box<str>, Instant>,
+    /// When it is to be woken: a wake-up before that is none of its own any more.
+    pub(super) armed: Instant,
 }
 
 /// Who has asked for what a turn does, if anybody has: the first event is the answer.
@@ -181,6 +194,7 @@ impl Core {
         for _ in 0..DNS_PER_EVENT_MAX {
             match self.looks.pop_front() {
                 Some(Look::Service(index)) => self.look_at_service(index, cx),
+                Some(Look::Configured(index)) => self.look_at_configuration(index, cx),
                 Some(Look::LostDesktop(index, id)) if self.dns[index].desktop == Some(id) => {
                     self.dns[index].desktop = None;
                     self.turn_agent(index, agent::Event::ClientLost, cx);
@@ -218,6 +232,7 @@ impl Core {
                         desktop: None,
                         registrants: Vec::new(),
                         contacts: BTreeMap::new(),
+                        armed: Instant::NEVER,
                     });
                 }
             }
@@ -227,26 +242,32 @@ impl Core {
     fn on_settings(&mut self, settings: Arc<Settings>) {
         self.know(&settings);
         self.settings = settings;
-        self.looks.extend((0..self.dns.len()).map(Look::Service));
+        self.looks.extend((0..self.dns.len()).map(Look::Configured));
     }
 
     /// A frame of a client. What is no frame ends the connection: nobody knows what
     /// comes behind it.
     fn on_frame(&mut self, id: ClientId, bytes: Bytes, cx: &mut Cx<'_>) {
-        let Some(client) = self.clients.get_mut(&id) else { return };
+        let Some(client) = self.clients.get_mut(&id).filter(|client| !client.is_ending) else {
+            return;
+        };
         client.heard = cx.now;
         client.polled = None;
+        let is_registered = client.name.is_some();
         match tlib::decode_frame(bytes) {
             Ok(Some(frame::Body::Request(request))) => self.on_request(id, request, cx),
-            Ok(Some(frame::Body::Poll(number))) => {
+            Ok(Some(frame::Body::Poll(number))) if is_registered => {
                 let answer = tlib::encode_frame(frame::Body::PollAnswer(number));
                 cx.out.push(Action::Send(id, answer));
             }
             // Events are for clients.
-            Ok(Some(frame::Body::PollAnswer(_) | frame::Body::Event(_)) | None) => {}
+            Ok(
+                Some(frame::Body::Poll(_) | frame::Body::PollAnswer(_) | frame::Body::Event(_))
+                | None,
+            ) => {}
             Err(error) => {
                 tracing::info!(node = %self.settings.name, client = id.0, %error, "T-Library client ended");
-                cx.out.push(Action::End(id));
+                self.end(id, cx);
             }
         }
     }
@@ -256,13 +277,15 @@ impl Core {
         let is_registered = self.clients.get(&id).is_some_and(|client| client.name.is_some());
         let attributes = request.attributes.map(|attributes| *attributes).unwrap_or_default();
         let subject = subject(&attributes);
-        let result = if request.r#type == RequestType::TRegisterClient as i32 {
+        let result = if request.reference_id == 0 {
+            Err(Refusal::attribute("ReferenceID"))
+        } else if let Err(refusal) = within_limits(&attributes) {
+            Err(refusal)
+        } else if request.r#type == RequestType::TRegisterClient as i32 {
             self.register_client(id, request.registration.unwrap_or_default(), asked, cx)
         } else if !is_registered {
             let text = "the first request must be TRegisterClient";
             Err(Refusal::new(ErrorCode::ErrorWrongState, text))
-        } else if request.reference_id == 0 {
-            Err(Refusal::attribute("ReferenceID"))
         } else {
             match RequestType::try_from(request.r#type) {
                 Ok(kind) if kind != RequestType::None => {
@@ -277,9 +300,22 @@ impl Core {
         if let Err(refusal) = result {
             self.refuse(id, request.reference_id, &refusal, subject, cx);
             if self.clients.get(&id).is_some_and(|client| client.name.is_none()) {
-                cx.out.push(Action::End(id));
+                self.end(id, cx);
             }
         }
+    }
+
+    /// Closes a client when it has what waits for it; hears no more of it.
+    pub(super) fn end(&mut self, id: ClientId, cx: &mut Cx<'_>) {
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.is_ending = true;
+            cx.out.push(Action::End(id));
+        }
+    }
+
+    /// After a turn that panicked: nothing of it is left for the next one.
+    pub fn on_panic(&mut self) {
+        self.agent_out.drain();
     }
 
     /// One line for each request: what it needs is in the files of the operations.
@@ -338,7 +374,43 @@ impl Core {
 
 /// What a refusal names besides its reason.
 fn subject(given: &Attributes) -> Attributes {
-    Attributes { this_dn: given.this_dn.clone(), conn_id: given.conn_id, ..Attributes::default() }
+    let this_dn = given.this_dn.clone().filter(|name| name.len() <= TLIB_NAME_LEN_MAX);
+    Attributes { this_dn, conn_id: given.conn_id, ..Attributes::default() }
+}
+
+/// What a request brings goes out again in events, to everybody, and is kept: it has
+/// bounds far below those of a frame.
+fn within_limits(given: &Attributes) -> Result<(), Refusal> {
+    let texts = [
+        ("ThisDN", &given.this_dn),
+        ("OtherDN", &given.other_dn),
+        ("AgentID", &given.agent_id),
+        ("Password", &given.password),
+        ("CommunicationDN", &given.communication_dn),
+    ];
+    for (name, value) in texts {
+        if value.as_ref().is_some_and(|text| text.len() > TLIB_NAME_LEN_MAX) {
+            return Err(Refusal::attribute(name));
+        }
+    }
+    let lists = [
+        ("UserData", &given.user_data),
+        ("Extensions", &given.extensions),
+        ("Reasons", &given.reasons),
+    ];
+    for (name, list) in lists {
+        let is_long = |list: &tlib::KvList| {
+            list.pairs.len() > TLIB_PAIRS_MAX || list.encoded_len() > TLIB_LIST_LEN_MAX
+        };
+        if list.as_ref().is_some_and(is_long) {
+            return Err(Refusal::attribute(name));
+        }
+    }
+    let mask_is_long = |mask: &Vec<u8>| mask.len() > TLIB_NAME_LEN_MAX;
+    if given.input_mask.as_ref().is_some_and(mask_is_long) {
+        return Err(Refusal::attribute("InputMask"));
+    }
+    Ok(())
 }
 
 /// Requests that this port works on, for ServerCapabilityMask.

@@ -2,7 +2,7 @@
 
 use super::inbox::{Inbox, Phone};
 use super::settings::Settings;
-use crate::call::facts::CallFact;
+use crate::call::facts::{CallFact, Step};
 use crate::runtime::mailbox::{Class, Mail};
 use std::sync::Arc;
 
@@ -28,7 +28,10 @@ impl TController {
     /// Something has happened in a call. Gives whether there was room for it.
     #[must_use]
     pub fn fact(&self, fact: Box<CallFact>) -> bool {
-        self.mail.send(Class::Continuing, Inbox::Fact(fact)).is_ok()
+        // A call whose end nobody hears of would be there for ever.
+        let is_end = matches!(fact.step, Step::Ended { .. });
+        let class = if is_end { Class::Internal } else { Class::Continuing };
+        self.mail.send(class, Inbox::Fact(fact)).is_ok()
     }
 
     /// Works by another configuration from now on.

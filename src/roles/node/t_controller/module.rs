@@ -8,6 +8,7 @@ use crate::base::outbox::Outbox;
 use crate::base::time::Instant;
 use crate::modules::t_library::port::{ClientId, Heard, Port};
 use crate::runtime::clock::Clock;
+use crate::runtime::guard::{Panics, caught};
 use crate::runtime::mailbox::Inbox as Mailbox;
 use crate::runtime::module::Module;
 use crate::runtime::pause::Deadlines;
@@ -28,10 +29,9 @@ pub struct TControllerModule {
     inbox: Mailbox<Inbox>,
     deadlines: Deadlines<Wake>,
     out: Outbox<Action>,
+    panics: Panics,
     /// Room for what the turn hears.
     heard: Vec<(ClientId, Heard)>,
-    /// Time of the last turn.
-    now: Instant,
 }
 
 impl TControllerModule {
@@ -54,14 +54,26 @@ impl TControllerModule {
             inbox,
             deadlines: Deadlines::default(),
             out: Outbox::new(EVENT_ACTIONS_LEN_MAX),
+            panics: Panics::default(),
             heard: Vec::new(),
-            now: Instant::ZERO,
         }
     }
 
     fn on(&mut self, event: Event, now: Instant) {
         let wall = self.clock.wall();
-        self.core.on(event, &mut Cx { now, wall, ids: &mut self.ids, out: &mut self.out });
+        let client = match &event {
+            Event::Heard(client, _) => Some(*client),
+            Event::Phone(_) | Event::Fact(_) | Event::Wake(_) | Event::Settings(_) => None,
+        };
+        let mut cx = Cx { now, wall, ids: &mut self.ids, out: &mut self.out };
+        if let Err(panicked) = caught(|| self.core.on(event, &mut cx)) {
+            tracing::error!(node = %self.name, client = client.map(|client| client.0), %panicked, "a turn panicked: the client that it worked for is ended");
+            self.core.on_panic();
+            self.panics.note(&panicked, now);
+            if let Some(client) = client {
+                self.port.end(client, now);
+            }
+        }
         for action in self.out.drain() {
             match action {
                 Action::Send(client, frame) => self.port.send(client, frame),
@@ -82,7 +94,6 @@ impl Module for TControllerModule {
     }
 
     fn turn(&mut self, now: Instant) -> usize {
-        self.now = now;
         let due = self.deadlines.expire(now);
         let mut heard = core::mem::take(&mut self.heard);
         let mut work = due.len() + self.port.read(now, &mut heard);
@@ -121,7 +132,7 @@ impl Module for TControllerModule {
     }
 
     fn poll_io(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        self.port.poll(self.now, context)
+        self.port.poll(context)
     }
 
     fn stop(&mut self) {

@@ -1,7 +1,7 @@
 //! Events: numbered, encoded once, handed to everybody who is to hear them.
 
 use super::core::{Action, Asked, Core, Cx};
-use crate::cti::tlib::{Attributes, EncodedEvent, Event, EventType, is_in_mask};
+use crate::cti::tlib::{Attributes, Cursor, EncodedEvent, Event, EventType, is_in_mask};
 use crate::modules::t_library::port::ClientId;
 
 impl Core {
@@ -62,6 +62,21 @@ impl Core {
     ) {
         let encoded = EncodedEvent::new(&self.event(kind, 0, attributes, cx));
         cx.out.push(Action::Send(id, encoded.shared()));
+    }
+
+    /// EventGap, unless the client has had the last event of this node.
+    pub(super) fn tell_gap(&mut self, id: ClientId, cursor: &Cursor, cx: &mut Cx<'_>) {
+        let own = (u32::from(self.settings.node.get()), self.epoch, self.seq);
+        if (cursor.source, cursor.epoch, cursor.seq) == own {
+            return;
+        }
+        let event = Event {
+            source: cursor.source,
+            epoch: cursor.epoch,
+            seq: cursor.seq,
+            ..self.event(EventType::EventGap, 0, Attributes::default(), cx)
+        };
+        cx.out.push(Action::Send(id, EncodedEvent::new(&event).shared()));
     }
 
     fn event(&self, kind: EventType, seq: u64, attributes: Attributes, cx: &Cx<'_>) -> Event {

@@ -27,8 +27,30 @@ impl Core {
 
     /// A deadline of a DN may have come: its agent's, or its phone's.
     pub(super) fn wake_dn(&mut self, index: usize, cx: &mut Cx<'_>) {
+        if cx.now < self.dns[index].armed {
+            return;
+        }
+        self.dns[index].armed = Instant::NEVER;
         self.look_at_service(index, cx);
         self.turn_agent(index, agent::Event::Wake, cx);
+    }
+
+    /// Has a DN woken, unless it will be before that.
+    pub(super) fn arm_dn(&mut self, index: usize, at: Instant, cx: &mut Cx<'_>) {
+        if at < self.dns[index].armed {
+            self.dns[index].armed = at;
+            cx.out.push(Action::Arm(Wake::Dn(index), at));
+        }
+    }
+
+    /// What another configuration makes of a DN: no agent stays where none can sit, and
+    /// times of agents may be others.
+    pub(super) fn look_at_configuration(&mut self, index: usize, cx: &mut Cx<'_>) {
+        self.look_at_service(index, cx);
+        let entry = &self.dns[index];
+        let is_place = entry.is_configured && entry.kind.is_phone();
+        let event = if is_place { agent::Event::Wake } else { agent::Event::ClientLost };
+        self.turn_agent(index, event, cx);
     }
 
     /// Whether a DN is in service by what is known now; tells it if that is news.
@@ -38,7 +60,7 @@ impl Core {
         entry.contacts.retain(|_, until| *until > now);
         let last = entry.contacts.values().copied().max().unwrap_or(Instant::NEVER);
         if last != Instant::NEVER {
-            cx.out.push(Action::Arm(Wake::Dn(index), last));
+            self.arm_dn(index, last, cx);
         }
         let entry = &self.dns[index];
         let is_in_service = entry.is_configured

@@ -201,3 +201,43 @@ fn do_not_disturb_and_forwarding() {
     let code = world.refused(one, RequestType::TSetDndOn, dn("5000"));
     assert_eq!(code, ErrorCode::ErrorBadDnType);
 }
+
+#[test]
+fn no_agent_stays_at_a_dn_that_is_taken_out_of_the_configuration() {
+    let mut before = settings();
+    before.agents.logout_on_out_of_service = false;
+    before.logout_on_disconnect = false;
+    let mut world = World::with(before.clone());
+    let one = world.client(1, "a");
+    world.phone("7001", "sip:one", 3_600);
+    world.share(one, "7001");
+    world.ask(one, RequestType::TAgentLogin, login("alice"));
+    world.take(one);
+    let mut after = before;
+    after.dns.retain(|(name, _)| &**name != "7001");
+    world.on(Event::Settings(Arc::new(after)));
+    world.settle();
+    let kinds = [EventType::EventDnOutOfService, EventType::EventAgentLogout];
+    assert_eq!(world.kinds(one), kinds);
+    world.phone("7002", "sip:one", 3_600);
+    world.share(one, "7002");
+    let elsewhere = Attributes { this_dn: Some("7002".into()), ..login("alice") };
+    assert_eq!(
+        world.ask(one, RequestType::TAgentLogin, elsewhere).kind,
+        EventType::EventAgentLogin,
+        "the person is free"
+    );
+}
+
+#[test]
+fn another_time_of_idling_counts_from_the_reload() {
+    let (mut world, one, other) = desks();
+    world.ask(one, RequestType::TAgentLogin, login("alice"));
+    world.take(other);
+    let mut settings = settings();
+    settings.agents.auto_logout = Duration::from_secs(60);
+    world.on(Event::Settings(Arc::new(settings)));
+    world.settle();
+    world.after(Duration::from_secs(60));
+    assert_eq!(world.kinds(other), [EventType::EventAgentLogout]);
+}

@@ -95,3 +95,26 @@ fn no_agent_logs_in_during_a_call() {
     let answer = world.ask(one, RequestType::TAgentLogin, login);
     assert_eq!(answer.kind, EventType::EventAgentLogin);
 }
+
+#[test]
+fn a_busy_phone_is_an_agent_not_ready_by_option() {
+    for (by_option, code) in [(true, 486), (true, 480), (false, 486)] {
+        let mut settings = settings();
+        settings.agents.set_notready_on_busy = by_option;
+        let mut world = World::with(settings);
+        let one = world.client(1, "a");
+        world.phone("7001", "sip:one", 3_600);
+        world.share(one, "7001");
+        let login = Attributes { agent_id: Some("alice".into()), ..dn("7001") };
+        world.ask(one, RequestType::TAgentLogin, login);
+        world.ask(one, RequestType::TAgentSetReady, dn("7001"));
+        world.take(one);
+        // A busy phone answers without ringing.
+        world.on(fact(5, "0123", "7001", Step::Dialing));
+        let by = EndedBy::Callee;
+        world.on(fact(5, "0123", "7001", Step::Ended { by, code, was_connected: false }));
+        let expected = by_option && code == 486;
+        let expected = if expected { vec![EventType::EventAgentNotReady] } else { vec![] };
+        assert_eq!(world.kinds(one), expected, "{by_option} {code}");
+    }
+}

@@ -183,3 +183,141 @@ fn user_events_go_to_those_who_are_registered() {
     let code = world.refused(one, RequestType::TSendUserEvent, Attributes::default());
     assert_eq!(code, ErrorCode::ErrorInvalidAttribute);
 }
+
+#[test]
+fn polls_are_no_greeting() {
+    let mut world = World::new();
+    let id = world.connect(1);
+    for number in 0..20 {
+        let poll = tlib::encode_frame(frame::Body::Poll(number)).slice(LENGTH_BYTES..);
+        world.on(Event::Heard(id, Heard::Frame(poll)));
+        world.after(Duration::from_secs(1));
+    }
+    assert!(world.polls.is_empty(), "nobody is answered before he says who he is");
+    assert!(world.ended.contains(&id), "and he has ten seconds for that");
+}
+
+#[test]
+fn nothing_is_heard_of_a_client_behind_its_end() {
+    let mut world = World::new();
+    let id = world.connect(1);
+    let server =
+        Request { r#type: RequestType::TQueryServer.into(), reference_id: 5, ..Request::default() };
+    world.send(id, server.clone());
+    assert!(world.ended.contains(&id));
+    world.take(id);
+    world.register(id, "desktop", 0);
+    world.send(id, server);
+    assert!(world.take(id).is_empty());
+    let registered = world.client(2, "a");
+    world.on(Event::Heard(registered, frame_of(b"\xff\xff")));
+    world.send(registered, Request { reference_id: 9, ..Request::default() });
+    assert!(world.take(registered).is_empty());
+}
+
+#[test]
+fn what_is_too_long_is_refused_by_name() {
+    let mut world = World::new();
+    let id = world.client(1, "a");
+    world.share(id, "7001");
+    let long = || "x".repeat(256);
+    let list = |pairs: usize, len: usize| -> Option<tlib::KvList> {
+        let value = "v".repeat(len);
+        let pairs = (0..pairs).map(|_| tlib::KvPair::text("k", &value));
+        Some(pairs.collect::<Vec<_>>().into())
+    };
+    let cases = [
+        ("ThisDN", Attributes { this_dn: Some(long()), ..Attributes::default() }),
+        ("OtherDN", Attributes { other_dn: Some(long()), ..dn("7001") }),
+        ("AgentID", Attributes { agent_id: Some(long()), ..dn("7001") }),
+        ("Password", Attributes { password: Some(long()), ..dn("7001") }),
+        ("CommunicationDN", Attributes { communication_dn: Some(long()), ..dn("7001") }),
+        ("UserData", Attributes { user_data: list(1, 65_536), ..dn("7001") }),
+        ("Extensions", Attributes { extensions: list(1_025, 0), ..dn("7001") }),
+        ("Reasons", Attributes { reasons: list(1_000, 100), ..dn("7001") }),
+        ("InputMask", Attributes { input_mask: Some(vec![0; 256]), ..dn("7001") }),
+    ];
+    for (name, attributes) in cases {
+        let answer = world.ask(id, RequestType::TQueryServer, attributes).attributes;
+        assert_eq!(answer.error_code(), ErrorCode::ErrorInvalidAttribute, "{name}");
+        let text = answer.error_message.expect("a message");
+        assert!(text.contains(&format!("Attribute{name}")), "{text}");
+        assert!(answer.this_dn.is_none_or(|name| name.len() < 256), "nothing long comes back");
+    }
+    let fits = Attributes {
+        this_dn: Some("x".repeat(255)),
+        user_data: list(1_024, 40),
+        extensions: list(1, 65_000),
+        ..Attributes::default()
+    };
+    let info = world.ask(id, RequestType::TQueryServer, fits);
+    assert_eq!(info.kind, EventType::EventServerInfo);
+}
+
+#[test]
+fn a_name_is_a_text_of_one_line() {
+    for name in ["a\nb", "\u{1b}[31m", &"x".repeat(256)] {
+        let mut world = World::new();
+        let id = world.connect(1);
+        world.register(id, name, 0);
+        let refusal = world.take(id).remove(0).attributes;
+        assert_eq!(refusal.error_code(), ErrorCode::ErrorInvalidAttribute);
+        assert!(world.ended.contains(&id));
+    }
+}
+
+#[test]
+fn a_client_that_asks_for_what_it_missed_hears_that_it_is_lost() {
+    let mut world = World::new();
+    let cursor = |source, epoch, seq| tlib::Cursor { source, epoch, seq };
+    let watcher = world.client(1, "watcher");
+    world.share(watcher, "7001");
+    world.phone("7001", "sip:one", 60);
+    // The event of the phone was number 1 of node 1 in epoch 7.
+    let returning = world.connect(2);
+    let registration = ClientRegistration {
+        application_name: "desktop".to_owned(),
+        protocol_version: 1,
+        cursors: vec![cursor(1, 7, 1), cursor(1, 7, 0), cursor(2, 3, 9), cursor(1, 6, 1)],
+        ..ClientRegistration::default()
+    };
+    let request = Request {
+        r#type: RequestType::TRegisterClient.into(),
+        reference_id: 1,
+        attributes: None,
+        registration: Some(registration),
+    };
+    let bytes = tlib::encode_frame(frame::Body::Request(request)).slice(LENGTH_BYTES..);
+    let (now, wall, ids, out) = (world.now, WallTime(5_000), &mut world.ids, &mut world.out);
+    world.core.on(Event::Heard(returning, Heard::Frame(bytes)), &mut Cx { now, wall, ids, out });
+    let gaps: Vec<_> = world
+        .out
+        .drain()
+        .filter_map(|action| {
+            let Action::Send(_, bytes) = action else { return None };
+            match Frame::decode(bytes.slice(LENGTH_BYTES..)).expect("a frame").body {
+                Some(frame::Body::Event(event)) if event.r#type == EventType::EventGap as i32 => {
+                    Some((event.source, event.epoch, event.seq))
+                }
+                _ => None,
+            }
+        })
+        .collect();
+    assert_eq!(gaps, [(1, 7, 0), (2, 3, 9), (1, 6, 1)], "not for the one that misses nothing");
+}
+
+#[test]
+fn a_silence_is_watched_by_one_wake_up() {
+    let mut world = World::new();
+    let id = world.connect(1);
+    world.register(id, "a", 2_000);
+    let poll = tlib::encode_frame(frame::Body::PollAnswer(1)).slice(LENGTH_BYTES..);
+    for _ in 0..1_000 {
+        world.on(Event::Heard(id, Heard::Frame(poll.clone())));
+        world.after(Duration::from_millis(100));
+    }
+    assert!(world.armed.len() <= 2, "{:?}", world.armed);
+    world.on(Event::Wake(Wake::Client(id)));
+    world.on(Event::Wake(Wake::Client(id)));
+    assert!(world.armed.len() <= 2 && world.ended.is_empty(), "a wake-up of no one is nothing");
+}

@@ -159,3 +159,37 @@ fn another_configuration_takes_dns_away_and_brings_others() {
     seen.sort_by_key(|kind| *kind as i32);
     assert_eq!(seen, kinds, "each its own");
 }
+
+#[test]
+fn a_phone_that_registers_again_and_again_has_one_wake_up() {
+    let mut world = World::new();
+    let id = world.client(1, "a");
+    world.share(id, "7001");
+    for _ in 0..1_000 {
+        world.phone("7001", "sip:one", 60);
+        world.after(Duration::from_secs(1));
+    }
+    assert!(world.armed.len() <= 2, "{} wake-ups", world.armed.len());
+    world.take(id);
+    for _ in 0..10 {
+        world.on(Event::Wake(Wake::Dn(0)));
+    }
+    assert!(world.armed.len() <= 2, "a wake-up of no one arms nothing");
+    world.after(Duration::from_secs(60));
+    assert_eq!(world.kinds(id), [EventType::EventDnOutOfService], "and it is the right one");
+}
+
+#[test]
+fn a_dn_that_is_taken_out_of_the_configuration_can_be_left() {
+    let mut world = World::new();
+    let id = world.client(1, "a");
+    world.share(id, "5000");
+    let mut other = settings();
+    other.dns.retain(|(name, _)| &**name != "5000");
+    world.on(Event::Settings(Arc::new(other)));
+    world.settle();
+    let kind = RequestType::TUnregisterAddress;
+    assert_eq!(world.ask(id, kind, dn("5000")).kind, EventType::EventUnregistered);
+    assert_eq!(world.refused(id, kind, dn("5000")), ErrorCode::ErrorNotRegistered);
+    assert_eq!(world.refused(id, kind, dn("nowhere")), ErrorCode::ErrorNotConfigured);
+}
