@@ -22,6 +22,7 @@ class Phone:
 
     def __init__(self, dn: str):
         self.dn = dn
+        self.proxy = PROXY
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((ADDRESS, 0))
         self.port = self.socket.getsockname()[1]
@@ -44,16 +45,16 @@ class Phone:
         """One REGISTER, repeated as UDP needs it; the status of its final response."""
         self.cseq += 1
         contact = f"<sip:{self.dn}@{ADDRESS}:{self.port}>"
-        address = f"<sip:{self.dn}@{PROXY[0]}>"
+        address = f"<sip:{self.dn}@{self.proxy[0]}>"
         text = (
-            f"REGISTER sip:{PROXY[0]} SIP/2.0\r\n"
+            f"REGISTER sip:{self.proxy[0]} SIP/2.0\r\n"
             f"Via: SIP/2.0/UDP {ADDRESS}:{self.port};branch=z9hG4bK{self.call_id}{self.cseq}\r\n"
             f"From: {address};tag={self.call_id}\r\nTo: {address}\r\n"
             f"Call-ID: {self.call_id}@{ADDRESS}\r\nCSeq: {self.cseq} REGISTER\r\nMax-Forwards: 70\r\n"
             f"Contact: {contact}\r\nExpires: {expires}\r\nContent-Length: 0\r\n\r\n"
         )
         while time.monotonic() < until:
-            self.socket.sendto(text.encode(), PROXY)
+            self.socket.sendto(text.encode(), self.proxy)
             repeat = time.monotonic() + REPEAT_S
             while (left := repeat - time.monotonic()) > 0:
                 if not select.select([self.socket], [], [], left)[0]:

@@ -5,7 +5,7 @@ import secrets
 import select
 import time
 
-from phone import ADDRESS, MESSAGE_LEN_MAX, PROXY, Phone, PhoneError
+from phone import ADDRESS, MESSAGE_LEN_MAX, Phone, PhoneError
 
 WAIT_S = 5.0
 DESCRIPTION = (
@@ -65,7 +65,7 @@ class Talking(Phone):
         if body:
             headers = [*headers, ("Content-Type", "application/sdp")]
         lines = [line, *(f"{name}: {value}" for name, value in headers), f"Content-Length: {len(body)}", "", body]
-        self.socket.sendto("\r\n".join(lines).encode(), PROXY)
+        self.socket.sendto("\r\n".join(lines).encode(), self.proxy)
 
     def own(self) -> str:
         """Its Contact."""
@@ -76,8 +76,9 @@ class Talking(Phone):
     def invite(self, number: str) -> None:
         """Calls a number."""
         self.tag, self.call, self.number = secrets.token_hex(4), secrets.token_hex(8), 1
-        self.target, self.route, self.to = f"sip:{number}@{PROXY[0]}", [], f"<sip:{number}@{PROXY[0]}>"
-        self.from_ = f"<sip:{self.dn}@{PROXY[0]}>;tag={self.tag}"
+        host = self.proxy[0]
+        self.target, self.route, self.to = f"sip:{number}@{host}", [], f"<sip:{number}@{host}>"
+        self.from_ = f"<sip:{self.dn}@{host}>;tag={self.tag}"
         self.branch = f"z9hG4bK{secrets.token_hex(6)}"
         self.request("INVITE", DESCRIPTION)
 

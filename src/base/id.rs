@@ -125,6 +125,12 @@ impl ConnId {
                 | (counter & 0xff_ffff) as u64,
         )
     }
+
+    /// The node that the call began on.
+    #[must_use]
+    pub fn node(self) -> Option<NodeId> {
+        u16::try_from(self.0 >> 52).ok().and_then(NodeId::new)
+    }
 }
 
 impl fmt::Display for ConnId {

@@ -87,6 +87,20 @@ pub const TLIB_LIST_LEN_MAX: usize = 64 << 10;
 pub const TLIB_PAIRS_MAX: usize = 1_024;
 /// Shortest silence after which a T-Library client is polled.
 pub const ADDP_TIME_MIN: Duration = Duration::from_millis(100);
+/// Between two looks at the links of a T-Controller.
+pub const LINK_TICK: Duration = Duration::from_millis(500);
+/// Silence after which the other T-Controller of a link is asked whether it is there.
+pub const LINK_PING_TIME: Duration = Duration::from_secs(3);
+/// Silence after which a link between T-Controllers is lost.
+pub const LINK_SILENCE_MAX: Duration = Duration::from_secs(6);
+/// Time in which the other side of a link says who it is.
+pub const LINK_HELLO_TIME: Duration = Duration::from_secs(5);
+/// Time in which the hand-over of a DN arrives that others have heard of already.
+pub const HAND_OVER_TIME: Duration = Duration::from_secs(2);
+/// How often a request goes to another node before it is refused.
+pub const FORWARDS_MAX: u8 = 4;
+/// Requests of clients that other nodes work on, of one T-Controller.
+pub const PENDING_REQUESTS_MAX: usize = 65_536;
 /// Bytes that wait to be written to one T-Library client.
 pub const CLIENT_BACKLOG_LEN_MAX: usize = 64 << 20;
 /// Open stream connections of one transport.

@@ -5,7 +5,7 @@ use super::tlib::{
     AddressStatus, Attributes, CallState, CallType, DnRole, EventType, KvList, KvPair, PartyState,
     kv_pair,
 };
-use crate::base::id::ConnId;
+use crate::base::id::{ConnId, NodeId};
 use crate::call::facts::{CallFact, EndedBy, Step};
 use std::collections::BTreeMap;
 
@@ -107,6 +107,24 @@ impl Calls {
             KvPair { key: conn_id.to_string(), value: Some(list) }
         });
         KvList { pairs: pairs.collect() }
+    }
+
+    /// Whether a call is one of the DN's.
+    #[must_use]
+    pub fn knows(&self, conn_id: ConnId) -> bool {
+        self.calls.contains_key(&conn_id)
+    }
+
+    /// The ends of all calls that ran on a node, which is not there any more.
+    #[must_use]
+    pub fn of_node(&self, node: NodeId) -> Vec<(Side, CallFact)> {
+        let calls = self.calls.iter().filter(|(conn_id, _)| conn_id.node() == Some(node));
+        let ended = calls.map(|(_, call)| {
+            let was_connected = call.phase == Phase::Talking;
+            let step = Step::Ended { by: EndedBy::Cluster, code: 503, was_connected };
+            (call.side, CallFact { step, ..call.fact.clone() })
+        });
+        ended.collect()
     }
 
     /// Takes a step of a call in which the DN is that party.

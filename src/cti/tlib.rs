@@ -35,20 +35,38 @@ const REFERENCE_ID_FIELD: u32 = 5;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodedEvent {
     frame: Bytes,
+    /// Where the event begins in it.
+    start: usize,
 }
 
 impl EncodedEvent {
     /// Encodes an event.
     #[must_use]
     pub fn new(event: &Event) -> Self {
-        let len = event.encoded_len();
+        Self::with(event.encoded_len(), |frame| event.encode_raw(frame))
+    }
+
+    /// One that another node has encoded.
+    #[must_use]
+    pub fn of_bytes(event: &[u8]) -> Self {
+        Self::with(event.len(), |frame| frame.put_slice(event))
+    }
+
+    fn with(len: usize, write: impl FnOnce(&mut BytesMut)) -> Self {
         let payload_len = key_len(EVENT_FIELD) + encoded_len_varint(len as u64) + len;
         let mut frame = BytesMut::with_capacity(LENGTH_BYTES + payload_len);
         frame.put_slice(&length_prefix(payload_len));
         encode_key(EVENT_FIELD, WireType::LengthDelimited, &mut frame);
         encode_varint(len as u64, &mut frame);
-        event.encode_raw(&mut frame);
-        Self { frame: frame.freeze() }
+        let start = frame.len();
+        write(&mut frame);
+        Self { frame: frame.freeze(), start }
+    }
+
+    /// The event without its frame, for [`EncodedEvent::of_bytes`].
+    #[must_use]
+    pub fn event(&self) -> Bytes {
+        self.frame.slice(self.start..)
     }
 
     /// For those who have not asked: the same bytes for all.

@@ -389,6 +389,21 @@ impl Registrations {
             Some(Body::Hello(_) | Body::FileHeader(_) | Body::FileChunk(_)) => {
                 return Err(CloseReason::Unexpected);
             }
+            // Of T-Controllers: whoever says that is no proxy.
+            Some(
+                Body::NodeHello(_)
+                | Body::Owned(_)
+                | Body::Agents(_)
+                | Body::Attach(_)
+                | Body::Attached(_)
+                | Body::Forwarded(_)
+                | Body::Bounced(_)
+                | Body::Told(_)
+                | Body::ClientGone(_)
+                | Body::PhoneRegistered(_)
+                | Body::HandOver(_)
+                | Body::CallFact(_),
+            ) => return Err(CloseReason::Unexpected),
             Some(body) if has_session => self.on_session_frame(id, body, now, out)?,
             Some(_) => return Err(CloseReason::Unexpected),
         }
@@ -438,16 +453,22 @@ impl Registrations {
                 Vec::new()
             }
             Body::Repair(repair) => {
-                let buckets: Result<BTreeSet<u8>, _> =
-                    repair.buckets.into_iter().map(u8::try_from).collect();
-                session.feed.repair(buckets.map_err(|_| WireError::Field("buckets"))?, &self.log);
+                session.feed.repair(buckets_of(repair)?, &self.log);
                 Vec::new()
             }
             Body::Hello(_)
             | Body::Ping(_)
             | Body::Pong(_)
             | Body::FileHeader(_)
-            | Body::FileChunk(_) => {
+            | Body::FileChunk(_) => return Err(CloseReason::Unexpected),
+            // Of T-Controllers.
+            Body::NodeHello(_) | Body::Owned(_) | Body::Agents(_) | Body::HandOver(_) => {
+                return Err(CloseReason::Unexpected);
+            }
+            Body::Attach(_) | Body::Attached(_) | Body::Forwarded(_) | Body::Bounced(_) => {
+                return Err(CloseReason::Unexpected);
+            }
+            Body::Told(_) | Body::ClientGone(_) | Body::PhoneRegistered(_) | Body::CallFact(_) => {
                 return Err(CloseReason::Unexpected);
             }
         };
@@ -645,4 +666,9 @@ impl Registrations {
         }
         deadline
     }
+}
+
+fn buckets_of(repair: proto::Repair) -> Result<BTreeSet<u8>, WireError> {
+    let buckets: Result<_, _> = repair.buckets.into_iter().map(u8::try_from).collect();
+    buckets.map_err(|_| WireError::Field("buckets"))
 }

@@ -2,10 +2,13 @@
 
 use super::port::ClientId;
 use crate::base::frames::FrameReader;
-use crate::base::limits::{CLIENT_BACKLOG_LEN_MAX, STREAM_LINGER_TIME, STREAM_MESSAGE_TIME};
+use crate::base::limits::{
+    CLIENT_BACKLOG_LEN_MAX, CONNECT_TIME, STREAM_LINGER_TIME, STREAM_MESSAGE_TIME,
+};
 use crate::base::time::Instant;
 use crate::runtime::mailbox::{Class, Mail};
 use bytes::{Buf as _, Bytes};
+use core::net::SocketAddr;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Waker};
 use std::collections::VecDeque;
@@ -48,6 +51,8 @@ impl Wake for Bell {
 
 pub(super) struct Connection {
     socket: TcpStream,
+    /// Since when it is being made, from here.
+    dialling_since: Option<Instant>,
     reader: FrameReader,
     frame_since: Option<Instant>,
     backlog: VecDeque<Bytes>,
@@ -71,6 +76,7 @@ impl Connection {
         let waker = Waker::from(Arc::clone(&bell));
         Self {
             socket,
+            dialling_since: None,
             reader: FrameReader::new(),
             frame_since: None,
             backlog: VecDeque::new(),
@@ -82,6 +88,28 @@ impl Connection {
             bell,
             waker,
         }
+    }
+
+    /// One that is being made.
+    pub(super) fn dialling(mut self, now: Instant) -> Self {
+        self.dialling_since = Some(now);
+        self
+    }
+
+    pub(super) const fn is_dialling(&self) -> bool {
+        self.dialling_since.is_some()
+    }
+
+    /// Whether it has been made by now: the peer's address when it has.
+    pub(super) fn dialled(&mut self) -> Result<Option<SocketAddr>, Closed> {
+        if self.socket.take_error().ok().flatten().is_some() {
+            return Err(Closed("it cannot be reached"));
+        }
+        let remote = self.socket.peer_addr().ok();
+        if remote.is_some() {
+            self.dialling_since = None;
+        }
+        Ok(remote)
     }
 
     /// Queues a frame; the socket is written in the turn of the port.
@@ -109,6 +137,9 @@ impl Connection {
 
     /// Writes what the socket takes.
     pub(super) fn flush(&mut self) -> Result<(), Closed> {
+        if self.is_dialling() {
+            return Ok(());
+        }
         while !self.backlog.is_empty() {
             let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
             let count = self.backlog.len().min(SLICES_PER_WRITE);
@@ -189,7 +220,9 @@ impl Connection {
         let late = self
             .frame_since
             .map(|since| (since + STREAM_MESSAGE_TIME, Closed("a frame did not arrive in full")));
-        ending.into_iter().chain(late).min_by_key(|(at, _)| *at)
+        let unreached =
+            self.dialling_since.map(|since| (since + CONNECT_TIME, Closed("it does not answer")));
+        ending.into_iter().chain(late).chain(unreached).min_by_key(|(at, _)| *at)
     }
 
     pub(super) fn taken_off_the_list(&self) {
@@ -205,8 +238,8 @@ impl Connection {
     pub(super) fn watch(&self) {
         let mut context = Context::from_waker(&self.waker);
         let readable = self.socket.poll_read_ready(&mut context).is_ready();
-        let writable =
-            !self.backlog.is_empty() && self.socket.poll_write_ready(&mut context).is_ready();
+        let wants_room = self.is_dialling() || !self.backlog.is_empty();
+        let writable = wants_room && self.socket.poll_write_ready(&mut context).is_ready();
         if readable || writable {
             self.ring();
         }

@@ -37,7 +37,7 @@ enum Listener {
     Gone,
 }
 
-/// A port with its clients.
+/// A port with its clients, and with those whose client it is itself.
 pub struct Port {
     name: String,
     listener: Listener,
@@ -134,6 +134,18 @@ impl Port {
         for id in taken.drain(..) {
             let Some(connection) = self.clients.get_mut(&id) else { continue };
             connection.taken_off_the_list();
+            if connection.is_dialling() {
+                match connection.dialled() {
+                    Ok(Some(remote)) => {
+                        heard.push((id, Heard::Connected(remote)));
+                        connection.ring();
+                    }
+                    Ok(None) => connection.watch(),
+                    Err(closed) => self.close(id, closed),
+                }
+                self.press(id);
+                continue;
+            }
             let read = connection.read(now, &mut self.buffer, &mut frames);
             heard.extend(frames.drain(..).map(|frame| (id, Heard::Frame(frame))));
             match read.and_then(|has_more| connection.flush().map(|()| has_more)) {
@@ -170,6 +182,27 @@ impl Port {
             self.clients.insert(id, connection);
             heard.push((id, Heard::Connected(remote)));
         }
+    }
+
+    /// Begins a connection to somebody else's port; [`Heard::Connected`] tells when it is
+    /// made, [`Heard::Gone`] when it cannot be. Called on the module's thread.
+    ///
+    /// # Errors
+    /// When the system gives no socket.
+    pub fn dial(&mut self, address: SocketAddr, now: Instant) -> std::io::Result<ClientId> {
+        let domain = socket2::Domain::for_address(address);
+        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        // It is made while others work; its outcome is seen later.
+        let _ = socket.connect(&address.into());
+        let socket = TcpStream::from_std(socket.into())?;
+        let id = ClientId(self.next);
+        self.next += 1;
+        let connection = Connection::new(socket, id, self.list.clone()).dialling(now);
+        connection.ring();
+        self.clients.insert(id, connection);
+        self.press(id);
+        Ok(id)
     }
 
     fn close(&mut self, id: ClientId, Closed(reason): Closed) {

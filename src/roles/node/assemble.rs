@@ -202,19 +202,23 @@ pub fn assemble(
     Ok((modules, handle))
 }
 
-/// The T-Controller, where the application has a TCport.
+/// The T-Controller, where the application has one.
 fn t_controller(
     shared: &Shared<'_>,
     application: &Application,
     settings: Arc<TSettings>,
     epoch: u32,
 ) -> Result<Option<(TController, TControllerModule)>, StartError> {
-    let Some(port) = t_controller_assemble::port(application)? else { return Ok(None) };
+    if !t_controller_assemble::has_one(shared.config, application) {
+        return Ok(None);
+    }
+    let port = t_controller_assemble::port(application)?;
+    let mesh = t_controller_assemble::mesh(application, &settings)?;
     let name = &application.name;
     let (mail, inbox) = shared.mailboxes.mailbox(&format!("{name}-1280"), MAILBOX_LEN_MAX);
     let core = TCore::new(settings, epoch, shared.clock.wall());
     let ids = Ids::new(random_u64());
-    let module = TControllerModule::new(name, core, port, ids, shared.clock, inbox);
+    let module = TControllerModule::new(name, core, (port, mesh), ids, shared.clock, inbox);
     Ok(Some((TController::new(mail), module)))
 }
 
@@ -312,7 +316,7 @@ fn settings(
         unknown_gateway_code: u16::try_from(code).unwrap_or(503),
         no_answer_timeout: options.duration_or_default("extn-no-answer-timeout"),
         expires_max,
-        tells_phones: application.ports.tcport.is_some(),
+        tells_phones: t_controller_assemble::has_one(shared.config, application),
     })
 }
 

@@ -1,16 +1,15 @@
 //! Who hears of a DN: TRegisterAddress and its kin, and what can be asked of a DN.
 
-use super::core::{Asked, Core, Cx};
+use super::core::{Asked, Core, Cx, Party};
+use super::shown::{AGENT_READY, AGENT_STATUS, DND};
 use crate::cti::refusal::Refusal;
 use crate::cti::tlib::{
     AddressInfoType, Attributes, ErrorCode, EventType, KvList, KvPair, RegisterMode, kv_pair,
 };
-use crate::modules::t_library::port::ClientId;
+use std::collections::BTreeSet;
 
 /// Extension with the calls of a DN, a list for each by its ConnID.
 const CALLS: &str = "Calls";
-/// Extension with the state of the agent at a DN.
-const AGENT_STATUS: &str = "AgentStatus";
 
 impl Core {
     /// The DN that a request is about.
@@ -35,7 +34,7 @@ impl Core {
     ///
     /// # Errors
     /// When it is not, or there is no such DN.
-    pub(super) fn own_dn(&self, id: ClientId, given: &Attributes) -> Result<usize, Refusal> {
+    pub(super) fn own_dn(&self, id: Party, given: &Attributes) -> Result<usize, Refusal> {
         let index = self.this_dn(given)?;
         let mut registrants = self.dns[index].registrants.iter();
         match registrants.find(|(registrant, _)| *registrant == id) {
@@ -54,7 +53,7 @@ impl Core {
     /// TRegisterAddress. Asked again it answers again, in the mode that is asked for.
     pub(super) fn register_address(
         &mut self,
-        id: ClientId,
+        id: Party,
         given: &Attributes,
         asked: Asked,
         cx: &mut Cx<'_>,
@@ -76,19 +75,33 @@ impl Core {
         }
         entry.registrants.retain(|(registrant, _)| *registrant != id);
         entry.registrants.push((id, mode));
-        if let Some(client) = self.clients.get_mut(&id) {
-            client.dns.insert(index);
+        if let Some(dns) = self.dns_of(id) {
+            dns.insert(index);
         }
         let attributes = self.registered(index);
         self.answer(asked, EventType::EventRegistered, attributes, cx);
-        self.look_at_service(index, cx);
+        if self.dns[index].owner.node.is_none() {
+            // The first that may own it.
+            self.look_at_owner(index, cx);
+        } else {
+            self.look_at_service(index, cx);
+        }
         Ok(())
+    }
+
+    /// What a client is registered for.
+    fn dns_of(&mut self, id: Party) -> Option<&mut BTreeSet<usize>> {
+        if id.node == self.settings.node {
+            Some(&mut self.clients.get_mut(&id.client)?.dns)
+        } else {
+            Some(&mut self.remotes.get_mut(&id)?.dns)
+        }
     }
 
     /// TUnregisterAddress.
     pub(super) fn unregister_address(
         &mut self,
-        id: ClientId,
+        id: Party,
         given: &Attributes,
         asked: Asked,
         cx: &mut Cx<'_>,
@@ -104,8 +117,8 @@ impl Core {
             let text = "the client is not registered for the DN";
             return Err(Refusal::new(ErrorCode::ErrorNotRegistered, text));
         }
-        if let Some(client) = self.clients.get_mut(&id) {
-            client.dns.remove(&index);
+        if let Some(dns) = self.dns_of(id) {
+            dns.remove(&index);
         }
         let this_dn = Some(self.dns[index].name.to_string());
         let attributes = Attributes { this_dn, ..Attributes::default() };
@@ -167,20 +180,23 @@ impl Core {
 
     /// How a DN is, as EventRegistered and EventAddressInfo tell it. A client builds its view
     /// of the DN from it.
-    fn registered(&self, index: usize) -> Attributes {
+    pub(super) fn registered(&self, index: usize) -> Attributes {
         let entry = &self.dns[index];
         let agent = entry.agent.status();
         // As T-Servers number them: logged out, (logged in,) ready, not ready, after-call work.
         let number = match &agent {
             None => 0,
-            Some(status) if status.is_ready => 2,
+            Some(status) if status.is_ready => AGENT_READY,
             Some(status) if status.is_after_call_work() => 4,
             Some(_) => 3,
         };
         let mut extensions = Vec::new();
+        // What is set at a DN its owner knows, and here is what he said last.
+        let is_kept = !entry.kind.is_phone() || self.is_own(index);
         if entry.kind.is_phone() {
             extensions.push(KvPair::integer(AGENT_STATUS, number));
-            extensions.push(KvPair::integer("dnd", i32::from(entry.dn.dnd)));
+            let dnd = if is_kept { entry.dn.dnd } else { entry.shown.dnd };
+            extensions.push(KvPair::integer(DND, i32::from(dnd)));
             if !entry.calls.is_empty() {
                 let calls = Some(kv_pair::Value::List(entry.calls.shown()));
                 extensions.push(KvPair { key: CALLS.to_owned(), value: calls });
@@ -194,9 +210,10 @@ impl Core {
             extensions: Some(KvList { pairs: extensions }),
             ..Attributes::default()
         };
-        if let Some((mode, to)) = &entry.dn.forward {
-            attributes.forward_mode = Some((*mode).into());
-            attributes.other_dn = Some(to.clone());
+        let own = entry.dn.forward.as_ref().map(|(mode, to)| (i32::from(*mode), to.clone()));
+        if let Some((mode, to)) = if is_kept { own } else { entry.shown.forward.clone() } {
+            attributes.forward_mode = Some(mode);
+            attributes.other_dn = Some(to);
         }
         if let Some(status) = agent {
             attributes.agent_id = Some(status.agent_id.into());

@@ -1,13 +1,13 @@
 //! Requests of agents, and what is set at a DN.
 
-use super::core::{Asked, Core, Cx};
+use super::core::{Asked, Core, Cx, Look, Party};
 use crate::base::time::Duration;
 use crate::cti::agent::{self, Request, Told, WRAP_UP_TIME, What};
 use crate::cti::refusal::Refusal;
 use crate::cti::tlib::{
     AgentWorkMode, Attributes, ErrorCode, EventType, ForwardMode, KvList, KvPair,
 };
-use crate::modules::t_library::port::ClientId;
+use crate::mesh::wire::{Body, proto};
 
 /// Key of the reason that names the data centre of an agent.
 const SITE: &str = "site";
@@ -16,7 +16,7 @@ impl Core {
     /// TAgentLogin.
     pub(super) fn agent_login(
         &mut self,
-        id: ClientId,
+        id: Party,
         given: &Attributes,
         asked: Asked,
         cx: &mut Cx<'_>,
@@ -38,7 +38,8 @@ impl Core {
             return Err(Refusal::new(ErrorCode::ErrorWrongState, text));
         }
         let agent_id = self.person(agent_id, given.password.as_deref())?;
-        if self.agents.get(&agent_id).is_some_and(|elsewhere| *elsewhere != index) {
+        let is_elsewhere = self.elsewhere.contains_key(&agent_id);
+        if is_elsewhere || self.agents.get(&agent_id).is_some_and(|other| *other != index) {
             let text = "the agent is logged in at another DN";
             return Err(Refusal::new(ErrorCode::ErrorResourceSeized, text));
         }
@@ -48,9 +49,17 @@ impl Core {
             reasons: given.reasons.clone().unwrap_or_default(),
         };
         self.ask_agent(index, login, asked, cx)?;
+        self.tell_where(&agent_id, Some(index), cx);
         self.agents.insert(agent_id, index);
         self.dns[index].desktop = Some(id);
         Ok(())
+    }
+
+    /// The other nodes hear where an agent is.
+    fn tell_where(&self, agent_id: &str, at: Option<usize>, cx: &mut Cx<'_>) {
+        let dn = at.map(|index| self.dns[index].name.to_string()).unwrap_or_default();
+        let agents = vec![proto::LoggedIn { agent_id: agent_id.to_owned(), dn }];
+        self.send_all(Body::Agents(proto::Agents { agents }), cx);
     }
 
     /// AgentID of a person who may log in.
@@ -70,7 +79,7 @@ impl Core {
     /// TAgentLogout.
     pub(super) fn agent_logout(
         &mut self,
-        id: ClientId,
+        id: Party,
         given: &Attributes,
         asked: Asked,
         cx: &mut Cx<'_>,
@@ -83,7 +92,7 @@ impl Core {
     /// TAgentSetReady.
     pub(super) fn agent_ready(
         &mut self,
-        id: ClientId,
+        id: Party,
         given: &Attributes,
         asked: Asked,
         cx: &mut Cx<'_>,
@@ -98,7 +107,7 @@ impl Core {
     /// TAgentSetNotReady.
     pub(super) fn agent_not_ready(
         &mut self,
-        id: ClientId,
+        id: Party,
         given: &Attributes,
         asked: Asked,
         cx: &mut Cx<'_>,
@@ -166,6 +175,8 @@ impl Core {
         if told.what == What::Logout {
             self.agents.remove(&told.agent_id);
             self.dns[index].desktop = None;
+            self.tell_where(&told.agent_id, None, cx);
+            self.looks.push_back(Look::Service(index));
         }
         let reasons = self.with_site(told.reasons);
         let seconds = |span: Duration| i32::try_from(span.as_secs()).unwrap_or(i32::MAX);
@@ -190,14 +201,15 @@ impl Core {
     /// TSetDNDOn and TSetDNDOff.
     pub(super) fn set_dnd(
         &mut self,
-        id: ClientId,
+        id: Party,
         dnd: bool,
         given: &Attributes,
         mut asked: Asked,
         cx: &mut Cx<'_>,
     ) -> Result<(), Refusal> {
-        let index = self.own_phone(id, given)?;
+        let index = self.owned_phone(id, given, cx)?;
         self.dns[index].dn.set_dnd(dnd)?;
+        self.looks.push_back(Look::Service(index));
         let kind = if dnd { EventType::EventDndOn } else { EventType::EventDndOff };
         let attributes = Attributes { reasons: given.reasons.clone(), ..Attributes::default() };
         self.publish(index, kind, attributes, &mut asked, cx);
@@ -207,7 +219,7 @@ impl Core {
     /// TCallSetForward.
     pub(super) fn set_forward(
         &mut self,
-        id: ClientId,
+        id: Party,
         given: &Attributes,
         mut asked: Asked,
         cx: &mut Cx<'_>,
@@ -216,7 +228,7 @@ impl Core {
         let mode = ForwardMode::try_from(mode).map_err(|_| Refusal::attribute("ForwardMode"))?;
         let to = given.other_dn.as_deref().filter(|to| !to.is_empty());
         let to = to.ok_or_else(|| Refusal::attribute("OtherDN"))?;
-        let index = self.own_phone(id, given)?;
+        let index = self.owned_phone(id, given, cx)?;
         self.dns[index].dn.set_forward(mode, to)?;
         let attributes = Attributes {
             other_dn: Some(to.to_owned()),
@@ -230,19 +242,40 @@ impl Core {
     /// TCallCancelForward.
     pub(super) fn cancel_forward(
         &mut self,
-        id: ClientId,
+        id: Party,
         given: &Attributes,
         mut asked: Asked,
         cx: &mut Cx<'_>,
     ) -> Result<(), Refusal> {
-        let index = self.own_phone(id, given)?;
+        let index = self.owned_phone(id, given, cx)?;
         let mode = self.dns[index].dn.cancel_forward()?;
+        self.looks.push_back(Look::Service(index));
         let attributes = Attributes { forward_mode: Some(mode.into()), ..Attributes::default() };
         self.publish(index, EventType::EventForwardCancel, attributes, &mut asked, cx);
         Ok(())
     }
 
-    fn own_phone(&self, id: ClientId, given: &Attributes) -> Result<usize, Refusal> {
+    /// What is set at a DN its owner keeps: one that has none is this node's from now on.
+    fn owned_phone(
+        &mut self,
+        id: Party,
+        given: &Attributes,
+        cx: &mut Cx<'_>,
+    ) -> Result<usize, Refusal> {
+        let index = self.own_phone(id, given)?;
+        if self.dns[index].owner.node.is_some_and(|owner| owner != self.settings.node) {
+            let text = "the node that owns the DN is out of reach";
+            return Err(Refusal::new(ErrorCode::ErrorOutOfService, text));
+        }
+        if !self.is_own(index) {
+            self.claim(index, cx);
+            // It stays so if anything comes to be set.
+            self.looks.push_back(Look::Service(index));
+        }
+        Ok(index)
+    }
+
+    fn own_phone(&self, id: Party, given: &Attributes) -> Result<usize, Refusal> {
         let index = self.own_dn(id, given)?;
         if self.dns[index].kind.is_phone() {
             Ok(index)

@@ -1,7 +1,7 @@
 //! What a T-Controller takes from the configuration, and its port.
 
-use super::settings::{DnKind, Settings};
-use crate::config::{Application, Dn, DnKind as ConfigDnKind, Switch};
+use super::settings::{DnKind, Peer, Settings};
+use crate::config::{AppRole, Application, Config, Dn, DnKind as ConfigDnKind, Switch};
 use crate::cti::agent::{LoginState, Options};
 use crate::modules::t_library::port::Port;
 use crate::modules::wiring::{Shared, StartError, ip};
@@ -29,7 +29,55 @@ pub(in crate::roles::node) fn settings(
         owners: owners.iter().cloned().collect(),
         agents: agents(application),
         logout_on_disconnect: application.options.flag_or_default("logout-on-disconnect"),
+        peers: peers(shared, application, switch),
     }
+}
+
+/// The other nodes that have a cluster port. One whose host does not resolve is left out
+/// until the next reload: the others go on without it.
+fn peers(shared: &Shared<'_>, application: &Application, switch: &Switch) -> Vec<Peer> {
+    if application.ports.cluster.is_none() {
+        return Vec::new();
+    }
+    let nodes = shared.config.applications_of(&switch.name, AppRole::Node);
+    let others = nodes.filter(|other| other.name != application.name);
+    let peers = others.filter_map(|other| {
+        let port = other.ports.cluster?;
+        match ip(other) {
+            Ok(ip) => Some(Peer {
+                node: other.node_id,
+                address: SocketAddr::new(ip, port),
+                geo_location: other.geo_location.clone(),
+            }),
+            Err(error) => {
+                tracing::warn!(node = %application.name, peer = %other.name, %error, "another T-Controller has no address");
+                None
+            }
+        }
+    });
+    peers.collect()
+}
+
+/// Whether the application has a T-Controller: clients connect to it, or to another of
+/// the switch that it is linked with.
+pub(in crate::roles::node) fn has_one(config: &Config, application: &Application) -> bool {
+    let mut nodes = config.applications_of(&application.switch, AppRole::Node);
+    application.ports.tcport.is_some()
+        || application.ports.cluster.is_some() && nodes.any(|node| node.ports.tcport.is_some())
+}
+
+/// The cluster port, where there are others to be linked with.
+///
+/// # Errors
+/// When it cannot be had.
+pub(in crate::roles::node) fn mesh(
+    application: &Application,
+    settings: &Settings,
+) -> Result<Option<Port>, StartError> {
+    let Some(number) = application.ports.cluster.filter(|_| !settings.peers.is_empty()) else {
+        return Ok(None);
+    };
+    bind(application, "ports.cluster", SocketAddr::new(ip(application)?, number)).map(Some)
 }
 
 fn agents(application: &Application) -> Options {
@@ -84,12 +132,17 @@ pub(in crate::roles::node) fn port(application: &Application) -> Result<Option<P
             IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
         };
     }
-    let address = SocketAddr::new(ip, number);
-    let name = application.name.to_string();
-    match Port::bind(&name, address) {
-        Ok(port) => Ok(Some(port)),
-        Err(cause) => {
-            Err(StartError::Port { application: name, port: "ports.TCport", address, cause })
-        }
+    bind(application, "ports.TCport", SocketAddr::new(ip, number)).map(Some)
+}
+
+fn bind(
+    application: &Application,
+    port: &'static str,
+    address: SocketAddr,
+) -> Result<Port, StartError> {
+    let application = application.name.to_string();
+    match Port::bind(&application, address) {
+        Ok(port) => Ok(port),
+        Err(cause) => Err(StartError::Port { application, port, address, cause }),
     }
 }

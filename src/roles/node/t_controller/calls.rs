@@ -8,18 +8,38 @@ use crate::cti::calls::{Meaning, Side};
 impl Core {
     /// A call has gone on: caller and called hear of it, if they are DNs.
     pub(super) fn on_fact(&mut self, fact: &CallFact, cx: &mut Cx<'_>) {
-        for (side, dn) in [(Side::Caller, fact.caller_dn()), (Side::Called, fact.called_dn())] {
-            let index = dn.and_then(|dn| self.names.get(dn)).copied();
-            // What was a phone when the call began hears of its end.
-            let hears = |index: &usize| {
-                let entry = &self.dns[*index];
-                entry.kind.is_phone() || !entry.calls.is_empty()
-            };
-            let Some(index) = index.filter(hears) else { continue };
-            for meaning in self.dns[index].calls.on_fact(side, fact) {
-                self.mean(index, meaning, cx);
+        let mut told = None;
+        for (side, index) in self.parties(fact) {
+            let owner = self.owner_elsewhere(index);
+            match owner.filter(|_| !self.dns[index].calls.knows(fact.conn_id)) {
+                Some(owner) if told == Some(owner) => {}
+                Some(owner) => {
+                    told = Some(owner);
+                    self.send_fact(owner, fact, cx);
+                }
+                None => self.on_side(side, index, fact, cx),
             }
         }
+    }
+
+    /// The DNs of a call that hear of it.
+    pub(super) fn parties(&self, fact: &CallFact) -> Vec<(Side, usize)> {
+        let sides = [(Side::Caller, fact.caller_dn()), (Side::Called, fact.called_dn())];
+        let known = sides.into_iter().filter_map(|(side, dn)| {
+            let index = self.names.get(dn?).copied()?;
+            let entry = &self.dns[index];
+            // What was a phone when the call began hears of its end.
+            (entry.kind.is_phone() || !entry.calls.is_empty()).then_some((side, index))
+        });
+        known.collect()
+    }
+
+    /// A call has gone on at a DN that is in it.
+    pub(super) fn on_side(&mut self, side: Side, index: usize, fact: &CallFact, cx: &mut Cx<'_>) {
+        for meaning in self.dns[index].calls.on_fact(side, fact) {
+            self.mean(index, meaning, cx);
+        }
+        self.look_at_leaving(index, cx);
     }
 
     fn mean(&mut self, index: usize, meaning: Meaning, cx: &mut Cx<'_>) {

@@ -1,6 +1,6 @@
 //! Clients: their registration, their keep-alive, their end.
 
-use super::core::{Action, Asked, Client, Core, Cx, Look, SUPPORTED, Wake};
+use super::core::{Action, Asked, Client, Core, Cx, Party, SUPPORTED, Wake};
 use crate::base::limits::{ADDP_TIME_MIN, CLIENT_GREETING_TIME, TLIB_NAME_LEN_MAX};
 use crate::base::time::{Duration, Instant};
 use crate::cti::refusal::Refusal;
@@ -8,6 +8,7 @@ use crate::cti::tlib::{
     self, Attributes, ClientRegistration, ErrorCode, EventType, PROTOCOL_VERSION, ServerRole,
     frame, mask_of,
 };
+use crate::mesh::wire::{Body, proto};
 use crate::modules::t_library::port::ClientId;
 use core::net::SocketAddr;
 use std::collections::BTreeSet;
@@ -154,29 +155,15 @@ impl Core {
 
     /// A client is gone: its registrations are, and by option the agents that it has
     /// logged in.
-    pub(super) fn gone(&mut self, id: ClientId, reason: &'static str) {
+    pub(super) fn gone(&mut self, id: ClientId, reason: &'static str, cx: &mut Cx<'_>) {
         let Some(client) = self.clients.remove(&id) else { return };
         if let Some(name) = &client.name {
             tracing::info!(node = %self.settings.name, client = id.0, application = %name, reason, "T-Library client gone");
         }
-        let desktops: Vec<usize> = self
-            .agents
-            .values()
-            .copied()
-            .filter(|index| self.dns[*index].desktop == Some(id))
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect();
-        for index in &client.dns {
-            self.dns[*index].registrants.retain(|(registrant, _)| *registrant != id);
+        self.pending.retain(|(client, _), _| *client != id);
+        if client.name.is_some() {
+            self.send_all(Body::ClientGone(proto::ClientGone { client: id.0 }), cx);
         }
-        for index in desktops {
-            if self.settings.logout_on_disconnect {
-                self.looks.push_back(Look::LostDesktop(index, id));
-            } else {
-                self.dns[index].desktop = None;
-            }
-        }
-        self.looks.extend(client.dns.into_iter().map(Look::Service));
+        self.forget_party(Party { node: self.settings.node, client: id }, client.dns);
     }
 }

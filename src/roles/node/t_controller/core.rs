@@ -1,8 +1,12 @@
 //! The T-Controller's machine.
 
 use super::inbox::Phone;
+use super::links::Links;
+use super::owners::Ownership;
+use super::remote::{Pending, Remote};
 use super::settings::{DnKind, Settings};
-use crate::base::id::{CallUuid, Ids};
+use super::shown::Shown;
+use crate::base::id::{CallUuid, Ids, NodeId};
 use crate::base::limits::{
     DNS_PER_EVENT_MAX, OUTBOX_LEN_MAX, TLIB_LIST_LEN_MAX, TLIB_NAME_LEN_MAX, TLIB_PAIRS_MAX,
 };
@@ -16,8 +20,10 @@ use crate::cti::refusal::Refusal;
 use crate::cti::tlib::{
     self, Attributes, ErrorCode, EventType, RegisterMode, Request, RequestType, frame,
 };
+use crate::mesh::wire::proto;
 use crate::modules::t_library::port::{ClientId, Heard};
 use bytes::Bytes;
+use core::net::SocketAddr;
 use prost::Message as _;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -35,6 +41,10 @@ pub enum Event {
     Wake(Wake),
     /// The configuration was changed.
     Settings(Arc<Settings>),
+    /// Something was heard of a connection with another T-Controller.
+    Link(ClientId, Heard),
+    /// A connection to that node is being made, or cannot be.
+    Dialled(NodeId, Option<ClientId>),
 }
 
 /// What is to wake up.
@@ -46,6 +56,8 @@ pub enum Wake {
     Client(ClientId),
     /// What the last event left.
     Rest,
+    /// The links to other T-Controllers; also the first event of all.
+    Links,
 }
 
 /// A DN that is to be looked at.
@@ -56,7 +68,18 @@ pub(super) enum Look {
     /// What another configuration makes of it and of its agent.
     Configured(usize),
     /// The client that logged its agent in is gone.
-    LostDesktop(usize, ClientId),
+    LostDesktop(usize, Party),
+    /// Who owns it, and what follows from that.
+    Owner(usize),
+}
+
+/// A client of the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Party {
+    /// The node that it is connected to.
+    pub(super) node: NodeId,
+    /// Its number there.
+    pub(super) client: ClientId,
 }
 
 /// What a T-Controller wants done.
@@ -68,6 +91,12 @@ pub enum Action {
     End(ClientId),
     /// Wake it at that time.
     Arm(Wake, Instant),
+    /// Send a frame over a link.
+    SendLink(ClientId, Bytes),
+    /// Close a link.
+    EndLink(ClientId),
+    /// Connect to another T-Controller, and say so.
+    Dial(NodeId, SocketAddr),
 }
 
 /// Inputs of a turn besides the event.
@@ -119,9 +148,22 @@ pub(super) struct Entry {
     pub(super) agent: Agent,
     pub(super) calls: Calls,
     /// The client whose TAgentLogin it was.
-    pub(super) desktop: Option<ClientId>,
-    /// Who hears of it, in the order in which they came.
-    pub(super) registrants: Vec<(ClientId, RegisterMode)>,
+    pub(super) desktop: Option<Party>,
+    /// Who hears of it, in the order in which they came; clients of other nodes only
+    /// where the DN is owned.
+    pub(super) registrants: Vec<(Party, RegisterMode)>,
+    /// Who owns it.
+    pub(super) owner: Ownership,
+    /// Whether that node has told how the DN is, since it owns it: what it says then is
+    /// what has changed.
+    pub(super) is_attached: bool,
+    /// What others say of a claim of this node that it does not know of, and until when
+    /// a hand-over may come that explains it.
+    pub(super) said_own: Option<(u32, Instant)>,
+    /// The node that is to own it as soon as nothing is in the way.
+    pub(super) leaving: Option<NodeId>,
+    /// What clients here have been told of it.
+    pub(super) shown: Shown,
     /// Contacts of its phone, until when.
     pub(super) contacts: BTreeMap<Box<str>, Instant>,
     /// When it is to be woken: a wake-up before that is none of its own any more.
@@ -131,7 +173,7 @@ pub(super) struct Entry {
 /// Who has asked for what a turn does, if anybody has: the first event is the answer.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Asked {
-    pub(super) by: Option<(ClientId, u32)>,
+    pub(super) by: Option<(Party, u32)>,
 }
 
 /// The T-Controller of a node.
@@ -152,6 +194,18 @@ pub struct Core {
     /// DNs to look at, some with each event: a client may have been all that kept
     /// thousands of them.
     pub(super) looks: VecDeque<Look>,
+    /// The other T-Controllers.
+    pub(super) links: Links,
+    /// Sum over the owners of all DNs, to be compared with those of other nodes.
+    pub(super) owners_sum: u64,
+    /// Clients of theirs.
+    pub(super) remotes: BTreeMap<Party, Remote>,
+    /// Agents at DNs of theirs.
+    pub(super) elsewhere: BTreeMap<Box<str>, NodeId>,
+    /// Requests of clients here that they work on.
+    pub(super) pending: BTreeMap<(ClientId, u32), Pending>,
+    /// Clients of other nodes that come to a DN which is not owned here yet.
+    pub(super) early: BTreeMap<usize, BTreeMap<NodeId, proto::Attach>>,
 }
 
 impl Core {
@@ -169,6 +223,12 @@ impl Core {
             agents: BTreeMap::new(),
             agent_out: Outbox::new(OUTBOX_LEN_MAX),
             looks: VecDeque::new(),
+            links: Links::default(),
+            owners_sum: 0,
+            remotes: BTreeMap::new(),
+            elsewhere: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            early: BTreeMap::new(),
         };
         core.know(&settings);
         core
@@ -179,13 +239,22 @@ impl Core {
         match event {
             Event::Heard(id, Heard::Connected(remote)) => self.connected(id, remote, cx),
             Event::Heard(id, Heard::Frame(bytes)) => self.on_frame(id, bytes, cx),
-            Event::Heard(id, Heard::Gone(reason)) => self.gone(id, reason),
+            Event::Heard(id, Heard::Gone(reason)) => self.gone(id, reason, cx),
             Event::Phone(phone) => self.on_phone(&phone, cx),
             Event::Fact(fact) => self.on_fact(&fact, cx),
             Event::Wake(Wake::Dn(index)) => self.wake_dn(index, cx),
             Event::Wake(Wake::Client(id)) => self.watch_silence(id, cx),
             Event::Wake(Wake::Rest) => {}
-            Event::Settings(settings) => self.on_settings(settings),
+            Event::Wake(Wake::Links) => {
+                self.know_peers(cx);
+                self.tick_links(cx);
+            }
+            Event::Settings(settings) => {
+                self.on_settings(settings);
+                self.know_peers(cx);
+            }
+            Event::Link(id, heard) => self.on_link(id, heard, cx),
+            Event::Dialled(node, id) => self.on_dialled(node, id, cx),
         }
         self.look_at_some(cx);
     }
@@ -200,6 +269,7 @@ impl Core {
                     self.turn_agent(index, agent::Event::ClientLost, cx);
                 }
                 Some(Look::LostDesktop(..)) => {}
+                Some(Look::Owner(index)) => self.look_at_owner(index, cx),
                 None => return,
             }
         }
@@ -233,6 +303,11 @@ impl Core {
                         registrants: Vec::new(),
                         contacts: BTreeMap::new(),
                         armed: Instant::NEVER,
+                        owner: Ownership::default(),
+                        is_attached: false,
+                        said_own: None,
+                        leaving: None,
+                        shown: Shown::default(),
                     });
                 }
             }
@@ -273,8 +348,21 @@ impl Core {
     }
 
     fn on_request(&mut self, id: ClientId, request: Request, cx: &mut Cx<'_>) {
-        let asked = Asked { by: Some((id, request.reference_id)) };
+        self.on_own_request(id, request, 0, cx);
+    }
+
+    /// A request of a client here, which has been sent to other nodes so often.
+    pub(super) fn on_own_request(
+        &mut self,
+        id: ClientId,
+        request: Request,
+        tries: u8,
+        cx: &mut Cx<'_>,
+    ) {
+        let party = Party { node: self.settings.node, client: id };
+        let asked = Asked { by: Some((party, request.reference_id)) };
         let is_registered = self.clients.get(&id).is_some_and(|client| client.name.is_some());
+        let whole = request.clone();
         let attributes = request.attributes.map(|attributes| *attributes).unwrap_or_default();
         let subject = subject(&attributes);
         let result = if request.reference_id == 0 {
@@ -289,7 +377,10 @@ impl Core {
         } else {
             match RequestType::try_from(request.r#type) {
                 Ok(kind) if kind != RequestType::None => {
-                    self.work_on(kind, id, &attributes, asked, cx)
+                    match self.wanted_elsewhere(kind, &attributes, cx) {
+                        Some(node) => self.forward(id, whole, (node, tries), cx),
+                        None => self.work_on(kind, party, &attributes, asked, cx),
+                    }
                 }
                 Ok(_) | Err(_) => {
                     let text = format!("nobody knows a request of type {}", request.r#type);
@@ -298,7 +389,7 @@ impl Core {
             }
         };
         if let Err(refusal) = result {
-            self.refuse(id, request.reference_id, &refusal, subject, cx);
+            self.refuse(asked, &refusal, subject, cx);
             if self.clients.get(&id).is_some_and(|client| client.name.is_none()) {
                 self.end(id, cx);
             }
@@ -323,10 +414,10 @@ impl Core {
         clippy::wildcard_enum_match_arm,
         reason = "the language has many more requests than one port works on"
     )]
-    fn work_on(
+    pub(super) fn work_on(
         &mut self,
         kind: RequestType,
-        id: ClientId,
+        id: Party,
         given: &Attributes,
         asked: Asked,
         cx: &mut Cx<'_>,
@@ -336,7 +427,7 @@ impl Core {
             RequestType::TQueryAddress => self.query_address(given, asked, cx),
             RequestType::TRegisterAddress => self.register_address(id, given, asked, cx),
             RequestType::TUnregisterAddress => self.unregister_address(id, given, asked, cx),
-            RequestType::TSetInputMask => self.set_input_mask(id, given, asked, cx),
+            RequestType::TSetInputMask => self.set_input_mask(id.client, given, asked, cx),
             RequestType::TAgentLogin => self.agent_login(id, given, asked, cx),
             RequestType::TAgentLogout => self.agent_logout(id, given, asked, cx),
             RequestType::TAgentSetReady => self.agent_ready(id, given, asked, cx),
@@ -355,10 +446,9 @@ impl Core {
     }
 
     /// EventError, to the client alone.
-    fn refuse(
+    pub(super) fn refuse(
         &mut self,
-        id: ClientId,
-        reference_id: u32,
+        asked: Asked,
         refusal: &Refusal,
         subject: Attributes,
         cx: &mut Cx<'_>,
@@ -368,12 +458,12 @@ impl Core {
             error_message: Some(refusal.text.to_string()),
             ..subject
         };
-        self.answer(Asked { by: Some((id, reference_id)) }, EventType::EventError, attributes, cx);
+        self.answer(asked, EventType::EventError, attributes, cx);
     }
 }
 
 /// What a refusal names besides its reason.
-fn subject(given: &Attributes) -> Attributes {
+pub(super) fn subject(given: &Attributes) -> Attributes {
     let this_dn = given.this_dn.clone().filter(|name| name.len() <= TLIB_NAME_LEN_MAX);
     Attributes { this_dn, conn_id: given.conn_id, ..Attributes::default() }
 }

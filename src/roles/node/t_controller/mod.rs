@@ -5,6 +5,9 @@
 //! them alive, `addresses.rs` says who hears of a DN, `agents.rs` works on requests of
 //! agents and on what is set at a DN, `service.rs` on what brings a DN into service,
 //! `calls.rs` on what happens in calls, `publish.rs` numbers events and hands them out.
+//! `links.rs` keeps the links to the other T-Controllers, `owners.rs` says which of them
+//! owns a DN, `remote.rs` works for clients here on DNs of others and the other way round,
+//! `shown.rs` is what clients here know of such a DN.
 
 mod addresses;
 mod agents;
@@ -14,10 +17,14 @@ mod clients;
 pub mod core;
 pub mod handle;
 pub mod inbox;
+mod links;
 pub mod module;
+mod owners;
 mod publish;
+mod remote;
 mod service;
 pub mod settings;
+mod shown;
 
 #[cfg(test)]
 mod tests;

@@ -23,7 +23,10 @@ const EVENT_ACTIONS_LEN_MAX: usize = 3 * DNS_PER_EVENT_MAX * CLIENTS_MAX;
 pub struct TControllerModule {
     name: String,
     core: Core,
-    port: Port,
+    /// The TCport, where there is one.
+    port: Option<Port>,
+    /// The cluster port, by which it is linked with other T-Controllers.
+    mesh: Option<Port>,
     ids: Ids,
     clock: Clock,
     inbox: Mailbox<Inbox>,
@@ -40,7 +43,7 @@ impl TControllerModule {
     pub fn new(
         application: &str,
         core: Core,
-        port: Port,
+        (port, mesh): (Option<Port>, Option<Port>),
         ids: Ids,
         clock: Clock,
         inbox: Mailbox<Inbox>,
@@ -49,6 +52,7 @@ impl TControllerModule {
             name: format!("{application}-1280"),
             core,
             port,
+            mesh,
             ids,
             clock,
             inbox,
@@ -63,24 +67,72 @@ impl TControllerModule {
         let wall = self.clock.wall();
         let client = match &event {
             Event::Heard(client, _) => Some(*client),
-            Event::Phone(_) | Event::Fact(_) | Event::Wake(_) | Event::Settings(_) => None,
+            Event::Phone(_)
+            | Event::Fact(_)
+            | Event::Wake(_)
+            | Event::Settings(_)
+            | Event::Link(..)
+            | Event::Dialled(..) => None,
+        };
+        let link = match &event {
+            Event::Link(link, _) => Some(*link),
+            Event::Heard(..)
+            | Event::Phone(_)
+            | Event::Fact(_)
+            | Event::Wake(_)
+            | Event::Settings(_)
+            | Event::Dialled(..) => None,
         };
         let mut cx = Cx { now, wall, ids: &mut self.ids, out: &mut self.out };
         if let Err(panicked) = caught(|| self.core.on(event, &mut cx)) {
             tracing::error!(node = %self.name, client = client.map(|client| client.0), %panicked, "a turn panicked: the client that it worked for is ended");
             self.core.on_panic();
             self.panics.note(&panicked, now);
-            if let Some(client) = client {
-                self.port.end(client, now);
+            for (port, id) in [(&mut self.port, client), (&mut self.mesh, link)] {
+                if let (Some(port), Some(id)) = (port, id) {
+                    port.end(id, now);
+                }
             }
         }
+        self.act(now);
+    }
+
+    fn act(&mut self, now: Instant) {
+        let mut dials = Vec::new();
         for action in self.out.drain() {
-            match action {
-                Action::Send(client, frame) => self.port.send(client, frame),
-                Action::End(client) => self.port.end(client, now),
-                Action::Arm(wake, at) => self.deadlines.arm(at, wake),
+            match (action, &mut self.port, &mut self.mesh) {
+                (Action::Send(client, frame), Some(port), _) => port.send(client, frame),
+                (Action::End(client), Some(port), _) => port.end(client, now),
+                (Action::SendLink(link, frame), _, Some(mesh)) => mesh.send(link, frame),
+                (Action::EndLink(link), _, Some(mesh)) => mesh.end(link, now),
+                (Action::Dial(node, address), _, Some(mesh)) => {
+                    dials.push((node, mesh.dial(address, now)));
+                }
+                (Action::Arm(wake, at), ..) => self.deadlines.arm(at, wake),
+                (
+                    Action::Send(..)
+                    | Action::End(_)
+                    | Action::SendLink(..)
+                    | Action::EndLink(_)
+                    | Action::Dial(..),
+                    ..,
+                ) => {}
             }
         }
+        for (node, dialled) in dials {
+            if let Err(error) = &dialled {
+                tracing::warn!(node = %self.name, peer = node.get(), %error, "another T-Controller cannot be dialled");
+            }
+            self.on(Event::Dialled(node, dialled.ok()), now);
+        }
+    }
+
+    fn ports(&mut self) -> impl Iterator<Item = &mut Port> {
+        self.port.iter_mut().chain(self.mesh.iter_mut())
+    }
+
+    fn has_io_work(&self) -> bool {
+        self.port.iter().chain(&self.mesh).any(Port::has_work)
     }
 }
 
@@ -90,15 +142,25 @@ impl Module for TControllerModule {
     }
 
     fn start(&mut self) {
-        self.port.start();
+        self.ports().for_each(Port::start);
+        self.on(Event::Wake(Wake::Links), self.clock.now());
     }
 
     fn turn(&mut self, now: Instant) -> usize {
         let due = self.deadlines.expire(now);
         let mut heard = core::mem::take(&mut self.heard);
-        let mut work = due.len() + self.port.read(now, &mut heard);
+        let mut work = due.len();
+        if let Some(port) = &mut self.port {
+            work += port.read(now, &mut heard);
+        }
         for (client, what) in heard.drain(..) {
             self.on(Event::Heard(client, what), now);
+        }
+        if let Some(mesh) = &mut self.mesh {
+            work += mesh.read(now, &mut heard);
+        }
+        for (link, what) in heard.drain(..) {
+            self.on(Event::Link(link, what), now);
         }
         self.heard = heard;
         let mut batch = Vec::new();
@@ -114,28 +176,36 @@ impl Module for TControllerModule {
         for wake in due {
             self.on(Event::Wake(wake), now);
         }
-        self.port.flush();
+        self.ports().for_each(Port::flush);
         work
     }
 
     fn has_work(&self) -> bool {
-        !self.inbox.is_empty() || self.port.has_work()
+        !self.inbox.is_empty() || self.has_io_work()
     }
 
     fn next_deadline(&self) -> Instant {
-        self.deadlines.next().min(self.port.next_deadline())
+        self.port
+            .iter()
+            .chain(&self.mesh)
+            .map(Port::next_deadline)
+            .fold(self.deadlines.next(), Ord::min)
     }
 
     fn set_waker(&mut self, waker: &Arc<ThreadWaker>) {
         self.inbox.set_waker(waker.clone());
-        self.port.set_waker(waker.clone());
+        self.ports().for_each(|port| port.set_waker(waker.clone()));
     }
 
     fn poll_io(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        self.port.poll(context)
+        let mut is_ready = false;
+        for port in self.ports() {
+            is_ready |= port.poll(context).is_ready();
+        }
+        if is_ready { Poll::Ready(()) } else { Poll::Pending }
     }
 
     fn stop(&mut self) {
-        self.port.flush();
+        self.ports().for_each(Port::flush);
     }
 }

@@ -1,8 +1,12 @@
 //! Events: numbered, encoded once, handed to everybody who is to hear them.
 
-use super::core::{Action, Asked, Core, Cx};
+use super::core::{Action, Asked, Core, Cx, Party};
+use super::remote::told;
+use crate::base::id::NodeId;
 use crate::cti::tlib::{Attributes, Cursor, EncodedEvent, Event, EventType, is_in_mask};
+use crate::mesh::wire::Body;
 use crate::modules::t_library::port::ClientId;
+use smallvec::SmallVec;
 
 impl Core {
     /// To all who are registered for a DN, and to who has asked if that is another. The
@@ -17,25 +21,59 @@ impl Core {
         cx: &mut Cx<'_>,
     ) {
         self.seq += 1;
+        self.dns[index].shown.note(kind, &attributes);
         let this_dn = self.dns[index].name.to_string();
         let attributes = Attributes { this_dn: Some(this_dn), ..attributes };
         let encoded = EncodedEvent::new(&self.event(kind, self.seq, attributes, cx));
         let asked = core::mem::take(&mut asked.by);
+        let own = self.settings.node;
         let mut is_answered = false;
-        for (id, _) in &self.dns[index].registrants {
+        let mut nodes: SmallVec<[NodeId; 4]> = SmallVec::new();
+        for (party, _) in &self.dns[index].registrants {
+            let id = party.client;
             match asked {
-                Some((by, reference_id)) if by == *id => {
-                    is_answered = true;
-                    cx.out.push(Action::Send(*id, encoded.answering(reference_id)));
+                _ if party.node != own => {
+                    if !nodes.contains(&party.node) {
+                        nodes.push(party.node);
+                    }
                 }
-                Some(_) | None if self.wants(*id, kind) => {
-                    cx.out.push(Action::Send(*id, encoded.shared()));
+                Some((by, reference_id)) if by == *party => {
+                    is_answered = true;
+                    cx.out.push(Action::Send(id, encoded.answering(reference_id)));
+                }
+                Some(_) | None if self.wants(id, kind) => {
+                    cx.out.push(Action::Send(id, encoded.shared()));
                 }
                 Some(_) | None => {}
             }
         }
-        if let Some((by, reference_id)) = asked.filter(|_| !is_answered) {
-            cx.out.push(Action::Send(by, encoded.answering(reference_id)));
+        let asked = asked.filter(|_| !is_answered);
+        for node in &nodes {
+            let asked = asked.filter(|(by, _)| by.node == *node);
+            let asked = asked.map(|(by, reference_id)| (by.client, reference_id));
+            let told = told(&self.dns[index].name, &encoded.event(), true, asked);
+            self.send_to(*node, Body::Told(told), cx);
+        }
+        if let Some((by, reference_id)) = asked.filter(|(by, _)| !nodes.contains(&by.node)) {
+            self.send_answer(by, reference_id, Some(index), &encoded, cx);
+        }
+    }
+
+    /// An answer that is nobody else's.
+    fn send_answer(
+        &self,
+        by: Party,
+        reference_id: u32,
+        about: Option<usize>,
+        encoded: &EncodedEvent,
+        cx: &mut Cx<'_>,
+    ) {
+        if by.node == self.settings.node {
+            cx.out.push(Action::Send(by.client, encoded.answering(reference_id)));
+        } else {
+            let dn = about.map(|index| &*self.dns[index].name).unwrap_or_default();
+            let told = told(dn, &encoded.event(), false, Some((by.client, reference_id)));
+            self.send_to(by.node, Body::Told(told), cx);
         }
     }
 
@@ -47,9 +85,10 @@ impl Core {
         attributes: Attributes,
         cx: &mut Cx<'_>,
     ) {
-        let Some((id, reference_id)) = asked.by else { return };
+        let Some((by, reference_id)) = asked.by else { return };
+        let about = attributes.this_dn.as_deref().and_then(|name| self.names.get(name).copied());
         let encoded = EncodedEvent::new(&self.event(kind, 0, attributes, cx));
-        cx.out.push(Action::Send(id, encoded.answering(reference_id)));
+        self.send_answer(by, reference_id, about, &encoded, cx);
     }
 
     /// To one client, which has not asked.
@@ -90,7 +129,7 @@ impl Core {
         }
     }
 
-    fn wants(&self, id: ClientId, kind: EventType) -> bool {
+    pub(super) fn wants(&self, id: ClientId, kind: EventType) -> bool {
         let mask = self.clients.get(&id).and_then(|client| client.mask.as_ref());
         mask.is_none_or(|mask| is_in_mask(mask, kind.into()))
     }

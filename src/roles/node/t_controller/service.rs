@@ -5,12 +5,30 @@ use super::inbox::Phone;
 use super::settings::DnKind;
 use crate::base::time::{Duration, Instant};
 use crate::cti::agent;
-use crate::cti::tlib::{Attributes, EventType, RegisterMode};
+use crate::cti::tlib::{Attributes, EventType};
 
 impl Core {
-    /// The node has accepted a REGISTER.
+    /// The node has accepted a REGISTER. The first to do so owns the DN; a later one of
+    /// its data centre tells it.
     pub(super) fn on_phone(&mut self, phone: &Phone, cx: &mut Cx<'_>) {
         let Some(index) = self.names.get(&phone.dn).copied() else { return };
+        if self.dns[index].kind != DnKind::SipBased {
+            return;
+        }
+        if let Some(owner) = self.owner_elsewhere(index) {
+            return self.send_phone(owner, phone, false, cx);
+        }
+        self.note_contacts(index, phone, cx);
+        if self.is_own(index) {
+            // It is back, if it was elsewhere.
+            self.dns[index].leaving = None;
+            self.look_at_service(index, cx);
+        } else {
+            self.look_at_owner(index, cx);
+        }
+    }
+
+    pub(super) fn note_contacts(&mut self, index: usize, phone: &Phone, cx: &Cx<'_>) {
         let contacts = &mut self.dns[index].contacts;
         if phone.removes_all {
             contacts.clear();
@@ -22,7 +40,6 @@ impl Core {
                 contacts.insert(contact.clone(), cx.now + Duration::from_secs(*seconds));
             }
         }
-        self.look_at_service(index, cx);
     }
 
     /// A deadline of a DN may have come: its agent's, or its phone's.
@@ -31,8 +48,10 @@ impl Core {
             return;
         }
         self.dns[index].armed = Instant::NEVER;
+        self.look_at_said(index, cx);
         self.look_at_service(index, cx);
         self.turn_agent(index, agent::Event::Wake, cx);
+        self.look_at_leaving(index, cx);
     }
 
     /// Has a DN woken, unless it will be before that.
@@ -55,6 +74,9 @@ impl Core {
 
     /// Whether a DN is in service by what is known now; tells it if that is news.
     pub(super) fn look_at_service(&mut self, index: usize, cx: &mut Cx<'_>) {
+        if self.dns[index].kind.is_phone() && !self.is_own(index) {
+            return;
+        }
         let now = cx.now;
         let entry = &mut self.dns[index];
         entry.contacts.retain(|_, until| *until > now);
@@ -66,12 +88,28 @@ impl Core {
         let is_in_service = entry.is_configured
             && match entry.kind {
                 DnKind::SipBased => !entry.contacts.is_empty(),
-                DnKind::TLibraryBased => self.has_owner(index),
+                DnKind::TLibraryBased => self.privileged(index).is_some(),
                 DnKind::RoutingPoint | DnKind::CommunicationDn => true,
             };
-        if !self.dns[index].dn.set_in_service(is_in_service) {
-            return;
+        if entry.kind == DnKind::TLibraryBased {
+            // The last that kept it here is gone, and another node has one.
+            let elsewhere = self.privileged(index).filter(|node| *node != self.settings.node);
+            self.dns[index].leaving = elsewhere;
         }
+        if self.dns[index].dn.set_in_service(is_in_service)
+            && (!is_in_service || !self.dns[index].shown.is_in_service)
+        {
+            self.tell_service(index, is_in_service, cx);
+        }
+        let entry = &self.dns[index];
+        if entry.kind.is_phone() && !entry.dn.is_in_service && !self.is_in_use(index) {
+            self.release(index, cx);
+        } else {
+            self.look_at_leaving(index, cx);
+        }
+    }
+
+    fn tell_service(&mut self, index: usize, is_in_service: bool, cx: &mut Cx<'_>) {
         let kind = if is_in_service {
             EventType::EventDnBackInService
         } else {
@@ -81,14 +119,5 @@ impl Core {
         if !is_in_service {
             self.turn_agent(index, agent::Event::OutOfService, cx);
         }
-    }
-
-    /// Whether an application that may own DNs is registered for this one.
-    fn has_owner(&self, index: usize) -> bool {
-        self.dns[index].registrants.iter().any(|(id, mode)| {
-            let name = self.clients.get(id).and_then(|client| client.name.as_ref());
-            *mode != RegisterMode::Monitor
-                && name.is_some_and(|name| self.settings.owners.contains(name))
-        })
     }
 }

@@ -3,6 +3,7 @@
 use crate::base::id::NodeId;
 use crate::cti::agent;
 use crate::cti::tlib::AddressType;
+use core::net::SocketAddr;
 use std::collections::{HashMap, HashSet};
 
 /// A DN that clients can register for.
@@ -40,6 +41,17 @@ impl DnKind {
     }
 }
 
+/// Another T-Controller of the switch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its node-id.
+    pub node: NodeId,
+    /// Its cluster port.
+    pub address: SocketAddr,
+    /// Its data centre.
+    pub geo_location: Box<str>,
+}
+
 /// The configuration of a T-Controller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -59,4 +71,6 @@ pub struct Settings {
     pub agents: agent::Options,
     /// `logout-on-disconnect`.
     pub logout_on_disconnect: bool,
+    /// The other nodes of the switch that have a cluster port.
+    pub peers: Vec<Peer>,
 }

@@ -3,6 +3,7 @@
 mod agents;
 mod calls;
 mod clients;
+mod mesh;
 mod service;
 
 use super::core::{Action, Core, Cx, Event, Wake};
@@ -62,6 +63,7 @@ fn settings() -> Settings {
         owners: ["desktop".into()].into(),
         agents: agent::Options::default(),
         logout_on_disconnect: true,
+        peers: Vec::new(),
     }
 }
 
@@ -101,6 +103,9 @@ impl World {
                     self.ended.insert(id);
                 }
                 Action::Arm(wake, at) => self.armed.push((wake, at)),
+                Action::SendLink(..) | Action::EndLink(_) | Action::Dial(..) => {
+                    panic!("there is nobody")
+                }
             }
         }
     }

@@ -1,0 +1,386 @@
+"""Four nodes in two data centres, each a process of its own: one switch for every client, whoever owns a DN."""
+
+import os
+import secrets
+import signal
+import subprocess
+import time
+from pathlib import Path
+from types import ModuleType
+
+from client import Client, Closed, Silence
+from cluster import OWNER, TCPORT, ClusterError
+from desk import Checks, register
+from phone import PhoneError
+from talk import Talking
+
+#: Node-ids with their data centre; the host of each is 127.0.0.<node-id>.
+NODES = {1: "dc1", 2: "dc1", 3: "dc2", 4: "dc2"}
+PROXIES = {11: "dc1", 12: "dc2"}
+READY_WAIT_S = 20.0
+#: Until a node that says nothing is taken for lost, and a bit.
+SILENCE_S = 9.0
+LOST_S = 2.0
+CONFIGURATION = """\
+cluster-key: ${{SIPCLUSTER_CLUSTER_KEY}}
+threading: shared
+switches:
+  - name: SIP_Cluster
+    type: sip-switch
+    domains: [example.com]
+    dns:
+      - name: SIP_Cluster_DN
+        type: voip-service
+        options:
+          service-type: sip-cluster-nodes
+          applications: [{nodes}]
+          siproxy-applications: [{proxies}]
+          sip-enable-strict-auth: false
+          dn-owner-applications: [{owner}]
+      - {{name: SIPProxy_DN, type: voip-service, options: {{service-type: sip-outbound-proxy}}}}
+      - {{name: "7001-7099", type: extension, options: {{contact: "*"}}}}
+      - {{name: "8001-8009", type: extension, options: {{contact: "sip:desk@127.0.0.20:5999"}}}}
+persons:
+{agents}
+applications:
+{applications}
+"""
+APPLICATION = """\
+  - name: {name}
+    role: {role}
+    node-id: {number}
+    switch: SIP_Cluster
+    geo-location: {location}
+    host: 127.0.0.{number}
+    ports: {{{ports}, http: {http}}}
+    options: {{{options}}}
+"""
+
+
+def name_of(number: int) -> str:
+    """Name of an application."""
+    return f"SIPS_{number}" if number in NODES else f"SIPProxy_{number}"
+
+
+def configuration() -> str:
+    """The file, the same for every process."""
+    applications = [
+        APPLICATION.format(
+            name=name_of(number), role="node", number=number, location=location,
+            ports=f"sip: 5070, TCport: {TCPORT}, cluster: 7014", http=8000 + number, options="tlib-without-tls: true",
+        )
+        for number, location in NODES.items()
+    ]  # fmt: skip
+    applications += [
+        APPLICATION.format(
+            name=name_of(number), role="sip-proxy", number=number, location=location,
+            ports="sip: 5060, cluster: 7104", http=8000 + number,
+            options="oos-check: 1, oos-force: 1, registrar-min-timeout: 1",
+        )
+        for number, location in PROXIES.items()
+    ]  # fmt: skip
+    return CONFIGURATION.format(
+        nodes=", ".join(map(name_of, NODES)), proxies=", ".join(map(name_of, PROXIES)), owner=OWNER,
+        agents="\n".join(f"  - {{employee-id: agent-{number}}}" for number in range(1, 10)),
+        applications="".join(applications),
+    )  # fmt: skip
+
+
+class Mesh:
+    """The processes."""
+
+    def __init__(self, binary: Path, folder: Path):
+        self.binary = binary
+        self.folder = folder
+        self.processes: dict[int, subprocess.Popen] = {}
+        self.environment = {**os.environ, "SIPCLUSTER_CLUSTER_KEY": secrets.token_hex(24)}
+
+    def start(self) -> None:
+        """Starts all."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "cluster.yaml").write_text(configuration(), "utf-8")
+        for number in (*NODES, *PROXIES):
+            self.begin(number)
+        self.wait_for_links({number: len(NODES) - 1 for number in NODES})
+
+    def begin(self, number: int) -> None:
+        """Starts one."""
+        name = name_of(number)
+        folder = self.folder / name
+        folder.mkdir(exist_ok=True)
+        with open(self.folder / f"{name}.log", "ab") as log:
+            self.processes[number] = subprocess.Popen(
+                [str(self.binary), "run", str(self.folder / "cluster.yaml"), "--app", name],
+                cwd=folder, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            )  # fmt: skip
+
+    def log(self, number: int) -> str:
+        """What it has said."""
+        return (self.folder / f"{name_of(number)}.log").read_text("utf-8", "replace")
+
+    def wait_for_links(self, wanted: dict[int, int]) -> None:
+        """Until each of these nodes has said so many times that a link is up."""
+        until = time.monotonic() + READY_WAIT_S
+        while any(self.log(number).count("link to a T-Controller is up") < count for number, count in wanted.items()):
+            if time.monotonic() > until:
+                raise ClusterError(f"no links\n{self.tail()}")
+            time.sleep(0.05)
+
+    def kill(self, number: int) -> None:
+        """As the kernel does it."""
+        self.processes[number].kill()
+        self.processes[number].wait()
+
+    def hang(self, number: int, hangs: bool) -> None:
+        """It neither answers nor says that it is gone."""
+        os.kill(self.processes[number].pid, signal.SIGSTOP if hangs else signal.SIGCONT)
+
+    def again(self, number: int) -> None:
+        """A node that was killed is back, and linked."""
+        before = self.log(number).count("link to a T-Controller is up")
+        self.begin(number)
+        self.wait_for_links({number: before + len(NODES) - 1})
+
+    def tail(self) -> str:
+        """The ends of all logs."""
+        return "\n".join("\n".join(self.log(number).splitlines()[-12:]) for number in NODES)
+
+    def stop(self) -> None:
+        """Ends all."""
+        for process in self.processes.values():
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def at(dn: str, proxy: int) -> Talking:
+    """A phone at the proxy of a data centre."""
+    phone = Talking(dn)
+    phone.proxy = (f"127.0.0.{proxy}", 5060)
+    return phone
+
+
+def client(language: ModuleType, node: int, application: str = OWNER) -> Client:
+    """A client of a node."""
+    one = Client(language)
+    answer = one.connect(f"127.0.0.{node}", TCPORT, application)
+    if answer.name != "EventServerConnected":
+        raise Silence(f"no EventServerConnected but {answer}")
+    return one
+
+
+def owner_of(client: Client, dn: str) -> int:
+    """The node that owns a DN: it answers what is asked of it. Others tell its clients what has become of it."""
+    return client.ask("TQueryAddress", ThisDN=dn, AddressInfoType="AddressInfoDNStatus").source
+
+
+def one_switch(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
+    """A client at any node sees a phone, its agent and its calls, wherever they are."""
+    checks.title = "one switch"
+    watchers = [client(language, node, "watcher") for node in NODES]
+    for watcher in watchers:
+        checks.event(register(watcher, "7001"), "a DN that nobody owns", "EventRegistered", IsInService=False)
+    phone, other = at("7001", 11), at("7002", 11)
+    phone.register()
+    for watcher in watchers:
+        watcher.wait("EventDNBackInService")
+    owners = {owner_of(watcher, "7001") for watcher in watchers}
+    checks.see(len(owners) == 1, "all agree on who owns it", owners)
+    owner = owners.pop()
+    checks.see(NODES.get(owner) == "dc1", "a node of the phone's data centre owns it", owner)
+    desktop = watchers[-1]
+    event = desktop.ask("TAgentLogin", ThisDN="7001", AgentID="agent-1")
+    checks.event(event, "login from another data centre", "EventAgentLogin", AgentID="agent-1", ThisDN="7001")
+    desktop.wait("EventAgentNotReady")
+    event = desktop.ask("TAgentSetReady", ThisDN="7001")
+    checks.event(event, "ready", "EventAgentReady", AgentID="agent-1")
+    for node, watcher in zip(NODES, watchers[:-1], strict=False):
+        kinds = [watcher.wait(name).name for name in ("EventAgentLogin", "EventAgentNotReady", "EventAgentReady")]
+        checks.see(len(kinds) == 3, f"the watcher at node {node} sees all three")
+    late = client(language, next(node for node in NODES if node != owner), "late")
+    view = register(late, "7001")
+    checks.event(view, "who comes late sees the agent", "EventRegistered", AgentID="agent-1", IsInService=True)
+    second = client(language, 2)
+    other.register()
+    register(second, "7002")
+    event = second.ask("TAgentLogin", ThisDN="7002", AgentID="agent-1")
+    checks.error(event, "an agent is at one DN of the cluster", "ErrorResourceSeized")
+    calls(checks, phone, other, watchers)
+    for watcher in watchers:
+        checks.quiet("nothing comes twice", watcher)
+    event = desktop.ask("TAgentLogout", ThisDN="7001")
+    checks.event(event, "logout", "EventAgentLogout", AgentID="agent-1")
+    desktop.close()
+    for one in (*watchers[:-1], late, second):
+        one.close()
+    phone.close()
+    other.close()
+
+
+def calls(checks: Checks, phone: Talking, other: Talking, watchers: list[Client]) -> None:
+    """A call that runs on some node is seen at every node, as the owner tells it."""
+    other.invite("7001")
+    invite = phone.ring()
+    phone.answer(invite)
+    other.answered()
+    other.bye()
+    phone.hung_up()
+    for node, watcher in zip(NODES, watchers, strict=True):
+        events = [watcher.wait(name) for name in ("EventRinging", "EventEstablished", "EventReleased")]
+        ids = {event.get("ConnID") for event in events}
+        checks.see(len(ids) == 1 and None not in ids, f"the watcher at node {node} sees the call", events)
+
+
+def owner_dies(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
+    """A node is killed: its DNs are out of service at once, and in again where the phone registers."""
+    checks.title = "owner dies"
+    phone = at("7010", 11)
+    watcher = client(language, 4)
+    register(watcher, "7010")
+    phone.register()
+    watcher.wait("EventDNBackInService")
+    owner = owner_of(watcher, "7010")
+    checks.event(watcher.ask("TAgentLogin", ThisDN="7010", AgentID="agent-2"), "login", "EventAgentLogin")
+    watcher.wait("EventAgentNotReady")
+    mesh.kill(owner)
+    since = time.monotonic()
+    out = watcher.wait("EventDNOutOfService")
+    took = time.monotonic() - since
+    checks.event(out, f"out of service when node {owner} dies", "EventDNOutOfService", ThisDN="7010")
+    checks.see(took < LOST_S, "at once", f"{took:.2f} s")
+    checks.event(watcher.wait("EventAgentLogout"), "its agent is logged out", "EventAgentLogout", AgentID="agent-2")
+    event = watcher.ask("TAgentLogin", ThisDN="7010", AgentID="agent-2")
+    checks.error(event, "nobody logs in meanwhile", "ErrorOutOfService")
+    phone.register()
+    watcher.wait("EventDNBackInService")
+    then = owner_of(watcher, "7010")
+    checks.see(then != owner, "another node owns it when the phone has registered", then)
+    event = watcher.ask("TAgentLogin", ThisDN="7010", AgentID="agent-2")
+    checks.event(event, "login there", "EventAgentLogin", AgentID="agent-2")
+    watcher.wait("EventAgentNotReady")
+    mesh.again(owner)
+    checks.quiet("nothing happens when the dead node is back", watcher)
+    event = watcher.ask("TQueryAddress", ThisDN="7010", AddressInfoType="AddressInfoDNStatus")
+    checks.event(event, "the other owns it on", "EventAddressInfo", AgentID="agent-2", IsInService=True)
+    checks.see(event.source == then, "and answers", event.source)
+    watcher.close()
+    phone.close()
+
+
+def owner_hangs(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
+    """A node says nothing any more: its DNs are out of service after a while, and as they were when it goes on."""
+    checks.title = "owner hangs"
+    phone = at("7020", 12)
+    watcher, desktop = client(language, 1, "watcher"), client(language, 2)
+    for one in (watcher, desktop):
+        register(one, "7020")
+    phone.register()
+    watcher.wait("EventDNBackInService")
+    desktop.wait("EventDNBackInService")
+    owner = owner_of(watcher, "7020")
+    checks.see(NODES.get(owner) == "dc2", "a node of the phone's data centre owns it", owner)
+    desktop.ask("TSetDNDOn", ThisDN="7020")
+    watcher.wait("EventDNDOn")
+    mesh.hang(owner, True)
+    watcher.patience = desktop.patience = SILENCE_S
+    try:
+        for one in (watcher, desktop):
+            checks.event(one.wait("EventDNOutOfService"), "out of service", "EventDNOutOfService", ThisDN="7020")
+    finally:
+        mesh.hang(owner, False)
+    for one in (watcher, desktop):
+        checks.event(one.wait("EventDNBackInService"), "back in service", "EventDNBackInService", ThisDN="7020")
+    event = desktop.ask("TSetDNDOff", ThisDN="7020")
+    checks.event(event, "and with what was set at it", "EventDNDOff")
+    watcher.wait("EventDNDOff")
+    checks.quiet("nothing comes twice", watcher, desktop)
+    watcher.close()
+    desktop.close()
+    phone.close()
+
+
+def phone_moves(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
+    """A phone registers in the other data centre: the DN goes there, when its call is over."""
+    checks.title = "phone moves"
+    del mesh
+    phone, other = at("7030", 11), at("7031", 11)
+    watcher = client(language, 4)
+    register(watcher, "7030")
+    phone.register()
+    other.register()
+    watcher.wait("EventDNBackInService")
+    owner = owner_of(watcher, "7030")
+    watcher.ask("TAgentLogin", ThisDN="7030", AgentID="agent-3")
+    watcher.wait("EventAgentNotReady")
+    other.invite("7030")
+    phone.answer(phone.ring())
+    other.answered()
+    for name in ("EventRinging", "EventEstablished"):
+        watcher.wait(name)
+    phone.proxy = ("127.0.0.12", 5060)
+    phone.register()
+    checks.quiet("nothing happens during the call", watcher)
+    other.bye()
+    phone.hung_up()
+    watcher.wait("EventReleased")
+    checks.event(watcher.wait("EventAgentLogout"), "then its agent is logged out", "EventAgentLogout")
+    time.sleep(0.5)
+    event = watcher.ask("TAgentLogin", ThisDN="7030", AgentID="agent-3")
+    checks.event(event, "and logs in again", "EventAgentLogin", AgentID="agent-3")
+    checks.see(NODES[event.source] == "dc2" and event.source != owner, "at a node over there", event.source)
+    watcher.wait("EventAgentNotReady")
+    checks.quiet("the DN was never out of service", watcher)
+    watcher.close()
+    phone.close()
+    other.close()
+
+
+def desktop_moves(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
+    """A DN without a phone is owned where a desktop is, and goes with the last one."""
+    checks.title = "desktop moves"
+    del mesh
+    watcher, one, other = client(language, 4, "watcher"), client(language, 1), client(language, 3)
+    register(watcher, "8001")
+    register(one, "8001")
+    watcher.wait("EventDNBackInService")
+    checks.see(owner_of(watcher, "8001") == 1, "the first desktop brings it in service")
+    register(other, "8001")
+    one.close()
+    checks.quiet("it stays in service for the second one", watcher)
+    event = other.ask("TAgentLogin", ThisDN="8001", AgentID="agent-4")
+    checks.event(event, "an agent logs in", "EventAgentLogin", AgentID="agent-4")
+    checks.see(event.source == 3, "at the node of the second one", event.source)
+    for name in ("EventAgentLogin", "EventAgentNotReady"):
+        watcher.wait(name)
+    other.close()
+    gone = [watcher.wait(name).name for name in ("EventDNOutOfService", "EventAgentLogout")]
+    checks.see(len(gone) == 2, "and with that the DN goes out of service, its agent out")
+    watcher.close()
+
+
+SCENES = (one_switch, owner_dies, owner_hangs, phone_moves, desktop_moves)
+
+
+def play(checks: Checks, binary: Path, folder: Path, language: ModuleType) -> None:
+    """Every scene, in one cluster."""
+    mesh = Mesh(binary, folder)
+    failed = checks.failed
+    try:
+        checks.title = "mesh"
+        mesh.start()
+        for test in SCENES:
+            try:
+                test(checks, mesh, language)
+            except (Silence, Closed, OSError, ClusterError, PhoneError) as error:
+                checks.see(False, "goes on to its end", f"{type(error).__name__}: {error}")
+    except ClusterError as error:
+        checks.see(False, "the cluster starts", error)
+    finally:
+        mesh.stop()
+        if checks.failed > failed:
+            print(mesh.tail())

@@ -1,0 +1,388 @@
+//! Links to the other T-Controllers of the switch: who dials, who is there, and what
+//! becomes of what lies behind a link that is lost.
+//!
+//! ```text
+//!   smaller node-id                 greater node-id
+//!     |------- connect, NodeHello ---->|
+//!     |<------ NodeHello, Owned …, Agents
+//!     |------- Owned …, Agents ------->|     all that each owns
+//!     |<------ Attach ---------------->|     clients of what the other owns
+//!     |<------ Attached -------------->|     how that is
+//!     |           …                    |     changes; Ping in silence
+//! ```
+
+use super::core::{Action, Core, Cx, Look, Wake};
+use super::settings::Peer;
+use crate::base::frames::length_prefix;
+use crate::base::id::NodeId;
+use crate::base::limits::{LINK_HELLO_TIME, LINK_PING_TIME, LINK_SILENCE_MAX, LINK_TICK};
+use crate::base::time::Instant;
+use crate::mesh::wire::{self, Body, proto};
+use crate::modules::t_library::port::{ClientId, Heard};
+use bytes::{Bytes, BytesMut};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Version of what T-Controllers say to each other.
+const PROTOCOL_VERSION: u32 = 1;
+/// Looks at the links between two sums over owners.
+const TICKS_PER_SUM: u64 = 3;
+/// Sums running that may differ: something may be under way.
+const SUM_DIFFERENCES_MAX: u8 = 2;
+/// DNs of one frame.
+pub(super) const PART_LEN: usize = 2_048;
+
+/// A link over which both have said who they are.
+#[derive(Clone, Debug)]
+struct Link {
+    id: ClientId,
+    heard: Instant,
+    is_pinged: bool,
+    /// What the other has listed as its own, until the list is complete.
+    listed: BTreeSet<usize>,
+    /// How often running its sum over owners has differed.
+    differences: u8,
+}
+
+/// Another T-Controller.
+#[derive(Clone, Debug)]
+struct State {
+    peer: Peer,
+    link: Option<Link>,
+    /// A connection that is being made, or on which it has not said who it is.
+    dialled: Option<ClientId>,
+    /// Start epoch of the last link.
+    epoch: u32,
+}
+
+/// All others.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Links {
+    peers: BTreeMap<NodeId, State>,
+    by_id: BTreeMap<ClientId, NodeId>,
+    /// Connections of those who have not said who they are, since when.
+    nameless: BTreeMap<ClientId, Instant>,
+    is_ticking: bool,
+    ticks: u64,
+}
+
+impl Core {
+    /// Whether there is a link to a node.
+    pub(super) fn is_linked(&self, node: NodeId) -> bool {
+        self.links.peers.get(&node).is_some_and(|state| state.link.is_some())
+    }
+
+    /// The data centre of a node.
+    pub(super) fn location_of(&self, node: NodeId) -> Option<&str> {
+        self.links.peers.get(&node).map(|state| &*state.peer.geo_location)
+    }
+
+    /// The other nodes of the configuration are these from now on.
+    pub(super) fn know_peers(&mut self, cx: &mut Cx<'_>) {
+        let settings = self.settings.clone();
+        let gone = |node: &NodeId| settings.peers.iter().all(|peer| peer.node != *node);
+        let gone: Vec<NodeId> = self.links.peers.keys().copied().filter(gone).collect();
+        for node in gone {
+            let dialled = self.links.peers.get(&node).and_then(|state| state.dialled);
+            self.drop_link(node, "not configured any more", cx);
+            if let Some(id) = dialled {
+                cx.out.push(Action::EndLink(id));
+            }
+            self.links.peers.remove(&node);
+        }
+        for peer in &settings.peers {
+            let fresh = State { peer: peer.clone(), link: None, dialled: None, epoch: 0 };
+            self.links.peers.entry(peer.node).or_insert(fresh).peer = peer.clone();
+        }
+        if !self.links.is_ticking && !self.links.peers.is_empty() {
+            self.tick_links(cx);
+        }
+    }
+
+    /// Twice a second: dials who is not there, and looks who is silent.
+    pub(super) fn tick_links(&mut self, cx: &mut Cx<'_>) {
+        let now = cx.now;
+        let own = self.settings.node;
+        let (mut silent, mut ping) = (Vec::new(), Vec::new());
+        for (node, state) in &mut self.links.peers {
+            let Some(link) = &mut state.link else {
+                if state.dialled.is_none() && own < *node {
+                    cx.out.push(Action::Dial(*node, state.peer.address));
+                }
+                continue;
+            };
+            if now.since(link.heard) >= LINK_SILENCE_MAX {
+                silent.push(*node);
+            } else if now.since(link.heard) >= LINK_PING_TIME && !link.is_pinged {
+                link.is_pinged = true;
+                ping.push(*node);
+            }
+        }
+        for node in silent {
+            self.drop_link(node, "silent", cx);
+        }
+        for node in ping {
+            self.send_to(node, Body::Ping(proto::Ping { token: now.as_millis() }), cx);
+        }
+        let late = |(_, since): &(&ClientId, &Instant)| now.since(**since) >= LINK_HELLO_TIME;
+        let late: Vec<ClientId> =
+            self.links.nameless.iter().filter(late).map(|(id, _)| *id).collect();
+        for id in late {
+            self.close_nameless(id, cx);
+        }
+        self.links.ticks += 1;
+        if self.links.ticks.is_multiple_of(TICKS_PER_SUM) {
+            self.send_all(Body::Digest(proto::Digest { buckets: vec![self.owners_sum] }), cx);
+        }
+        self.links.is_ticking = !self.links.peers.is_empty();
+        if self.links.is_ticking {
+            cx.out.push(Action::Arm(Wake::Links, now + LINK_TICK));
+        }
+    }
+
+    fn close_nameless(&mut self, id: ClientId, cx: &mut Cx<'_>) {
+        self.links.nameless.remove(&id);
+        for state in self.links.peers.values_mut() {
+            if state.dialled == Some(id) {
+                state.dialled = None;
+            }
+        }
+        cx.out.push(Action::EndLink(id));
+    }
+
+    /// A connection to that node is being made, or cannot be.
+    pub(super) fn on_dialled(&mut self, node: NodeId, id: Option<ClientId>, cx: &Cx<'_>) {
+        if let Some(state) = self.links.peers.get_mut(&node) {
+            state.dialled = id;
+        }
+        if let Some(id) = id {
+            self.links.nameless.insert(id, cx.now);
+        }
+    }
+
+    /// Something was heard of a connection with another node.
+    pub(super) fn on_link(&mut self, id: ClientId, heard: Heard, cx: &mut Cx<'_>) {
+        match heard {
+            Heard::Connected(_) => {
+                self.links.nameless.insert(id, cx.now);
+                if self.links.peers.values().any(|state| state.dialled == Some(id)) {
+                    cx.out.push(Action::SendLink(id, self.hello()));
+                }
+            }
+            Heard::Frame(payload) => {
+                if let Err(reason) = self.on_link_frame(id, payload, cx) {
+                    tracing::warn!(node = %self.settings.name, peer = self.links.by_id.get(&id).map(|node| node.get()), reason, "link to a T-Controller closed");
+                    match self.links.by_id.get(&id).copied() {
+                        Some(node) => self.drop_link(node, reason, cx),
+                        None => self.close_nameless(id, cx),
+                    }
+                }
+            }
+            Heard::Gone(reason) => {
+                self.links.nameless.remove(&id);
+                for state in self.links.peers.values_mut() {
+                    if state.dialled == Some(id) {
+                        state.dialled = None;
+                    }
+                }
+                if let Some(node) = self.links.by_id.get(&id).copied() {
+                    self.link_down(node, reason);
+                    self.look_at_pending(node, cx);
+                }
+            }
+        }
+    }
+
+    fn hello(&self) -> Bytes {
+        framed(Body::NodeHello(proto::NodeHello {
+            protocol: PROTOCOL_VERSION,
+            node_id: u32::from(self.settings.node.get()),
+            name: self.settings.name.clone(),
+            epoch: self.epoch,
+        }))
+    }
+
+    fn on_link_frame(
+        &mut self,
+        id: ClientId,
+        payload: Bytes,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), &'static str> {
+        let body = wire::decode(payload).map_err(|_| "a frame cannot be decoded")?;
+        let Some(from) = self.links.by_id.get(&id).copied() else {
+            if !self.links.nameless.contains_key(&id) {
+                // Under way when it was closed.
+                return Ok(());
+            }
+            let Some(Body::NodeHello(hello)) = body else {
+                return Err("the first frame is no NodeHello");
+            };
+            return self.on_hello(id, &hello, cx);
+        };
+        if let Some(link) = self.links.peers.get_mut(&from).and_then(|state| state.link.as_mut()) {
+            link.heard = cx.now;
+            link.is_pinged = false;
+        }
+        match body {
+            // A kind of a later release, or nothing but a sign of life.
+            None | Some(Body::Pong(_)) => {}
+            Some(Body::Ping(ping)) => {
+                self.send_to(from, Body::Pong(proto::Pong { token: ping.token }), cx);
+            }
+            Some(Body::Digest(sum)) => self.on_sum(from, sum.buckets.first().copied(), cx),
+            Some(Body::Owned(owned)) => self.on_owned(from, &owned, cx),
+            Some(Body::Agents(agents)) => self.on_agents(from, agents),
+            Some(Body::Attach(attach)) => self.on_attach(from, attach, cx),
+            Some(Body::Attached(attached)) => self.on_attached(from, &attached, cx)?,
+            Some(Body::Forwarded(forwarded)) => self.on_forwarded(from, forwarded, cx)?,
+            Some(Body::Bounced(bounced)) => self.on_bounced(from, &bounced, cx),
+            Some(Body::Told(told)) => self.on_told(from, &told, cx)?,
+            Some(Body::ClientGone(gone)) => self.remote_gone(from, ClientId(gone.client)),
+            Some(Body::PhoneRegistered(phone)) => self.on_remote_phone(from, phone, cx),
+            Some(Body::HandOver(given)) => self.on_hand_over(from, given, cx),
+            Some(Body::CallFact(fact)) => self.on_remote_fact(&fact, cx)?,
+            Some(
+                Body::NodeHello(_)
+                | Body::Hello(_)
+                | Body::Resume(_)
+                | Body::Live(_)
+                | Body::Snapshot(_)
+                | Body::Ack(_)
+                | Body::Repair(_)
+                | Body::FileHeader(_)
+                | Body::FileChunk(_),
+            ) => return Err("a frame that has no place here"),
+        }
+        Ok(())
+    }
+
+    fn on_hello(
+        &mut self,
+        id: ClientId,
+        hello: &proto::NodeHello,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), &'static str> {
+        if hello.protocol != PROTOCOL_VERSION {
+            return Err("another version of the protocol");
+        }
+        let node = wire::node_id(hello.node_id, "node_id").map_err(|_| "no node-id")?;
+        let Some(state) = self.links.peers.get(&node) else {
+            return Err("no node of this switch");
+        };
+        let dialled = self.links.peers.iter().find(|(_, state)| state.dialled == Some(id));
+        match dialled.map(|(node, _)| *node) {
+            Some(wanted) if wanted != node => return Err("another node than was dialled"),
+            Some(_) => {}
+            None if self.settings.node < node => return Err("this side dials"),
+            None => {}
+        }
+        let is_dialled = dialled.is_some();
+        let has_restarted = state.epoch != 0 && state.epoch != hello.epoch;
+        // An earlier link that has not been found dead yet.
+        self.drop_link(node, "there is another one", cx);
+        self.links.nameless.remove(&id);
+        self.links.by_id.insert(id, node);
+        if let Some(state) = self.links.peers.get_mut(&node) {
+            state.dialled = None;
+            state.epoch = hello.epoch;
+            let listed = BTreeSet::new();
+            state.link = Some(Link { id, heard: cx.now, is_pinged: false, listed, differences: 0 });
+        }
+        if !is_dialled {
+            cx.out.push(Action::SendLink(id, self.hello()));
+        }
+        tracing::info!(node = %self.settings.name, peer = node.get(), "link to a T-Controller is up");
+        if has_restarted {
+            self.end_calls_of(node, cx);
+        }
+        self.send_owned(node, cx);
+        self.send_agents(node, cx);
+        Ok(())
+    }
+
+    fn drop_link(&mut self, node: NodeId, reason: &'static str, cx: &mut Cx<'_>) {
+        let link = self.links.peers.get(&node).and_then(|state| state.link.as_ref());
+        if let Some(id) = link.map(|link| link.id) {
+            cx.out.push(Action::EndLink(id));
+            self.link_down(node, reason);
+            self.look_at_pending(node, cx);
+        }
+    }
+
+    fn link_down(&mut self, node: NodeId, reason: &'static str) {
+        let Some(link) = self.links.peers.get_mut(&node).and_then(|state| state.link.take()) else {
+            return;
+        };
+        self.links.by_id.remove(&link.id);
+        tracing::info!(node = %self.settings.name, peer = node.get(), reason, "link to a T-Controller is down");
+        self.elsewhere.retain(|_, at| *at != node);
+        let parties: Vec<ClientId> = self
+            .remotes
+            .keys()
+            .filter(|party| party.node == node)
+            .map(|party| party.client)
+            .collect();
+        for client in parties {
+            self.remote_gone(node, client);
+        }
+        for (index, entry) in self.dns.iter_mut().enumerate() {
+            if entry.owner.node == Some(node) {
+                entry.is_attached = false;
+                self.looks.push_back(Look::Owner(index));
+            }
+        }
+    }
+
+    pub(super) fn note_listed(&mut self, from: NodeId, index: usize) {
+        if let Some(link) = self.links.peers.get_mut(&from).and_then(|state| state.link.as_mut()) {
+            link.listed.insert(index);
+        }
+    }
+
+    /// Notes whether another node's sum is this one's; whether it has differed too often.
+    pub(super) fn note_sum(&mut self, from: NodeId, is_same: bool) -> bool {
+        let link = self.links.peers.get_mut(&from).and_then(|state| state.link.as_mut());
+        let Some(link) = link else { return false };
+        link.differences = if is_same { 0 } else { link.differences + 1 };
+        if link.differences < SUM_DIFFERENCES_MAX {
+            return false;
+        }
+        link.differences = 0;
+        true
+    }
+
+    pub(super) fn take_listed(&mut self, from: NodeId) -> BTreeSet<usize> {
+        let link = self.links.peers.get_mut(&from).and_then(|state| state.link.as_mut());
+        link.map(|link| core::mem::take(&mut link.listed)).unwrap_or_default()
+    }
+
+    pub(super) fn send_to(&self, node: NodeId, body: Body, cx: &mut Cx<'_>) {
+        let link = self.links.peers.get(&node).and_then(|state| state.link.as_ref());
+        if let Some(link) = link {
+            cx.out.push(Action::SendLink(link.id, framed(body)));
+        }
+    }
+
+    pub(super) fn send_all(&self, body: Body, cx: &mut Cx<'_>) {
+        self.send_all_but(self.settings.node, body, cx);
+    }
+
+    pub(super) fn send_all_but(&self, node: NodeId, body: Body, cx: &mut Cx<'_>) {
+        if self.links.by_id.is_empty() {
+            return;
+        }
+        let bytes = framed(body);
+        for (id, peer) in &self.links.by_id {
+            if *peer != node {
+                cx.out.push(Action::SendLink(*id, bytes.clone()));
+            }
+        }
+    }
+}
+
+fn framed(body: Body) -> Bytes {
+    let payload = wire::encode(body);
+    let mut bytes = BytesMut::with_capacity(payload.len() + 4);
+    bytes.extend_from_slice(&length_prefix(payload.len()));
+    bytes.extend_from_slice(&payload);
+    bytes.freeze()
+}

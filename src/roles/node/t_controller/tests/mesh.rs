@@ -1,0 +1,732 @@
+//! T-Controllers that are linked, under faults: a world of four nodes in two data
+//! centres, drawn from a seed.
+//!
+//! `SEED=7 cargo test --lib mesh` replays one world and prints what happens in it;
+//! `SEEDS=100000` runs so many.
+
+use super::*;
+use crate::base::id::ConnId;
+use crate::call::facts::{CallFact, EndedBy, Step};
+use crate::roles::node::t_controller::core::Party;
+use crate::roles::node::t_controller::owners::Ownership;
+use crate::roles::node::t_controller::settings::Peer;
+use crate::roles::node::t_controller::shown::Shown;
+use std::collections::VecDeque;
+
+const NODES: u16 = 4;
+const PHONES: [&str; 4] = ["7001", "7002", "7003", "7004"];
+const OWNED: [&str; 2] = ["8000", "8001"];
+const PERSONS: [&str; 3] = ["alice", "bob", "carol"];
+/// Longest time that a frame is under way.
+const DELAY_MAX: u64 = 200;
+
+type NodeNumber = u16;
+
+/// One direction of a connection.
+#[derive(Debug, Default)]
+struct Pipe {
+    frames: VecDeque<(Instant, Heard)>,
+    last: Instant,
+}
+
+/// A connection between two nodes; its ends by node and number there.
+#[derive(Debug)]
+struct Wire {
+    ends: [(NodeNumber, ClientId); 2],
+    pipes: [Pipe; 2],
+    /// Nothing gets through, and nobody says so.
+    is_dead: bool,
+}
+
+/// A client, with its view of each DN that it is registered for.
+#[derive(Debug, Default)]
+struct Desk {
+    views: BTreeMap<String, Shown>,
+    /// As the owner tells them when it is asked.
+    fresh: BTreeMap<String, Shown>,
+    /// DNs of requests that wait for an answer.
+    asked: BTreeMap<u32, (RequestType, String)>,
+    next_reference: u32,
+}
+
+struct Node {
+    core: Core,
+    ids: Ids,
+    armed: Vec<(Wake, Instant)>,
+    desks: BTreeMap<ClientId, Desk>,
+    epoch: u32,
+}
+
+struct Mesh {
+    random: Ids,
+    now: Instant,
+    nodes: BTreeMap<NodeNumber, Node>,
+    wires: Vec<Wire>,
+    /// Pairs between which nothing gets through.
+    cut: BTreeSet<(NodeNumber, NodeNumber)>,
+    next_id: u64,
+    next_call: u64,
+    calls: Vec<(NodeNumber, CallFact)>,
+    /// Since when two nodes in contact both act as owner.
+    both: BTreeMap<(usize, NodeNumber, NodeNumber), Instant>,
+    findings: Vec<String>,
+    /// Owners that a replay has told.
+    said: BTreeMap<(NodeNumber, String), Ownership>,
+    is_told: bool,
+}
+
+fn settings_of(node: NodeNumber) -> Settings {
+    let location = |node: NodeNumber| if node <= NODES / 2 { "dc1" } else { "dc2" };
+    let phones = PHONES.iter().map(|dn| ((*dn).into(), DnKind::SipBased));
+    let owned = OWNED.iter().map(|dn| ((*dn).into(), DnKind::TLibraryBased));
+    let peers = (1..=NODES).filter(|other| *other != node).map(|other| Peer {
+        node: NodeId::new(other).expect("in range"),
+        address: format!("127.0.0.{other}:7014").parse().expect("an address"),
+        geo_location: location(other).into(),
+    });
+    Settings {
+        name: format!("node{node}"),
+        node: NodeId::new(node).expect("in range"),
+        geo_location: location(node).into(),
+        dns: phones.chain(owned).collect(),
+        persons: PERSONS.iter().map(|id| ((*id).into(), None)).collect(),
+        owners: ["desktop".into()].into(),
+        agents: agent::Options { wrap_up: Duration::from_secs(2), ..agent::Options::default() },
+        logout_on_disconnect: true,
+        peers: peers.collect(),
+    }
+}
+
+fn pair(one: NodeNumber, other: NodeNumber) -> (NodeNumber, NodeNumber) {
+    (one.min(other), one.max(other))
+}
+
+impl Mesh {
+    fn new(seed: u64) -> Self {
+        let mut mesh = Self {
+            random: Ids::new(seed),
+            now: Instant(0) + Duration::from_secs(1_000),
+            nodes: BTreeMap::new(),
+            wires: Vec::new(),
+            cut: BTreeSet::new(),
+            next_id: 1,
+            next_call: 1,
+            calls: Vec::new(),
+            both: BTreeMap::new(),
+            findings: Vec::new(),
+            said: BTreeMap::new(),
+            is_told: std::env::var_os("SEED").is_some(),
+        };
+        for node in 1..=NODES {
+            mesh.begin(node, 1);
+        }
+        mesh
+    }
+
+    fn begin(&mut self, number: NodeNumber, epoch: u32) {
+        let core = Core::new(Arc::new(settings_of(number)), epoch, WallTime(1_000));
+        let ids = Ids::new(self.random.next_u64());
+        let node = Node { core, ids, armed: Vec::new(), desks: BTreeMap::new(), epoch };
+        self.nodes.insert(number, node);
+        self.on(number, Event::Wake(Wake::Links));
+    }
+
+    fn draw(&mut self, below: u64) -> u64 {
+        self.random.next_u64() % below
+    }
+
+    fn say(&self, text: impl FnOnce() -> String) {
+        if self.is_told {
+            println!("{:>9} {}", self.now.as_millis(), text());
+        }
+    }
+
+    fn find(&mut self, text: String) {
+        self.say(|| format!("FINDING {text}"));
+        self.findings.push(format!("{} ms: {text}", self.now.as_millis()));
+    }
+
+    fn on(&mut self, number: NodeNumber, event: Event) {
+        let Some(node) = self.nodes.get_mut(&number) else { return };
+        let mut out = Outbox::new(1 << 16);
+        let (now, ids) = (self.now, &mut node.ids);
+        node.core.on(event, &mut Cx { now, wall: WallTime(5_000), ids, out: &mut out });
+        let actions: Vec<Action> = out.drain().collect();
+        if self.is_told {
+            self.say_owners(number);
+        }
+        for action in actions {
+            self.act(number, action);
+        }
+    }
+
+    fn say_owners(&mut self, number: NodeNumber) {
+        let node = &self.nodes[&number];
+        let now = node.core.dns.iter().map(|entry| (entry.name.to_string(), entry.owner));
+        for (name, owner) in now.collect::<Vec<_>>() {
+            let before = self.said.insert((number, name.clone()), owner);
+            if before.unwrap_or_default() != owner {
+                let node = owner.node.map_or(0, NodeId::get);
+                self.say(|| format!("    node {number}: {name} owned by {node} ({})", owner.epoch));
+            }
+        }
+    }
+
+    fn act(&mut self, number: NodeNumber, action: Action) {
+        match action {
+            Action::Send(id, bytes) => self.read(number, id, &bytes),
+            Action::End(id) => self.find(format!("node {number} ends client {}", id.0)),
+            Action::Arm(wake, at) => {
+                self.nodes.get_mut(&number).expect("it acts").armed.push((wake, at));
+            }
+            Action::SendLink(id, bytes) => {
+                self.post(number, id, Heard::Frame(bytes.slice(LENGTH_BYTES..)));
+            }
+            Action::EndLink(id) => self.cut_wire(number, id, "ended"),
+            Action::Dial(to, _) => {
+                let to = to.get();
+                let id = ClientId(self.next_id);
+                self.next_id += 1;
+                let there = ClientId(self.next_id);
+                self.next_id += 1;
+                let reached = self.nodes.contains_key(&to) && !self.cut.contains(&pair(number, to));
+                if !reached {
+                    self.on(number, Event::Dialled(NodeId::new(to).expect("one"), None));
+                    return;
+                }
+                let ends = [(number, id), (to, there)];
+                self.wires.push(Wire { ends, pipes: Default::default(), is_dead: false });
+                self.on(number, Event::Dialled(NodeId::new(to).expect("one"), Some(id)));
+                let remote = "127.0.0.1:1".parse().expect("an address");
+                self.post(number, id, Heard::Connected(remote));
+                self.post(to, there, Heard::Connected(remote));
+            }
+        }
+    }
+
+    /// Something is on its way to the other end of a connection.
+    fn post(&mut self, from: NodeNumber, id: ClientId, heard: Heard) {
+        let delay = Duration::from_millis(1 + self.random.next_u64() % DELAY_MAX);
+        let now = self.now;
+        let wires = self.wires.iter_mut().filter(|wire| !wire.is_dead);
+        for wire in wires {
+            let Some(end) = wire.ends.iter().position(|end| *end == (from, id)) else { continue };
+            let pipe = &mut wire.pipes[1 - end];
+            let at = (now + delay).max(pipe.last);
+            pipe.last = at;
+            pipe.frames.push_back((at, heard));
+            return;
+        }
+    }
+
+    fn cut_wire(&mut self, from: NodeNumber, id: ClientId, reason: &'static str) {
+        // What was sent before arrives before.
+        self.post(from, id, Heard::Gone(reason));
+        for wire in &mut self.wires {
+            if let Some(end) = wire.ends.iter().position(|end| *end == (from, id)) {
+                wire.pipes[end].frames.clear();
+                wire.ends[end] = (0, ClientId(0));
+            }
+        }
+    }
+
+    /// Bytes for a client: its view follows.
+    fn read(&mut self, number: NodeNumber, id: ClientId, bytes: &[u8]) {
+        let mut reader = FrameReader::new();
+        reader.push(bytes);
+        let frame = reader.next_frame().expect("short").expect("whole");
+        let Frame { body, reference_id } = Frame::decode(frame).expect("of the language");
+        let Some(frame::Body::Event(event)) = body else { return };
+        let kind = event.r#type();
+        let attributes = *event.attributes.expect("attributes");
+        let name = attributes.this_dn.clone().unwrap_or_default();
+        self.say(|| format!("    {number}/{} hears {kind:?} {name} {reference_id}", id.0));
+        let desk = self.nodes.get_mut(&number).and_then(|node| node.desks.get_mut(&id));
+        let Some(desk) = desk else { return };
+        let mut problem = None;
+        if reference_id != 0 {
+            let asked = desk.asked.remove(&reference_id);
+            if asked.is_none() {
+                problem = Some(format!("an answer to nothing: {kind:?}"));
+            }
+            if kind == EventType::EventRegistered {
+                desk.views.insert(name.clone(), Shown::of_registered(&attributes));
+            } else if kind == EventType::EventUnregistered {
+                desk.views.remove(&name);
+            } else if kind == EventType::EventAddressInfo {
+                desk.fresh.insert(name.clone(), Shown::of_registered(&attributes));
+                return;
+            }
+        }
+        if let Some(view) = desk.views.get_mut(&name) {
+            let before = view.clone();
+            view.note(kind, &attributes);
+            let is_news = matches!(
+                kind,
+                EventType::EventDnBackInService
+                    | EventType::EventDnOutOfService
+                    | EventType::EventAgentLogin
+                    | EventType::EventAgentLogout
+                    | EventType::EventDndOn
+                    | EventType::EventDndOff
+            );
+            if is_news && before == *view {
+                problem = Some(format!("{kind:?} of {name} is no news"));
+            }
+        } else if reference_id == 0 && !name.is_empty() {
+            problem = Some(format!("{kind:?} of {name}, for which it is not registered"));
+        }
+        if let Some(problem) = problem {
+            self.find(format!("client {} of node {number} hears {problem}", id.0));
+        }
+    }
+
+    fn ask(&mut self, number: NodeNumber, id: ClientId, kind: RequestType, given: Attributes) {
+        let desk = self.nodes.get_mut(&number).and_then(|node| node.desks.get_mut(&id));
+        let Some(desk) = desk else { return };
+        desk.next_reference += 1;
+        let reference_id = desk.next_reference;
+        let name = given.this_dn.clone().unwrap_or_default();
+        desk.asked.insert(reference_id, (kind, name.clone()));
+        self.say(|| format!("{number}/{} asks {kind:?} {name} {reference_id}", id.0));
+        let attributes = Some(Box::new(given));
+        let request = Request { r#type: kind.into(), reference_id, attributes, registration: None };
+        let bytes = tlib::encode_frame(frame::Body::Request(request)).slice(LENGTH_BYTES..);
+        self.on(number, Event::Heard(id, Heard::Frame(bytes)));
+    }
+
+    fn connect(&mut self, number: NodeNumber, name: &str) -> Option<ClientId> {
+        let id = ClientId(self.next_id);
+        self.next_id += 1;
+        self.nodes
+            .get_mut(&number)?
+            .desks
+            .insert(id, Desk { next_reference: 1, ..Desk::default() });
+        self.nodes.get_mut(&number)?.desks.get_mut(&id)?.asked.insert(1, Default::default());
+        let remote = "127.0.0.1:1".parse().expect("an address");
+        self.on(number, Event::Heard(id, Heard::Connected(remote)));
+        let registration = ClientRegistration {
+            application_name: name.to_owned(),
+            protocol_version: 1,
+            ..ClientRegistration::default()
+        };
+        let request = Request {
+            r#type: RequestType::TRegisterClient.into(),
+            reference_id: 1,
+            attributes: None,
+            registration: Some(registration),
+        };
+        let bytes = tlib::encode_frame(frame::Body::Request(request)).slice(LENGTH_BYTES..);
+        self.on(number, Event::Heard(id, Heard::Frame(bytes)));
+        Some(id)
+    }
+
+    fn phone(&mut self, number: NodeNumber, dn: &str, seconds: u64) {
+        self.say(|| format!("node {number} accepts a REGISTER of {dn} for {seconds} s"));
+        let contacts = vec![("sip:one".into(), seconds)];
+        let phone = Phone { dn: dn.into(), contacts, removes_all: false };
+        self.on(number, Event::Phone(Box::new(phone)));
+    }
+
+    /// Whether two nodes know of a link to each other.
+    fn in_contact(&self, one: NodeNumber, other: NodeNumber) -> bool {
+        let linked = |from: NodeNumber, to: NodeNumber| {
+            let to = NodeId::new(to).expect("one");
+            self.nodes.get(&from).is_some_and(|node| node.core.is_linked(to))
+        };
+        let joins = |wire: &Wire| {
+            let ends = wire.ends.map(|(node, _)| node);
+            !wire.is_dead && ends.contains(&one) && ends.contains(&other)
+        };
+        self.wires.iter().any(joins) && linked(one, other) && linked(other, one)
+    }
+
+    /// No two nodes in contact both act as owner for longer than messages take.
+    fn check_owners(&mut self) {
+        let mut both = BTreeMap::new();
+        for index in 0..PHONES.len() + OWNED.len() {
+            let owners: Vec<NodeNumber> = self
+                .nodes
+                .iter()
+                .filter(|(_, node)| node.core.is_own(index))
+                .map(|(number, _)| *number)
+                .collect();
+            for (at, one) in owners.iter().enumerate() {
+                for other in &owners[at + 1..] {
+                    if self.in_contact(*one, *other) {
+                        let key = (index, *one, *other);
+                        let since = self.both.get(&key).copied().unwrap_or(self.now);
+                        both.insert(key, since);
+                    }
+                }
+            }
+        }
+        let bound = Duration::from_millis(3 * DELAY_MAX);
+        let late: Vec<_> = both
+            .iter()
+            .filter(|(_, since)| self.now.since(**since) > bound)
+            .map(|(key, _)| *key)
+            .collect();
+        for (index, one, other) in late {
+            self.find(format!("DN {index} is owned by {one} and {other}, which are in contact"));
+            both.remove(&(index, one, other));
+        }
+        self.both = both;
+    }
+
+    /// Lets time pass, event by event.
+    fn pass(&mut self, span: Duration) {
+        let end = self.now + span;
+        loop {
+            let frames = self.wires.iter().flat_map(|wire| &wire.pipes);
+            let frames = frames.filter_map(|pipe| pipe.frames.front()).map(|(at, _)| *at);
+            let wakes = self.nodes.values().flat_map(|node| &node.armed).map(|(_, at)| *at);
+            let Some(next) = frames.chain(wakes).min().filter(|next| *next <= end) else { break };
+            self.now = self.now.max(next);
+            self.step();
+            self.check_owners();
+            if self.findings.len() > 3 {
+                return;
+            }
+        }
+        self.now = end;
+    }
+
+    fn step(&mut self) {
+        let now = self.now;
+        for at in 0..self.wires.len() {
+            for end in 0..2 {
+                let wire = &mut self.wires[at];
+                let (number, id) = wire.ends[end];
+                let pipe = &mut wire.pipes[end];
+                if pipe.frames.front().is_none_or(|(at, _)| *at > now) {
+                    continue;
+                }
+                let Some((_, heard)) = pipe.frames.pop_front() else { continue };
+                if matches!(heard, Heard::Gone(_)) {
+                    self.cut_silently(number, id);
+                }
+                self.on(number, Event::Link(id, heard));
+                return;
+            }
+        }
+        let due = self.nodes.iter_mut().find_map(|(number, node)| {
+            let at = node.armed.iter().position(|(_, at)| *at <= now)?;
+            Some((*number, node.armed.remove(at).0))
+        });
+        if let Some((number, wake)) = due {
+            self.on(number, Event::Wake(wake));
+        }
+    }
+
+    /// The other end is gone: nothing goes there any more.
+    fn cut_silently(&mut self, number: NodeNumber, id: ClientId) {
+        self.wires.retain(|wire| !wire.ends.contains(&(number, id)));
+    }
+
+    /// The network between two nodes is cut; they may be told, or find out by silence.
+    fn cut(&mut self, one: NodeNumber, other: NodeNumber) {
+        let is_told = self.draw(2) == 0;
+        self.say(|| format!("cut {one} {other}, told: {is_told}"));
+        self.cut.insert(pair(one, other));
+        let is_theirs = |wire: &Wire| {
+            let nodes = wire.ends.map(|(node, _)| node);
+            nodes.contains(&one) && nodes.contains(&other)
+        };
+        let mut told = Vec::new();
+        for wire in self.wires.iter_mut().filter(|wire| is_theirs(wire)) {
+            wire.is_dead = true;
+            wire.pipes = Default::default();
+            told.extend(wire.ends);
+        }
+        if is_told {
+            self.wires.retain(|wire| !is_theirs(wire));
+            for (number, id) in told {
+                self.on(number, Event::Link(id, Heard::Gone("cut")));
+            }
+        }
+    }
+
+    fn crash(&mut self, number: NodeNumber) {
+        let Some(node) = self.nodes.remove(&number) else { return };
+        self.say(|| format!("node {number} dies"));
+        self.calls.retain(|(at, _)| *at != number);
+        let ends: Vec<_> = self
+            .wires
+            .iter()
+            .filter(|wire| wire.ends.iter().any(|(at, _)| *at == number))
+            .flat_map(|wire| wire.ends)
+            .filter(|(at, _)| *at != number)
+            .collect();
+        self.wires.retain(|wire| wire.ends.iter().all(|(at, _)| *at != number));
+        for (other, id) in ends {
+            self.on(other, Event::Link(id, Heard::Gone("died")));
+        }
+        let back_in = self.draw(8_000);
+        self.pass(Duration::from_millis(back_in));
+        self.say(|| format!("node {number} is back"));
+        self.begin(number, node.epoch + 1);
+    }
+
+    fn any_desk(&mut self) -> Option<(NodeNumber, ClientId)> {
+        let all: Vec<_> = self
+            .nodes
+            .iter()
+            .flat_map(|(number, node)| node.desks.keys().map(|id| (*number, *id)))
+            .collect();
+        let at = self.draw(all.len().max(1) as u64) as usize;
+        all.get(at).copied()
+    }
+
+    fn any_dn(&mut self) -> &'static str {
+        let at = self.draw((PHONES.len() + OWNED.len()) as u64) as usize;
+        PHONES.iter().chain(&OWNED).nth(at).copied().expect("one")
+    }
+
+    fn any_node(&mut self) -> NodeNumber {
+        1 + self.draw(u64::from(NODES)) as NodeNumber
+    }
+
+    /// Something happens.
+    fn happen(&mut self, with_faults: bool) {
+        let node = self.any_node();
+        match self.draw(if with_faults { 24 } else { 20 }) {
+            0..3 => {
+                let (dn, seconds) = (self.draw(PHONES.len() as u64), 5 + self.draw(60));
+                self.phone(node, PHONES[dn as usize], seconds);
+            }
+            3 => {
+                let dn = self.draw(PHONES.len() as u64);
+                self.phone(node, PHONES[dn as usize], 0);
+            }
+            4 => {
+                let name = if self.draw(2) == 0 { "desktop" } else { "watcher" };
+                self.connect(node, name);
+            }
+            5 => {
+                if let Some((number, id)) =
+                    self.any_desk().filter(|_| self.random.next_u64().is_multiple_of(3))
+                {
+                    self.say(|| format!("{number}/{} goes", id.0));
+                    self.nodes.get_mut(&number).expect("there").desks.remove(&id);
+                    self.on(number, Event::Heard(id, Heard::Gone("test")));
+                }
+            }
+            6..16 => self.somebody_asks(),
+            16..20 => self.call(node),
+            20 => {
+                let other = self.any_node();
+                if other != node {
+                    self.cut(node, other);
+                }
+            }
+            21 | 22 => self.heal(),
+            _ => self.crash(node),
+        }
+    }
+
+    fn heal(&mut self) {
+        self.say(|| "heal".to_owned());
+        self.cut.clear();
+    }
+
+    fn somebody_asks(&mut self) {
+        let Some((number, id)) = self.any_desk() else { return };
+        let name = self.any_dn();
+        let person = PERSONS[self.draw(PERSONS.len() as u64) as usize];
+        let (kind, given) = match self.draw(10) {
+            0..4 => {
+                let mode = [RegisterMode::Share, RegisterMode::Monitor][self.draw(2) as usize];
+                let mode = Some(mode.into());
+                (RequestType::TRegisterAddress, Attributes { register_mode: mode, ..dn(name) })
+            }
+            4 => (RequestType::TUnregisterAddress, dn(name)),
+            5 | 6 => {
+                let agent_id = Some(person.to_owned());
+                (RequestType::TAgentLogin, Attributes { agent_id, ..dn(name) })
+            }
+            7 => (RequestType::TAgentLogout, dn(name)),
+            8 => (RequestType::TAgentSetReady, dn(name)),
+            _ => (RequestType::TSetDndOn, dn(name)),
+        };
+        self.ask(number, id, kind, given);
+    }
+
+    fn call(&mut self, node: NodeNumber) {
+        if self.draw(2) == 0 && !self.calls.is_empty() {
+            let at = self.draw(self.calls.len() as u64) as usize;
+            let (node, fact) = self.calls.swap_remove(at);
+            let by = EndedBy::Caller;
+            let step = Step::Ended { by, code: 200, was_connected: true };
+            self.on(node, Event::Fact(Box::new(CallFact { step, ..fact })));
+            return;
+        }
+        self.next_call += 1;
+        let called = self.any_dn();
+        let fact = CallFact {
+            conn_id: ConnId(u64::from(node) << 52 | self.next_call),
+            uuid: Ids::new(self.next_call).call_uuid(),
+            caller: "0123".into(),
+            dialled: called.into(),
+            destination: called.into(),
+            trunk: "Trunk_SBC".into(),
+            is_inbound: true,
+            step: Step::Connected,
+        };
+        self.calls.push((node, fact.clone()));
+        self.on(node, Event::Fact(Box::new(fact)));
+    }
+
+    /// When all is quiet everybody agrees, and every client's view is what it would hear
+    /// if it asked.
+    fn check_end(&mut self) {
+        self.check_agreement();
+        let desks: Vec<_> = self
+            .nodes
+            .iter()
+            .flat_map(|(number, node)| node.desks.iter().map(|(id, desk)| (*number, *id, desk)))
+            .map(|(number, id, desk)| (number, id, desk.views.clone(), desk.asked.clone()))
+            .collect();
+        for (number, id, _, asked) in &desks {
+            if !asked.is_empty() {
+                self.find(format!("client {} of node {number} waits for {asked:?}", id.0));
+            }
+        }
+        for (number, id, views, _) in &desks {
+            for name in views.keys() {
+                let kind = tlib::AddressInfoType::AddressInfoDnStatus;
+                let given = Attributes { address_info_type: Some(kind.into()), ..dn(name) };
+                self.ask(*number, *id, RequestType::TQueryAddress, given);
+            }
+        }
+        self.pass(Duration::from_secs(2));
+        for (number, id, before, _) in desks {
+            let after = self.nodes[&number].desks[&id].fresh.clone();
+            for (name, view) in before {
+                if after.get(&name) != Some(&view) {
+                    let after = after.get(&name).cloned();
+                    let client = id.0;
+                    let text = format!(
+                        "client {client} of node {number} saw {name} as {view:?}, and it is {after:?}"
+                    );
+                    self.find(text);
+                }
+            }
+        }
+        self.check_registrants();
+    }
+
+    fn check_agreement(&mut self) {
+        for one in 1..=NODES {
+            for other in one + 1..=NODES {
+                if !self.in_contact(one, other) {
+                    let links =
+                        [one, other].map(|node| format!("{:?}", self.nodes[&node].core.links));
+                    self.find(format!("no link between {one} and {other}: {links:#?}"));
+                }
+            }
+        }
+        for index in 0..PHONES.len() + OWNED.len() {
+            let owners: Vec<(NodeNumber, Ownership)> = self
+                .nodes
+                .iter()
+                .map(|(number, node)| (*number, node.core.dns[index].owner))
+                .collect();
+            let nodes: BTreeSet<Option<NodeId>> =
+                owners.iter().map(|(_, owner)| owner.node).collect();
+            let claims: BTreeSet<Ownership> = owners
+                .iter()
+                .map(|(_, owner)| *owner)
+                .filter(|owner| owner.node.is_some())
+                .collect();
+            if nodes.len() > 1 || claims.len() > 1 {
+                self.find(format!("no agreement about DN {index}: {owners:?}"));
+            }
+        }
+    }
+
+    /// Who is registered at an owner is a client that is there, and the other way round.
+    fn check_registrants(&mut self) {
+        let mut problems = Vec::new();
+        for (number, node) in &self.nodes {
+            if !node.core.pending.is_empty() {
+                problems.push(format!("node {number} waits for {:?}", node.core.pending));
+            }
+            for entry in node.core.dns.iter().filter(|entry| entry.owner.node.is_some()) {
+                let owner = entry.owner.node.map(NodeId::get).filter(|owner| owner == number);
+                let Some(owner) = owner else { continue };
+                let at_owner: BTreeSet<Party> =
+                    entry.registrants.iter().map(|(party, _)| *party).collect();
+                let mut there = BTreeSet::new();
+                for (number, node) in &self.nodes {
+                    for (id, desk) in &node.desks {
+                        if desk.views.contains_key(&*entry.name) {
+                            let node = NodeId::new(*number).expect("one");
+                            there.insert(Party { node, client: *id });
+                        }
+                    }
+                }
+                if at_owner != there {
+                    let name = &entry.name;
+                    problems.push(format!(
+                        "owner {owner} of {name} knows {at_owner:?}, and there are {there:?}"
+                    ));
+                }
+            }
+        }
+        for problem in problems {
+            self.find(problem);
+        }
+    }
+
+    fn run(seed: u64) -> Vec<String> {
+        let mut mesh = Self::new(seed);
+        mesh.pass(Duration::from_secs(2));
+        let with_faults = !seed.is_multiple_of(4);
+        for _ in 0..150 {
+            mesh.happen(with_faults);
+            let span = mesh.draw(600);
+            mesh.pass(Duration::from_millis(span));
+            if !mesh.findings.is_empty() {
+                return mesh.findings;
+            }
+        }
+        mesh.heal();
+        // Links are found dead and made anew, phones' times run out.
+        mesh.pass(Duration::from_secs(90));
+        for (node, fact) in core::mem::take(&mut mesh.calls) {
+            let step = Step::Ended { by: EndedBy::Caller, code: 200, was_connected: true };
+            mesh.on(node, Event::Fact(Box::new(CallFact { step, ..fact })));
+        }
+        for (number, dn) in [(1, PHONES[0]), (4, PHONES[1])] {
+            mesh.phone(number, dn, 3_600);
+        }
+        mesh.pass(Duration::from_secs(10));
+        mesh.check_end();
+        for (index, dn) in PHONES[..2].iter().enumerate() {
+            let owners = mesh.nodes.values().filter(|node| node.core.is_own(index)).count();
+            if owners != 1 {
+                mesh.find(format!("{dn} has a phone, and {owners} owners"));
+            }
+        }
+        mesh.findings
+    }
+}
+
+#[test]
+fn seeds() {
+    let number = |name| std::env::var(name).ok().and_then(|text: String| text.parse().ok());
+    let seeds: Vec<u64> = match number("SEED") {
+        Some(seed) => vec![seed],
+        None => (1..=number("SEEDS").unwrap_or(200)).collect(),
+    };
+    let mut bad = Vec::new();
+    for seed in seeds {
+        let findings = Mesh::run(seed);
+        if !findings.is_empty() {
+            bad.push(format!("SEED={seed}\n  {}", findings.join("\n  ")));
+        }
+    }
+    let shown = &bad[..bad.len().min(5)];
+    assert!(bad.is_empty(), "{} bad worlds\n{}", bad.len(), shown.join("\n"));
+}
