@@ -315,6 +315,10 @@ impl Core {
         self.links.by_id.remove(&link.id);
         tracing::info!(node = %self.settings.name, peer = node.get(), reason, "link to a T-Controller is down");
         self.elsewhere.retain(|_, at| *at != node);
+        for early in self.early.values_mut() {
+            early.remove(&node);
+        }
+        self.early.retain(|_, early| !early.is_empty());
         let parties: Vec<ClientId> = self
             .remotes
             .keys()

@@ -208,16 +208,12 @@ impl Core {
     /// clients of other nodes go to the new owner by themselves.
     fn let_go(&mut self, index: usize, then: Ownership, cx: &mut Cx<'_>) {
         self.turn_agent(index, agent::Event::ClientLost, cx);
-        let own = self.settings.node;
         self.set_owner(index, then);
         let entry = &mut self.dns[index];
         entry.dn = Dn { is_in_service: !entry.kind.is_phone(), ..Dn::default() };
         entry.desktop = None;
         entry.leaving = None;
-        entry.registrants.retain(|(party, _)| party.node == own);
-        for remote in self.remotes.values_mut() {
-            remote.dns.remove(&index);
-        }
+        self.part_from_others(index);
         self.looks.push_back(Look::Owner(index));
     }
 
@@ -285,14 +281,20 @@ impl Core {
 
     /// Nobody owns the DN any more.
     pub(super) fn release(&mut self, index: usize, cx: &mut Cx<'_>) {
-        let own = self.settings.node;
-        let entry = &mut self.dns[index];
-        entry.leaving = None;
-        entry.registrants.retain(|(party, _)| party.node == own);
-        for remote in self.remotes.values_mut() {
-            remote.dns.remove(&index);
-        }
+        self.dns[index].leaving = None;
+        self.part_from_others(index);
         self.write_owner(index, None, cx);
+    }
+
+    /// Clients of other nodes are not registered for the DN here any more.
+    fn part_from_others(&mut self, index: usize) {
+        let (own, remotes) = (self.settings.node, &mut self.remotes);
+        self.dns[index].registrants.retain(|(party, _)| {
+            if let Some(remote) = remotes.get_mut(party) {
+                remote.dns.remove(&index);
+            }
+            party.node == own
+        });
     }
 
     /// A DN that another node is to have goes there when no call and no after-call work

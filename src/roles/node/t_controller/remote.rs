@@ -190,8 +190,13 @@ impl Core {
         if told.client != 0 {
             let key = (ClientId(told.client), told.reference_id);
             if let Some(pending) = self.pending.remove(&key) {
-                let is_past = |index: usize| !self.hears_of(index, from);
-                if told.shared && index.is_some_and(is_past) {
+                let is_of_registration =
+                    matches!(kind, EventType::EventRegistered | EventType::EventUnregistered);
+                let is_past = |index: usize| {
+                    told.shared && !self.hears_of(index, from)
+                        || is_of_registration && self.dns[index].owner.node != Some(from)
+                };
+                if index.is_some_and(is_past) {
                     // What it has done went with the DN.
                     self.on_own_request(key.0, pending.request, pending.tries, cx);
                     return Ok(());
@@ -230,11 +235,9 @@ impl Core {
         let party = Party { node: self.settings.node, client: id };
         if kind == EventType::EventRegistered {
             self.dns[index].registrants.retain(|(other, _)| *other != party);
-            if self.dns[index].owner.node == Some(pending.to) {
-                // The others may not have come to it yet.
-                self.tell_until(index, &Shown::of_registered(attributes), cx);
-                self.dns[index].is_attached = true;
-            }
+            // The others may not have come to it yet.
+            self.tell_until(index, &Shown::of_registered(attributes), cx);
+            self.dns[index].is_attached = true;
         }
         let Some(client) = self.clients.get_mut(&id) else { return };
         let entry = &mut self.dns[index];
@@ -242,16 +245,8 @@ impl Core {
             let asked = pending.request.attributes.as_ref();
             let mode = asked.and_then(|asked| asked.register_mode).unwrap_or_default();
             let mode = RegisterMode::try_from(mode).unwrap_or_default();
-            let is_current = entry.owner.node == Some(pending.to);
-            if entry.registrants.is_empty() {
-                entry.shown = Shown::of_registered(attributes);
-            }
             entry.registrants.push((party, mode));
             client.dns.insert(index);
-            if !is_current {
-                // It is another's by now, who does not know of this client.
-                self.looks.push_back(Look::Owner(index));
-            }
         } else if kind == EventType::EventUnregistered {
             entry.registrants.retain(|(other, _)| *other != party);
             client.dns.remove(&index);
@@ -312,7 +307,8 @@ impl Core {
     /// The DN is owned here by now: who has come too early comes in.
     pub(super) fn let_in(&mut self, index: usize, cx: &mut Cx<'_>) {
         for (from, attach) in self.early.remove(&index).unwrap_or_default() {
-            if self.is_linked(from) {
+            // By another claim they come again.
+            if self.is_linked(from) && attach.epoch == self.dns[index].owner.epoch {
                 self.on_attach(from, attach, cx);
             }
         }
@@ -361,6 +357,9 @@ impl Core {
     /// A client of another node is gone, or the link to it.
     pub(super) fn remote_gone(&mut self, node: NodeId, client: ClientId) {
         let party = Party { node, client };
+        for attach in self.early.values_mut().filter_map(|early| early.get_mut(&node)) {
+            attach.registrants.retain(|registrant| registrant.client != client.0);
+        }
         let Some(remote) = self.remotes.remove(&party) else { return };
         self.forget_party(party, remote.dns);
     }
