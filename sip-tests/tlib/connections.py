@@ -138,7 +138,9 @@ def frames(checks: Checks, desk: Desk) -> None:
 
     large = desk.client()
     event = largest(large)
-    checks.error(event, "a frame of 1 MiB is heard, and a list of that length refused", "ErrorInvalidAttribute")
+    checks.error(event, "a frame of 1 MiB is heard, and a request of that length refused", "ErrorInvalidAttribute")
+    event = large.ask("TQueryServer", Extensions=[("fill", b"x" * 66_000)])
+    checks.error(event, "a list of more than 64 KiB is refused", "ErrorInvalidAttribute")
     checks.see("AttributeExtensions" in event.get("ErrorMessage"), "by its name", event)
     checks.event(large.ask("TQueryServer", Extensions=[("fill", b"x" * 65_000)]), "64 KiB pass", "EventServerInfo")
     checks.event(large.ask("TQueryServer"), "the connection stays", "EventServerInfo")

@@ -83,6 +83,8 @@ pub const DNS_PER_EVENT_MAX: usize = 64;
 pub const TLIB_NAME_LEN_MAX: usize = 255;
 /// Bytes of a key-value list in a T-Library request.
 pub const TLIB_LIST_LEN_MAX: usize = 64 << 10;
+/// Bytes of a T-Library request: one that goes on to another node fits a frame there.
+pub const TLIB_REQUEST_LEN_MAX: usize = 256 << 10;
 /// Pairs of a key-value list in a T-Library request.
 pub const TLIB_PAIRS_MAX: usize = 1_024;
 /// Shortest silence after which a T-Library client is polled.
@@ -95,6 +97,10 @@ pub const LINK_PING_TIME: Duration = Duration::from_secs(3);
 pub const LINK_SILENCE_MAX: Duration = Duration::from_secs(6);
 /// Time in which the other side of a link says who it is.
 pub const LINK_HELLO_TIME: Duration = Duration::from_secs(5);
+/// Longest time for which a contact of another node is believed, seconds: a week.
+pub const CONTACT_SECONDS_MAX: u64 = 7 * 24 * 3_600;
+/// Claims above this are refused, so that none can run over.
+pub const CLAIM_EPOCH_MAX: u32 = u32::MAX / 2;
 /// Time in which the hand-over of a DN arrives that others have heard of already.
 pub const HAND_OVER_TIME: Duration = Duration::from_secs(2);
 /// How often a request goes to another node before it is refused.

@@ -402,7 +402,8 @@ impl Registrations {
                 | Body::ClientGone(_)
                 | Body::PhoneRegistered(_)
                 | Body::HandOver(_)
-                | Body::CallFact(_),
+                | Body::CallFact(_)
+                | Body::LiveCalls(_),
             ) => return Err(CloseReason::Unexpected),
             Some(body) if has_session => self.on_session_frame(id, body, now, out)?,
             Some(_) => return Err(CloseReason::Unexpected),
@@ -444,12 +445,8 @@ impl Registrations {
                 Vec::new()
             }
             Body::Digest(digest) => {
-                let is_sending = session.feed.is_sending_snapshot();
-                let repair =
-                    session.intake.on_digest(&digest.buckets, self.replica.digest(), is_sending)?;
-                if let Some(repair) = repair {
-                    out.push(Action::Send { link: id, payload: wire::encode(repair) });
-                }
+                let repair = session.on_digest(&digest.buckets, self.replica.digest())?;
+                out_of(repair, id, out);
                 Vec::new()
             }
             Body::Repair(repair) => {
@@ -468,7 +465,11 @@ impl Registrations {
             Body::Attach(_) | Body::Attached(_) | Body::Forwarded(_) | Body::Bounced(_) => {
                 return Err(CloseReason::Unexpected);
             }
-            Body::Told(_) | Body::ClientGone(_) | Body::PhoneRegistered(_) | Body::CallFact(_) => {
+            Body::Told(_)
+            | Body::ClientGone(_)
+            | Body::PhoneRegistered(_)
+            | Body::CallFact(_)
+            | Body::LiveCalls(_) => {
                 return Err(CloseReason::Unexpected);
             }
         };
@@ -671,4 +672,10 @@ impl Registrations {
 fn buckets_of(repair: proto::Repair) -> Result<BTreeSet<u8>, WireError> {
     let buckets: Result<_, _> = repair.buckets.into_iter().map(u8::try_from).collect();
     buckets.map_err(|_| WireError::Field("buckets"))
+}
+
+fn out_of(body: Option<Body>, link: LinkId, out: &mut Outbox<Action>) {
+    if let Some(body) = body {
+        out.push(Action::Send { link, payload: wire::encode(body) });
+    }
 }

@@ -64,6 +64,16 @@ impl Session {
             digest_due: now + Duration::from_millis(DIGEST_INTERVAL_MS),
         }
     }
+
+    /// The other's digest; what is to be asked for, if anything.
+    pub(super) fn on_digest(
+        &mut self,
+        theirs: &[u64],
+        ours: &[u64],
+    ) -> Result<Option<Body>, CloseReason> {
+        let is_sending = self.feed.is_sending_snapshot();
+        self.intake.on_digest(theirs, ours, is_sending)
+    }
 }
 
 /// A snapshot on its way out.

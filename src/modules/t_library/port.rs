@@ -10,6 +10,7 @@ use bytes::Bytes;
 use core::net::SocketAddr;
 use core::task::{Context, Poll};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -188,13 +189,28 @@ impl Port {
     /// made, [`Heard::Gone`] when it cannot be. Called on the module's thread.
     ///
     /// # Errors
-    /// When the system gives no socket.
+    /// When the system gives no socket, or knows no way there.
     pub fn dial(&mut self, address: SocketAddr, now: Instant) -> std::io::Result<ClientId> {
         let domain = socket2::Domain::for_address(address);
         let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
-        // It is made while others work; its outcome is seen later.
-        let _ = socket.connect(&address.into());
+        // It is made while others work; its outcome is seen later, unless it fails at once.
+        if let Err(error) = socket.connect(&address.into())
+            && matches!(
+                error.kind(),
+                ErrorKind::AddrNotAvailable
+                    | ErrorKind::AddrInUse
+                    | ErrorKind::NetworkUnreachable
+                    | ErrorKind::NetworkDown
+                    | ErrorKind::HostUnreachable
+                    | ErrorKind::ConnectionRefused
+                    | ErrorKind::PermissionDenied
+                    | ErrorKind::InvalidInput
+                    | ErrorKind::Unsupported
+            )
+        {
+            return Err(error);
+        }
         let socket = TcpStream::from_std(socket.into())?;
         let id = ClientId(self.next);
         self.next += 1;

@@ -213,7 +213,7 @@ fn t_controller(
         return Ok(None);
     }
     let port = t_controller_assemble::port(application)?;
-    let mesh = t_controller_assemble::mesh(application, &settings)?;
+    let mesh = t_controller_assemble::mesh(application)?;
     let name = &application.name;
     let (mail, inbox) = shared.mailboxes.mailbox(&format!("{name}-1280"), MAILBOX_LEN_MAX);
     let core = TCore::new(settings, epoch, shared.clock.wall());

@@ -66,17 +66,12 @@ pub(in crate::roles::node) fn has_one(config: &Config, application: &Application
         || application.ports.cluster.is_some() && nodes.any(|node| node.ports.tcport.is_some())
 }
 
-/// The cluster port, where there are others to be linked with.
+/// The cluster port, where the application has one.
 ///
 /// # Errors
 /// When it cannot be had.
-pub(in crate::roles::node) fn mesh(
-    application: &Application,
-    settings: &Settings,
-) -> Result<Option<Port>, StartError> {
-    let Some(number) = application.ports.cluster.filter(|_| !settings.peers.is_empty()) else {
-        return Ok(None);
-    };
+pub(in crate::roles::node) fn mesh(application: &Application) -> Result<Option<Port>, StartError> {
+    let Some(number) = application.ports.cluster else { return Ok(None) };
     bind(application, "ports.cluster", SocketAddr::new(ip(application)?, number)).map(Some)
 }
 

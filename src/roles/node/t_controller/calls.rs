@@ -1,24 +1,34 @@
 //! Calls of this node, as the DNs that are in them see them.
 
 use super::core::{Asked, Core, Cx};
-use crate::call::facts::CallFact;
+use crate::call::facts::{CallFact, Step};
 use crate::cti::agent;
 use crate::cti::calls::{Meaning, Side};
 
 impl Core {
     /// A call has gone on: caller and called hear of it, if they are DNs.
     pub(super) fn on_fact(&mut self, fact: &CallFact, cx: &mut Cx<'_>) {
-        let mut told = None;
+        let is_end = matches!(fact.step, Step::Ended { .. });
         for (side, index) in self.parties(fact) {
             let owner = self.owner_elsewhere(index);
             match owner.filter(|_| !self.dns[index].calls.knows(fact.conn_id)) {
-                Some(owner) if told == Some(owner) => {}
-                Some(owner) => {
-                    told = Some(owner);
-                    self.send_fact(owner, fact, cx);
+                Some(owner) if !is_end => {
+                    let told = self.told_calls.entry(fact.conn_id).or_default();
+                    if !told.contains(&owner) {
+                        told.push(owner);
+                    }
                 }
+                Some(_) => {}
                 None => self.on_side(side, index, fact, cx),
             }
+        }
+        // Who has owned a DN of the call before has it still.
+        let told = self.told_calls.get(&fact.conn_id).cloned().unwrap_or_default();
+        for node in told {
+            self.send_fact(node, fact, cx);
+        }
+        if is_end {
+            self.told_calls.remove(&fact.conn_id);
         }
     }
 

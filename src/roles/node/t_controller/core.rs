@@ -6,9 +6,10 @@ use super::owners::Ownership;
 use super::remote::{Pending, Remote};
 use super::settings::{DnKind, Settings};
 use super::shown::Shown;
-use crate::base::id::{CallUuid, Ids, NodeId};
+use crate::base::id::{CallUuid, ConnId, Ids, NodeId};
 use crate::base::limits::{
     DNS_PER_EVENT_MAX, OUTBOX_LEN_MAX, TLIB_LIST_LEN_MAX, TLIB_NAME_LEN_MAX, TLIB_PAIRS_MAX,
+    TLIB_REQUEST_LEN_MAX,
 };
 use crate::base::outbox::Outbox;
 use crate::base::time::{Duration, Instant, WallTime};
@@ -25,6 +26,7 @@ use crate::modules::t_library::port::{ClientId, Heard};
 use bytes::Bytes;
 use core::net::SocketAddr;
 use prost::Message as _;
+use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -71,6 +73,8 @@ pub(super) enum Look {
     LostDesktop(usize, Party),
     /// Who owns it, and what follows from that.
     Owner(usize),
+    /// That node's calls are over.
+    Calls(usize, NodeId),
 }
 
 /// A client of the cluster.
@@ -204,6 +208,8 @@ pub struct Core {
     pub(super) elsewhere: BTreeMap<Box<str>, NodeId>,
     /// Requests of clients here that they work on.
     pub(super) pending: BTreeMap<(ClientId, u32), Pending>,
+    /// Calls of this node that others have been told of, and which.
+    pub(super) told_calls: BTreeMap<ConnId, SmallVec<[NodeId; 2]>>,
     /// Clients of other nodes that come to a DN which is not owned here yet.
     pub(super) early: BTreeMap<usize, BTreeMap<NodeId, proto::Attach>>,
 }
@@ -228,6 +234,7 @@ impl Core {
             remotes: BTreeMap::new(),
             elsewhere: BTreeMap::new(),
             pending: BTreeMap::new(),
+            told_calls: BTreeMap::new(),
             early: BTreeMap::new(),
         };
         core.know(&settings);
@@ -246,8 +253,8 @@ impl Core {
             Event::Wake(Wake::Client(id)) => self.watch_silence(id, cx),
             Event::Wake(Wake::Rest) => {}
             Event::Wake(Wake::Links) => {
+                self.links.is_ticking = false;
                 self.know_peers(cx);
-                self.tick_links(cx);
             }
             Event::Settings(settings) => {
                 self.on_settings(settings);
@@ -270,6 +277,7 @@ impl Core {
                 }
                 Some(Look::LostDesktop(..)) => {}
                 Some(Look::Owner(index)) => self.look_at_owner(index, cx),
+                Some(Look::Calls(index, node)) => self.end_calls(index, node, cx),
                 None => return,
             }
         }
@@ -362,11 +370,14 @@ impl Core {
         let party = Party { node: self.settings.node, client: id };
         let asked = Asked { by: Some((party, request.reference_id)) };
         let is_registered = self.clients.get(&id).is_some_and(|client| client.name.is_some());
-        let whole = request.clone();
+        let whole = Request { registration: None, ..request.clone() };
         let attributes = request.attributes.map(|attributes| *attributes).unwrap_or_default();
         let subject = subject(&attributes);
         let result = if request.reference_id == 0 {
             Err(Refusal::attribute("ReferenceID"))
+        } else if whole.encoded_len() > TLIB_REQUEST_LEN_MAX {
+            let text = format!("a request has at most {TLIB_REQUEST_LEN_MAX} bytes");
+            Err(Refusal::new(ErrorCode::ErrorInvalidAttribute, text))
         } else if let Err(refusal) = within_limits(&attributes) {
             Err(refusal)
         } else if request.r#type == RequestType::TRegisterClient as i32 {

@@ -14,7 +14,7 @@
 use super::core::{Action, Core, Cx, Look, Wake};
 use super::settings::Peer;
 use crate::base::frames::length_prefix;
-use crate::base::id::NodeId;
+use crate::base::id::{ConnId, NodeId};
 use crate::base::limits::{LINK_HELLO_TIME, LINK_PING_TIME, LINK_SILENCE_MAX, LINK_TICK};
 use crate::base::time::Instant;
 use crate::mesh::wire::{self, Body, proto};
@@ -39,6 +39,8 @@ struct Link {
     is_pinged: bool,
     /// What the other has listed as its own, until the list is complete.
     listed: BTreeSet<usize>,
+    /// Its calls that go on, until it has listed all of them.
+    live: BTreeSet<ConnId>,
     /// How often running its sum over owners has differed.
     differences: u8,
 }
@@ -61,7 +63,7 @@ pub(super) struct Links {
     by_id: BTreeMap<ClientId, NodeId>,
     /// Connections of those who have not said who they are, since when.
     nameless: BTreeMap<ClientId, Instant>,
-    is_ticking: bool,
+    pub(super) is_ticking: bool,
     ticks: u64,
 }
 
@@ -230,7 +232,7 @@ impl Core {
             }
             Some(Body::Digest(sum)) => self.on_sum(from, sum.buckets.first().copied(), cx),
             Some(Body::Owned(owned)) => self.on_owned(from, &owned, cx),
-            Some(Body::Agents(agents)) => self.on_agents(from, agents),
+            Some(Body::Agents(agents)) => self.on_agents(from, agents, cx),
             Some(Body::Attach(attach)) => self.on_attach(from, attach, cx),
             Some(Body::Attached(attached)) => self.on_attached(from, &attached, cx)?,
             Some(Body::Forwarded(forwarded)) => self.on_forwarded(from, forwarded, cx)?,
@@ -239,6 +241,7 @@ impl Core {
             Some(Body::ClientGone(gone)) => self.remote_gone(from, ClientId(gone.client)),
             Some(Body::PhoneRegistered(phone)) => self.on_remote_phone(from, phone, cx),
             Some(Body::HandOver(given)) => self.on_hand_over(from, given, cx),
+            Some(Body::LiveCalls(live)) => self.on_live(from, live, cx),
             Some(Body::CallFact(fact)) => self.on_remote_fact(&fact, cx)?,
             Some(
                 Body::NodeHello(_)
@@ -285,17 +288,25 @@ impl Core {
             state.dialled = None;
             state.epoch = hello.epoch;
             let listed = BTreeSet::new();
-            state.link = Some(Link { id, heard: cx.now, is_pinged: false, listed, differences: 0 });
+            state.link = Some(Link {
+                id,
+                heard: cx.now,
+                is_pinged: false,
+                listed,
+                live: BTreeSet::new(),
+                differences: 0,
+            });
         }
         if !is_dialled {
             cx.out.push(Action::SendLink(id, self.hello()));
         }
         tracing::info!(node = %self.settings.name, peer = node.get(), "link to a T-Controller is up");
         if has_restarted {
-            self.end_calls_of(node, cx);
+            self.end_calls_of(node);
         }
         self.send_owned(node, cx);
         self.send_agents(node, cx);
+        self.send_live(node, cx);
         Ok(())
     }
 
@@ -340,6 +351,17 @@ impl Core {
         if let Some(link) = self.links.peers.get_mut(&from).and_then(|state| state.link.as_mut()) {
             link.listed.insert(index);
         }
+    }
+
+    /// Notes calls of another node that go on; all of them when it has listed them.
+    pub(super) fn note_live(
+        &mut self,
+        from: NodeId,
+        given: proto::LiveCalls,
+    ) -> Option<BTreeSet<ConnId>> {
+        let link = self.links.peers.get_mut(&from).and_then(|state| state.link.as_mut())?;
+        link.live.extend(given.conn_ids.into_iter().map(ConnId));
+        given.last.then(|| core::mem::take(&mut link.live))
     }
 
     /// Notes whether another node's sum is this one's; whether it has differed too often.

@@ -121,7 +121,7 @@ impl TControllerModule {
         }
         for (node, dialled) in dials {
             if let Err(error) = &dialled {
-                tracing::warn!(node = %self.name, peer = node.get(), %error, "another T-Controller cannot be dialled");
+                tracing::debug!(node = %self.name, peer = node.get(), %error, "another T-Controller cannot be dialled");
             }
             self.on(Event::Dialled(node, dialled.ok()), now);
         }

@@ -19,7 +19,7 @@ use super::core::{Core, Cx, Entry, Look};
 use super::links::PART_LEN;
 use super::settings::DnKind;
 use crate::base::id::NodeId;
-use crate::base::limits::HAND_OVER_TIME;
+use crate::base::limits::{CLAIM_EPOCH_MAX, CONTACT_SECONDS_MAX, HAND_OVER_TIME};
 use crate::base::time::{Duration, Instant};
 use crate::cti::agent;
 use crate::cti::dn::Dn;
@@ -147,10 +147,18 @@ impl Core {
             let dns = vec![self.ownership(index)];
             self.send_to(from, Body::Owned(proto::Owned { dns, all: false, last: false }), cx);
         }
-        if said <= known {
+        if said <= known || said.epoch > CLAIM_EPOCH_MAX {
             return;
         }
         let own = Some(self.settings.node);
+        let is_needed = self.has_reason(index, cx.now) || self.is_in_use(index);
+        if known.node == own && said.node.is_none() && is_needed {
+            // Somebody has missed that it is owned: it is, by a greater claim from now on.
+            self.dns[index].said_own = Some((said.epoch, cx.now));
+            self.write_owner(index, own, cx);
+            self.let_in(index, cx);
+            return;
+        }
         match (known.node == own, said.node == own) {
             (true, true) => {
                 self.set_owner(index, said);
@@ -332,6 +340,9 @@ impl Core {
         let Some(said) = given.ownership else { return };
         let Some(index) = self.names.get(&*said.dn).copied() else { return };
         let then = Ownership { epoch: said.epoch, node: Some(self.settings.node) };
+        if said.epoch > CLAIM_EPOCH_MAX {
+            return;
+        }
         if then <= self.dns[index].owner {
             self.hear_owner(index, then, from, cx);
             return;
@@ -345,7 +356,8 @@ impl Core {
             .then_some((mode, given.forward_to))
             .filter(|(_, to)| !to.is_empty());
         for contact in given.contacts {
-            let until = cx.now + Duration::from_secs(contact.seconds);
+            let seconds = contact.seconds.min(CONTACT_SECONDS_MAX);
+            let until = cx.now + Duration::from_secs(seconds);
             entry.contacts.insert(contact.contact.into(), until);
         }
         // Who was linked to this node alone has not heard of it.

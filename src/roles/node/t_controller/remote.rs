@@ -4,11 +4,13 @@
 
 use super::core::{Action, Asked, Core, Cx, Look, Party, subject};
 use super::inbox::Phone;
+use super::links::PART_LEN;
 use super::settings::DnKind;
 use super::shown::Shown;
 use crate::base::id::{CallUuid, ConnId, NodeId};
-use crate::base::limits::{FORWARDS_MAX, PENDING_REQUESTS_MAX};
+use crate::base::limits::{CONTACT_SECONDS_MAX, FORWARDS_MAX, PENDING_REQUESTS_MAX};
 use crate::call::facts::{CallFact, EndedBy, Step};
+use crate::cti::agent;
 use crate::cti::refusal::Refusal;
 use crate::cti::tlib::{
     Attributes, EncodedEvent, ErrorCode, Event, EventType, RegisterMode, Request, RequestType,
@@ -35,6 +37,8 @@ pub(super) struct Pending {
     request: Request,
     /// How often it has been sent.
     tries: u8,
+    /// It is to leave a DN to which the client has come again since.
+    is_overtaken: bool,
 }
 
 impl Core {
@@ -46,26 +50,8 @@ impl Core {
         given: &Attributes,
         cx: &mut Cx<'_>,
     ) -> Option<NodeId> {
-        let is_about_dn = matches!(
-            kind,
-            RequestType::TRegisterAddress
-                | RequestType::TUnregisterAddress
-                | RequestType::TQueryAddress
-                | RequestType::TAgentLogin
-                | RequestType::TAgentLogout
-                | RequestType::TAgentSetReady
-                | RequestType::TAgentSetNotReady
-                | RequestType::TSetDndOn
-                | RequestType::TSetDndOff
-                | RequestType::TCallSetForward
-                | RequestType::TCallCancelForward
-                | RequestType::TSendUserEvent
-        );
-        let is_name = |name: &&str| !name.is_empty();
-        let other = given.communication_dn.as_deref().filter(is_name);
-        let other = other.filter(|_| kind == RequestType::TSendUserEvent);
-        let name = other.or(given.this_dn.as_deref().filter(is_name))?;
-        let index = self.names.get(name).copied().filter(|_| is_about_dn)?;
+        let is_about_dn = is_about_dn(kind);
+        let index = self.dn_of(kind, given).filter(|_| is_about_dn)?;
         let owner = self.owner_elsewhere(index);
         if owner.is_none() && !self.is_own(index) {
             self.look_at_owner(index, cx);
@@ -100,7 +86,10 @@ impl Core {
             application: application.unwrap_or_default().into(),
             request: request.encode_to_vec(),
         };
-        self.pending.insert((id, reference_id), Pending { to, request, tries: tries + 1 });
+        self.pending.insert(
+            (id, reference_id),
+            Pending { to, request, tries: tries + 1, is_overtaken: false },
+        );
         self.send_to(to, Body::Forwarded(forwarded), cx);
         Ok(())
     }
@@ -120,9 +109,13 @@ impl Core {
         let asked = Asked { by: Some((party, request.reference_id)) };
         let attributes = request.attributes.map(|attributes| *attributes).unwrap_or_default();
         let kind = RequestType::try_from(request.r#type).map_err(|_| "a request is none")?;
-        if !self.is_request_for_here(kind, &attributes) {
-            if let Some(index) = self.names.get(attributes.this_dn.as_deref().unwrap_or_default()) {
-                let dns = vec![self.ownership(*index)];
+        if !is_about_dn(kind) {
+            return Err("a request that is about no DN");
+        }
+        let index = self.dn_of(kind, &attributes);
+        if !index.is_some_and(|index| self.is_own(index)) {
+            if let Some(index) = index {
+                let dns = vec![self.ownership(index)];
                 self.send_to(from, Body::Owned(proto::Owned { dns, all: false, last: false }), cx);
             }
             let (client, reference_id) = (given.client, request.reference_id);
@@ -138,12 +131,13 @@ impl Core {
         Ok(())
     }
 
-    fn is_request_for_here(&self, kind: RequestType, given: &Attributes) -> bool {
-        let other = given.communication_dn.as_ref().filter(|_| kind == RequestType::TSendUserEvent);
-        let name = other.or(given.this_dn.as_ref());
-        let index = name.and_then(|name| self.names.get(&**name).copied());
-        // Leaving is possible whoever owns the DN by now.
-        index.is_some_and(|index| self.is_own(index))
+    /// The DN that a request is about.
+    fn dn_of(&self, kind: RequestType, given: &Attributes) -> Option<usize> {
+        let is_name = |name: &&str| !name.is_empty();
+        let other = given.communication_dn.as_deref().filter(is_name);
+        let other = other.filter(|_| kind == RequestType::TSendUserEvent);
+        let name = other.or(given.this_dn.as_deref().filter(is_name))?;
+        self.names.get(name).copied()
     }
 
     /// Its receiver does not own the DN; who does was said before.
@@ -189,12 +183,16 @@ impl Core {
         let mut asker = None;
         if told.client != 0 {
             let key = (ClientId(told.client), told.reference_id);
-            if let Some(pending) = self.pending.remove(&key) {
+            let is_theirs = |pending: &Pending| pending.to == from;
+            if self.pending.get(&key).is_some_and(is_theirs)
+                && let Some(pending) = self.pending.remove(&key)
+            {
                 let is_of_registration =
                     matches!(kind, EventType::EventRegistered | EventType::EventUnregistered);
                 let is_past = |index: usize| {
                     told.shared && !self.hears_of(index, from)
                         || is_of_registration && self.dns[index].owner.node != Some(from)
+                        || pending.is_overtaken
                 };
                 if index.is_some_and(is_past) {
                     // What it has done went with the DN.
@@ -270,6 +268,15 @@ impl Core {
                 Some(proto::Registrant { client, mode, application })
             })
             .collect();
+        for registrant in &registrants {
+            let client = ClientId(registrant.client);
+            for (_, pending) in self.pending.range_mut((client, 0)..=(client, u32::MAX)) {
+                let asked = pending.request.attributes.as_ref();
+                let name = asked.and_then(|asked| asked.this_dn.as_deref());
+                let leaves = pending.request.r#type == i32::from(RequestType::TUnregisterAddress);
+                pending.is_overtaken |= leaves && name == Some(&*self.dns[index].name);
+            }
+        }
         if !registrants.is_empty() {
             let dn = self.dns[index].name.to_string();
             let epoch = self.dns[index].owner.epoch;
@@ -383,7 +390,9 @@ impl Core {
         let contacts = given.contacts.into_iter();
         let phone = Phone {
             dn: given.dn.into(),
-            contacts: contacts.map(|contact| (contact.contact.into(), contact.seconds)).collect(),
+            contacts: contacts
+                .map(|contact| (contact.contact.into(), contact.seconds.min(CONTACT_SECONDS_MAX)))
+                .collect(),
             removes_all: given.removes_all,
         };
         let Some(index) = self.names.get(&phone.dn).copied() else { return };
@@ -392,6 +401,8 @@ impl Core {
         }
         if !self.is_own(index) {
             match self.owner_elsewhere(index) {
+                // A hand-over may be under way, in which it is not.
+                Some(owner) if owner == from => self.note_contacts(index, &phone, cx),
                 Some(owner) => {
                     let dns = vec![self.ownership(index)];
                     let owned = proto::Owned { dns, all: false, last: false };
@@ -440,15 +451,22 @@ impl Core {
             dn: self.dns[*index].name.to_string(),
         });
         let agents: Vec<proto::LoggedIn> = agents.collect();
-        for part in agents.chunks(super::links::PART_LEN) {
+        for part in agents.chunks(PART_LEN) {
             self.send_to(to, Body::Agents(proto::Agents { agents: part.to_vec() }), cx);
         }
     }
 
-    pub(super) fn on_agents(&mut self, from: NodeId, given: proto::Agents) {
+    /// Agents of the DNs of another node. Who is logged in here as well, because both
+    /// have not known of each other, stays with the greater node-id.
+    pub(super) fn on_agents(&mut self, from: NodeId, given: proto::Agents, cx: &mut Cx<'_>) {
         for said in given.agents {
             let agent_id = said.agent_id.into_boxed_str();
             if !said.dn.is_empty() {
+                if let Some(index) = self.agents.get(&agent_id).copied()
+                    && self.settings.node < from
+                {
+                    self.turn_agent(index, agent::Event::ClientLost, cx);
+                }
                 self.elsewhere.insert(agent_id, from);
             } else if self.elsewhere.get(&agent_id) == Some(&from) {
                 self.elsewhere.remove(&agent_id);
@@ -458,34 +476,34 @@ impl Core {
 
     /// A step of a call of this node, for a DN that another node owns.
     pub(super) fn send_fact(&self, to: NodeId, fact: &CallFact, cx: &mut Cx<'_>) {
-        let (step, ended) = match fact.step {
-            Step::Dialing => (proto::CallStep::Dialing, None),
-            Step::Alerting => (proto::CallStep::Alerting, None),
-            Step::Connected => (proto::CallStep::Connected, None),
-            Step::Ended { by, code, was_connected } => {
-                (proto::CallStep::Ended, Some((by, code, was_connected)))
+        self.send_to(to, Body::CallFact(told_fact(fact)), cx);
+    }
+
+    /// Calls of this node that another one knows of, with which a link begins.
+    pub(super) fn send_live(&self, to: NodeId, cx: &mut Cx<'_>) {
+        let told = self.told_calls.iter().filter(|(_, nodes)| nodes.contains(&to));
+        let conn_ids: Vec<u64> = told.map(|(conn_id, _)| conn_id.0).collect();
+        let parts = conn_ids.len().div_ceil(PART_LEN).max(1);
+        for part in 0..parts {
+            let end = conn_ids.len().min((part + 1) * PART_LEN);
+            let live = proto::LiveCalls {
+                conn_ids: conn_ids[part * PART_LEN..end].to_vec(),
+                last: part + 1 == parts,
+            };
+            self.send_to(to, Body::LiveCalls(live), cx);
+        }
+    }
+
+    /// The other calls of that node ended while there was no link.
+    pub(super) fn on_live(&mut self, from: NodeId, given: proto::LiveCalls, cx: &mut Cx<'_>) {
+        let Some(live) = self.note_live(from, given) else { return };
+        for index in 0..self.dns.len() {
+            for (side, fact) in self.dns[index].calls.of_node(from) {
+                if !live.contains(&fact.conn_id) {
+                    self.on_side(side, index, &fact, cx);
+                }
             }
-        };
-        let by = match ended.map(|(by, ..)| by) {
-            Some(EndedBy::Caller) => proto::CallEndedBy::Caller,
-            Some(EndedBy::Callee) => proto::CallEndedBy::Callee,
-            Some(EndedBy::Cluster) => proto::CallEndedBy::Cluster,
-            None => proto::CallEndedBy::Unspecified,
-        };
-        let told = proto::CallFact {
-            conn_id: fact.conn_id.0,
-            uuid: fact.uuid.as_str().to_owned(),
-            caller: fact.caller.to_string(),
-            dialled: fact.dialled.to_string(),
-            destination: fact.destination.to_string(),
-            trunk: fact.trunk.to_string(),
-            is_inbound: fact.is_inbound,
-            step: step.into(),
-            by: by.into(),
-            code: ended.map_or(0, |(_, code, _)| u32::from(code)),
-            was_connected: ended.is_some_and(|(.., was_connected)| was_connected),
-        };
-        self.send_to(to, Body::CallFact(told), cx);
+        }
     }
 
     pub(super) fn on_remote_fact(
@@ -503,11 +521,17 @@ impl Core {
     }
 
     /// A node is another process than it was: its calls are over.
-    pub(super) fn end_calls_of(&mut self, node: NodeId, cx: &mut Cx<'_>) {
-        for index in 0..self.dns.len() {
-            for (side, fact) in self.dns[index].calls.of_node(node) {
-                self.on_side(side, index, &fact, cx);
+    pub(super) fn end_calls_of(&mut self, node: NodeId) {
+        for (index, entry) in self.dns.iter().enumerate() {
+            if !entry.calls.is_empty() {
+                self.looks.push_back(Look::Calls(index, node));
             }
+        }
+    }
+
+    pub(super) fn end_calls(&mut self, index: usize, node: NodeId, cx: &mut Cx<'_>) {
+        for (side, fact) in self.dns[index].calls.of_node(node) {
+            self.on_side(side, index, &fact, cx);
         }
     }
 
@@ -526,6 +550,54 @@ impl Core {
             }
         }
         self.looks.extend(dns.into_iter().map(Look::Service));
+    }
+}
+
+const fn is_about_dn(kind: RequestType) -> bool {
+    matches!(
+        kind,
+        RequestType::TRegisterAddress
+            | RequestType::TUnregisterAddress
+            | RequestType::TQueryAddress
+            | RequestType::TAgentLogin
+            | RequestType::TAgentLogout
+            | RequestType::TAgentSetReady
+            | RequestType::TAgentSetNotReady
+            | RequestType::TSetDndOn
+            | RequestType::TSetDndOff
+            | RequestType::TCallSetForward
+            | RequestType::TCallCancelForward
+            | RequestType::TSendUserEvent
+    )
+}
+
+fn told_fact(fact: &CallFact) -> proto::CallFact {
+    let (step, ended) = match fact.step {
+        Step::Dialing => (proto::CallStep::Dialing, None),
+        Step::Alerting => (proto::CallStep::Alerting, None),
+        Step::Connected => (proto::CallStep::Connected, None),
+        Step::Ended { by, code, was_connected } => {
+            (proto::CallStep::Ended, Some((by, code, was_connected)))
+        }
+    };
+    let by = match ended.map(|(by, ..)| by) {
+        Some(EndedBy::Caller) => proto::CallEndedBy::Caller,
+        Some(EndedBy::Callee) => proto::CallEndedBy::Callee,
+        Some(EndedBy::Cluster) => proto::CallEndedBy::Cluster,
+        None => proto::CallEndedBy::Unspecified,
+    };
+    proto::CallFact {
+        conn_id: fact.conn_id.0,
+        uuid: fact.uuid.as_str().to_owned(),
+        caller: fact.caller.to_string(),
+        dialled: fact.dialled.to_string(),
+        destination: fact.destination.to_string(),
+        trunk: fact.trunk.to_string(),
+        is_inbound: fact.is_inbound,
+        step: step.into(),
+        by: by.into(),
+        code: ended.map_or(0, |(_, code, _)| u32::from(code)),
+        was_connected: ended.is_some_and(|(.., was_connected)| was_connected),
     }
 }
 

@@ -20,8 +20,10 @@ impl Core {
         }
         self.note_contacts(index, phone, cx);
         if self.is_own(index) {
-            // It is back, if it was elsewhere.
-            self.dns[index].leaving = None;
+            if phone.contacts.iter().any(|(_, seconds)| *seconds > 0) {
+                // It is back, if it was elsewhere.
+                self.dns[index].leaving = None;
+            }
             self.look_at_service(index, cx);
         } else {
             self.look_at_owner(index, cx);

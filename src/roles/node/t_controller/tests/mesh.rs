@@ -614,6 +614,7 @@ impl Mesh {
             }
         }
         self.check_registrants();
+        self.check_rest();
     }
 
     fn check_agreement(&mut self) {
@@ -642,6 +643,29 @@ impl Mesh {
             if nodes.len() > 1 || claims.len() > 1 {
                 self.find(format!("no agreement about DN {index}: {owners:?}"));
             }
+        }
+    }
+
+    /// No call is left, and no agent is at two DNs.
+    fn check_rest(&mut self) {
+        let mut problems = Vec::new();
+        let mut agents = BTreeMap::new();
+        for (number, node) in &self.nodes {
+            for entry in &node.core.dns {
+                if !entry.calls.is_empty() {
+                    problems.push(format!("a call is left at {} of node {number}", entry.name));
+                }
+                if let Some(status) = entry.agent.status() {
+                    let at = agents.insert(status.agent_id.clone(), entry.name.clone());
+                    if let Some(at) = at {
+                        let id = status.agent_id;
+                        problems.push(format!("{id} is at {at} and at {}", entry.name));
+                    }
+                }
+            }
+        }
+        for problem in problems {
+            self.find(problem);
         }
     }
 
