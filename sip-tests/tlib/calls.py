@@ -1,8 +1,9 @@
-"""Calls between two phones, as clients see them: `tlib.md` 6.1 and 6.2."""
+"""Calls between two phones, as clients see them: `tlib.md` 6.1, 6.2 and 6.5."""
 
 from client import Client, Event
 from desk import Checks, Desk, register
-from talk import Talking
+from phone import ADDRESS
+from talk import DESCRIPTION, Talking
 
 ORIGINATION, DESTINATION = "DNRoleOrigination", "DNRoleDestination"
 
@@ -89,6 +90,70 @@ def interrupted(checks: Checks, desk: Desk) -> None:
     checks.quiet("nothing more comes", caller, called)
 
 
+def directed(direction: str, version: int) -> str:
+    """A description whose media go that way."""
+    return DESCRIPTION.replace("o=- 1 1", f"o=- 1 {version}") + f"a={direction}\r\n"
+
+
+def hold(checks: Checks, desk: Desk) -> None:
+    """Held and Retrieved at who holds, by what its phone says of its media; nothing at who is held."""
+    one, other, caller, called = pair(desk)
+    one.invite(other.dn)
+    other.answer(other.ring())
+    one.answered()
+    told(caller, "EventDialing", "EventEstablished")
+    conn_id = told(called, "EventRinging", "EventEstablished")[1].get("ConnID")
+
+    other.change(directed("sendonly", 2))
+    offered = one.accept(directed("recvonly", 2))
+    checks.see("a=sendonly" in offered.body, "the other phone hears of it", offered.body)
+    other.changed()
+    event = called.wait("EventHeld")
+    checks.event(
+        event, "who holds", "EventHeld", ThisDN=other.dn, OtherDN=one.dn, ThisDNRole=DESTINATION, ConnID=conn_id
+    )
+    event = called.ask("TQueryAddress", ThisDN=other.dn, AddressInfoType="AddressInfoAddressStatus")
+    checks.event(event, "its DN", "EventAddressInfo", AddressStatus="AddressStatusHeld")
+    event = caller.ask("TQueryAddress", ThisDN=one.dn, AddressInfoType="AddressInfoAddressStatus")
+    checks.event(event, "the other's DN", "EventAddressInfo", AddressStatus="AddressStatusTalking")
+
+    other.change(directed("sendonly", 2))
+    one.accept(directed("recvonly", 2))
+    other.changed()
+    one.change(directed("recvonly", 3))
+    other.accept(directed("sendonly", 3))
+    one.changed()
+    checks.quiet("who says it again tells nothing new", caller, called)
+
+    other.change(DESCRIPTION)
+    other_way = one.expect("INVITE")
+    one.respond(other_way, 488)
+    one.expect("ACK")
+    other.changed(488)
+    checks.quiet("a change that is refused changes nothing", caller, called)
+
+    other.change(DESCRIPTION)
+    one.accept(DESCRIPTION)
+    other.changed()
+    event = called.wait("EventRetrieved")
+    checks.event(event, "who takes it back", "EventRetrieved", ThisDN=other.dn, CallState="CallStateOk", ConnID=conn_id)
+
+    # As phones of the time before RFC 3264 say it; and the end of a call on hold.
+    one.change(DESCRIPTION.replace(f"c=IN IP4 {ADDRESS}", "c=IN IP4 0.0.0.0"))
+    other.accept(DESCRIPTION)
+    one.changed()
+    checks.event(caller.wait("EventHeld"), "the caller holds", "EventHeld", ThisDN=one.dn, ThisDNRole=ORIGINATION)
+    late = desk.client("late")
+    view = register(late, one.dn)
+    checks.event(view, "who comes later sees it", "EventRegistered", AddressStatus="AddressStatusHeld")
+    other.bye()
+    one.hung_up()
+    checks.event(caller.wait("EventReleased"), "released", "EventReleased", ThisDN=one.dn, CallState="CallStateOk")
+    checks.event(called.wait("EventReleased"), "released", "EventReleased", ThisDN=other.dn, CallState="CallStateOk")
+    late.wait("EventReleased")
+    checks.quiet("nothing more comes", caller, called, late)
+
+
 def agent(checks: Checks, desk: Desk) -> None:
     """An agent cannot log in during a call, and can afterwards."""
     one, other, caller, called = pair(desk)
@@ -109,4 +174,4 @@ def agent(checks: Checks, desk: Desk) -> None:
     checks.quiet("nothing more comes", caller, called)
 
 
-SCENES = (("basic call", basic), ("interrupted calls", interrupted), ("agents and calls", agent))
+SCENES = (("basic call", basic), ("interrupted calls", interrupted), ("hold and retrieve", hold), ("agents and calls", agent))

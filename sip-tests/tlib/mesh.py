@@ -12,7 +12,7 @@ from client import Client, Closed, Silence
 from cluster import OWNER, TCPORT, ClusterError
 from desk import Checks, register
 from phone import PhoneError
-from talk import Talking
+from talk import DESCRIPTION, Talking
 
 #: Node-ids with their data centre; the host of each is 127.0.0.<node-id>.
 NODES = {1: "dc1", 2: "dc1", 3: "dc2", 4: "dc2"}
@@ -21,6 +21,9 @@ READY_WAIT_S = 20.0
 #: Until a node that says nothing is taken for lost, and a bit.
 SILENCE_S = 9.0
 LOST_S = 2.0
+#: What a called DN tells of a call that is put on hold and taken back.
+CALL = ("EventRinging", "EventEstablished", "EventHeld", "EventRetrieved", "EventReleased")
+HELD = f"{DESCRIPTION}a=sendonly\r\n"
 CONFIGURATION = """\
 cluster-key: ${{SIPCLUSTER_CLUSTER_KEY}}
 threading: shared
@@ -185,7 +188,7 @@ def one_switch(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
     watchers = [client(language, node, "watcher") for node in NODES]
     for watcher in watchers:
         checks.event(register(watcher, "7001"), "a DN that nobody owns", "EventRegistered", IsInService=False)
-    phone, other = at("7001", 11), at("7002", 11)
+    phone, other = at("7001", 11), at("7002", 12)
     phone.register()
     for watcher in watchers:
         watcher.wait("EventDNBackInService")
@@ -223,15 +226,19 @@ def one_switch(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
 
 
 def calls(checks: Checks, phone: Talking, other: Talking, watchers: list[Client]) -> None:
-    """A call that runs on some node is seen at every node, as the owner tells it."""
+    """A call that runs in the other data centre is seen at every node, as the DN's owner tells it."""
     other.invite("7001")
     invite = phone.ring()
     phone.answer(invite)
     other.answered()
+    for mine, others in ((HELD, "a=recvonly\r\n"), (DESCRIPTION, "")):
+        phone.change(mine)
+        other.accept(DESCRIPTION + others)
+        phone.changed()
     other.bye()
     phone.hung_up()
     for node, watcher in zip(NODES, watchers, strict=True):
-        events = [watcher.wait(name) for name in ("EventRinging", "EventEstablished", "EventReleased")]
+        events = [watcher.wait(name) for name in CALL]
         ids = {event.get("ConnID") for event in events}
         checks.see(len(ids) == 1 and None not in ids, f"the watcher at node {node} sees the call", events)
 

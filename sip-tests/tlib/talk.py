@@ -75,7 +75,7 @@ class Talking(Phone):
 
     def invite(self, number: str) -> None:
         """Calls a number."""
-        self.tag, self.call, self.number = secrets.token_hex(4), secrets.token_hex(8), 1
+        self.tag, self.call, self.number = secrets.token_hex(4), f"{secrets.token_hex(8)}@{ADDRESS}", 1
         host = self.proxy[0]
         self.target, self.route, self.to = f"sip:{number}@{host}", [], f"<sip:{number}@{host}>"
         self.from_ = f"<sip:{self.dn}@{host}>;tag={self.tag}"
@@ -86,7 +86,7 @@ class Talking(Phone):
         """A request of its call."""
         headers = [
             ("Via", f"SIP/2.0/UDP {ADDRESS}:{self.port};branch={self.branch}"),
-            ("From", self.from_), ("To", self.to), ("Call-ID", f"{self.call}@{ADDRESS}"),
+            ("From", self.from_), ("To", self.to), ("Call-ID", self.call),
             ("CSeq", f"{number or self.number} {method}"), ("Max-Forwards", "70"), ("Contact", self.own()),
             *(("Route", value) for value in self.route),
         ]  # fmt: skip
@@ -137,7 +137,31 @@ class Talking(Phone):
         self.expect("ACK")
         self.from_ = f"{invite.one('To').split(';tag=')[0]};tag={self.call_id}"
         self.to, self.target, self.number = invite.one("From"), invite.contact(), 1
+        self.call = invite.one("Call-ID")
         self.route = [part.strip() for value in invite.all("Record-Route") for part in value.split(",")]
+
+    # ---- changing a call
+
+    def change(self, body: str) -> None:
+        """Asks for other media (re-INVITE)."""
+        self.number += 1
+        self.branch = f"z9hG4bK{secrets.token_hex(6)}"
+        self.request("INVITE", body)
+
+    def changed(self, status: int = 200) -> Message:
+        """Waits for the answer to its change and acknowledges it."""
+        answer = self.expect(f"{status} INVITE")
+        if status < 300:
+            self.branch = f"z9hG4bK{secrets.token_hex(6)}"
+        self.request("ACK")
+        return answer
+
+    def accept(self, body: str) -> Message:
+        """Waits for a change that the other asks for and accepts it with a description."""
+        invite = self.expect("INVITE")
+        self.respond(invite, 200, body)
+        self.expect("ACK")
+        return invite
 
     def hung_up(self) -> None:
         """Waits for a BYE and accepts it."""

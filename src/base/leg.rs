@@ -14,6 +14,31 @@ pub struct Body {
     pub content: Bytes,
 }
 
+/// Which way media may go, as the far end of a leg wants it (RFC 4566 6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// It sends and receives.
+    #[default]
+    Both,
+    /// It sends, and wants to receive nothing: the other side is on hold.
+    SendOnly,
+    /// It receives only.
+    ReceiveOnly,
+    /// Nothing goes either way.
+    Neither,
+}
+
+impl Direction {
+    /// Whether it puts the other side on hold.
+    #[must_use]
+    pub const fn holds(self) -> bool {
+        match self {
+            Self::SendOnly | Self::Neither => true,
+            Self::Both | Self::ReceiveOnly => false,
+        }
+    }
+}
+
 /// Why something ended or was refused, in the words of the signalling: a status
 /// code and the text for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,11 +104,15 @@ pub enum LegEvent {
     Confirmed {
         /// Answer to a late offer.
         body: Option<Body>,
+        /// What the answer says of its media.
+        direction: Option<Direction>,
     },
     /// The far end wants to change the session.
     Update {
         /// Its offer; none asks for ours.
         offer: Option<Body>,
+        /// What the offer says of its media.
+        direction: Option<Direction>,
     },
     /// The far end accepted the change asked for.
     Updated {

@@ -1,6 +1,7 @@
 //! What happened in a call, for everyone outside it.
 
 pub use super::record::EndedBy;
+pub use super::two_party::Party;
 use crate::base::id::{CallUuid, ConnId};
 
 /// How far a call is.
@@ -12,6 +13,10 @@ pub enum Step {
     Alerting,
     /// It has answered.
     Connected,
+    /// That party has put the other on hold.
+    Held(Party),
+    /// That party has taken the other back from hold.
+    Retrieved(Party),
     /// The call is over.
     Ended {
         /// Who ended it.

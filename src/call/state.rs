@@ -2,6 +2,7 @@
 
 use super::two_party::{Call, Party, State};
 use crate::base::id::{CallUuid, ConnId};
+use crate::base::leg::Direction;
 use crate::base::state::{StateError, decode, encode, nanos};
 use crate::base::time::{Duration, Instant, WallTime};
 
@@ -20,7 +21,7 @@ mod proto {
 }
 
 /// Fields of `Call`.
-const CALL_FIELDS: u32 = 13;
+const CALL_FIELDS: u32 = 16;
 
 impl Call {
     /// Everything that the call depends on, as seen at `now`.
@@ -40,6 +41,9 @@ impl Call {
             answered_after_ns: self.answered_after.map(nanos),
             updating: to_party(self.updating).into(),
             updates: self.updates,
+            proposed: self.proposed.map(|wants| to_direction(wants).into()),
+            caller_media: to_direction(self.media[0]).into(),
+            callee_media: to_direction(self.media[1]).into(),
         };
         encode(&message, &self.unknown)
     }
@@ -66,6 +70,8 @@ impl Call {
             answered_after: message.answered_after_ns.map(Duration::from_nanos),
             updating: from_party(message.updating).ok_or(StateError::Field("updating"))?,
             updates: message.updates,
+            proposed: message.proposed.map(from_direction).transpose()?,
+            media: [from_direction(message.caller_media)?, from_direction(message.callee_media)?],
             unknown,
         })
     }
@@ -108,6 +114,25 @@ fn from_party(number: i32) -> Option<Option<Party>> {
     }
 }
 
+const fn to_direction(direction: Direction) -> proto::Direction {
+    match direction {
+        Direction::Both => proto::Direction::Both,
+        Direction::SendOnly => proto::Direction::SendOnly,
+        Direction::ReceiveOnly => proto::Direction::ReceiveOnly,
+        Direction::Neither => proto::Direction::Neither,
+    }
+}
+
+fn from_direction(number: i32) -> Result<Direction, StateError> {
+    match proto::Direction::try_from(number) {
+        Ok(proto::Direction::Both) => Ok(Direction::Both),
+        Ok(proto::Direction::SendOnly) => Ok(Direction::SendOnly),
+        Ok(proto::Direction::ReceiveOnly) => Ok(Direction::ReceiveOnly),
+        Ok(proto::Direction::Neither) => Ok(Direction::Neither),
+        Err(_) => Err(StateError::Field("media")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,7 +153,12 @@ mod tests {
         let mut out = Vec::new();
         call.on_leg(Party::Callee, ringing, at(102), &mut out);
         call.on_leg(Party::Callee, LegEvent::Answered { body: None }, at(110), &mut out);
-        call.on_leg(Party::Caller, LegEvent::Update { offer: None }, at(120), &mut out);
+        call.on_leg(
+            Party::Caller,
+            LegEvent::Update { offer: None, direction: Some(Direction::SendOnly) },
+            at(120),
+            &mut out,
+        );
         call
     }
 
@@ -152,6 +182,7 @@ mod tests {
         };
         let (before, after) = (ended(&mut old, at(160)), ended(&mut new, at(11)));
         assert_eq!(before, after);
+        assert!(after.contains(&Action::Held(Party::Caller)), "what was proposed came along");
         let Some(Action::Ended(record)) = after.last() else { panic!("no record in {after:?}") };
         assert_eq!(record.rang_after, Some(Duration::from_secs(2)));
         assert_eq!(record.answered_after, Some(Duration::from_secs(10)));
@@ -163,7 +194,9 @@ mod tests {
         let bytes = answered().to_state(at(120));
         let sound = proto::Call::decode(&bytes[..]).expect("a call");
         type Spoil = fn(&mut proto::Call);
-        let spoils: [(&str, Spoil); 4] = [
+        let spoils: [(&str, Spoil); 6] = [
+            ("media", |call| call.proposed = Some(4)),
+            ("media", |call| call.callee_media = 4),
             ("uuid", |call| call.uuid.clear()),
             ("state", |call| call.state = 0),
             ("state", |call| call.state = 9),

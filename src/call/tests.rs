@@ -4,7 +4,7 @@
 use super::record::{CallRecord, CallResult, EndedBy};
 use super::two_party::{Action, Call, Party, State};
 use crate::base::id::{ConnId, Ids};
-use crate::base::leg::{Cause, LegCommand, LegEvent};
+use crate::base::leg::{Cause, Direction, LegCommand, LegEvent};
 use crate::base::time::{Instant, WallTime};
 
 fn call() -> Call {
@@ -37,7 +37,7 @@ fn record(actions: &[Action]) -> &CallRecord {
         .iter()
         .filter_map(|action| match action {
             Action::Ended(record) => Some(record),
-            Action::ToLeg(..) => None,
+            Action::ToLeg(..) | Action::Held(_) | Action::Retrieved(_) => None,
         })
         .collect();
     assert_eq!(records.len(), 1, "one record in {actions:?}");
@@ -93,7 +93,7 @@ fn crossing_ends_are_settled_once() {
 #[test]
 fn a_change_passes_and_a_second_one_meanwhile_is_refused() {
     let mut call = connected();
-    let update = LegEvent::Update { offer: None };
+    let update = LegEvent::Update { offer: None, direction: None };
     let actions = step(&mut call, Party::Caller, update.clone(), 4);
     assert_eq!(actions, [Action::ToLeg(Party::Callee, LegCommand::Update { offer: None })]);
     let actions = step(&mut call, Party::Callee, update.clone(), 4);
@@ -105,6 +105,66 @@ fn a_change_passes_and_a_second_one_meanwhile_is_refused() {
     assert_eq!(actions, [Action::ToLeg(Party::Caller, LegCommand::Update { offer: None })]);
     let actions = step(&mut call, Party::Caller, LegEvent::UpdateFailed(Cause::code(488)), 6);
     assert_eq!(actions, [Action::ToLeg(Party::Callee, LegCommand::RefuseUpdate(Cause::code(488)))]);
+}
+
+/// What a party asks for, what comes of it: who holds whom is told once, and only when
+/// the other has accepted.
+#[test]
+fn hold_is_told_when_it_is_agreed() {
+    use Direction::{Both, Neither, ReceiveOnly, SendOnly};
+    use Party::{Callee, Caller};
+    let mut call = connected();
+    let mut change = |party: Party, direction, is_accepted: bool| {
+        let update = LegEvent::Update { offer: None, direction };
+        assert_eq!(step(&mut call, party, update, 4).len(), 1);
+        let answer = if is_accepted {
+            LegEvent::Updated { body: None }
+        } else {
+            LegEvent::UpdateFailed(Cause::code(488))
+        };
+        let told = step(&mut call, party.other(), answer, 5).split_off(1);
+        (told, call.is_held())
+    };
+    assert_eq!(change(Callee, Some(SendOnly), false), (vec![], false), "refused");
+    assert_eq!(change(Callee, Some(SendOnly), true), (vec![Action::Held(Callee)], true));
+    assert_eq!(change(Callee, Some(SendOnly), true), (vec![], true), "a refresh");
+    assert_eq!(change(Caller, Some(ReceiveOnly), true), (vec![], true), "its answer again");
+    assert_eq!(change(Caller, Some(Neither), true), (vec![Action::Held(Caller)], true));
+    assert_eq!(change(Callee, Some(Both), false), (vec![], true), "refused");
+    assert_eq!(change(Callee, Some(Both), true), (vec![Action::Retrieved(Callee)], true));
+    assert_eq!(change(Caller, None, true), (vec![], true), "no audio");
+    assert_eq!(change(Caller, Some(Both), true), (vec![Action::Retrieved(Caller)], false));
+    assert_eq!(change(Callee, Some(Neither), true), (vec![Action::Held(Callee)], true));
+    assert_eq!(change(Caller, Some(Neither), true), (vec![], true), "its answer again");
+    assert_eq!(change(Callee, Some(Neither), true), (vec![], true));
+    assert_eq!(change(Callee, Some(ReceiveOnly), true), (vec![Action::Retrieved(Callee)], false));
+}
+
+#[test]
+fn an_answer_to_a_late_offer_ends_hold_too() {
+    let mut call = connected();
+    let confirmed = |direction| LegEvent::Confirmed { body: None, direction };
+    let held = step(&mut call, Party::Caller, confirmed(Some(Direction::SendOnly)), 4);
+    assert_eq!(held[1], Action::Held(Party::Caller));
+    let late = LegEvent::Update { offer: None, direction: None };
+    step(&mut call, Party::Caller, late, 5);
+    let accepted = step(&mut call, Party::Callee, LegEvent::Updated { body: None }, 5);
+    assert_eq!(accepted.len(), 1, "nothing is agreed yet");
+    let retrieved = step(&mut call, Party::Caller, confirmed(Some(Direction::Both)), 6);
+    assert_eq!(retrieved[1], Action::Retrieved(Party::Caller));
+    let ended = step(&mut call, Party::Caller, LegEvent::Ended(Cause::code(200)), 7);
+    assert_eq!(ended.len(), 2, "{ended:?}");
+}
+
+#[test]
+fn media_before_the_answer_are_no_hold() {
+    let mut call = call();
+    let update = LegEvent::Update { offer: None, direction: Some(Direction::Neither) };
+    step(&mut call, Party::Caller, update, 1);
+    let told = step(&mut call, Party::Callee, LegEvent::Updated { body: None }, 1);
+    assert_eq!(told.len(), 1, "{told:?}");
+    let answered = step(&mut call, Party::Callee, LegEvent::Answered { body: None }, 2);
+    assert_eq!((answered.len(), call.is_held()), (1, false));
 }
 
 #[test]

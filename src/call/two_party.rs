@@ -6,12 +6,12 @@
 //! ```
 //!
 //! Invariants: a call that has ended has told both legs so; what one party asks
-//! of the other while a change is under way is refused with 491; the record is
-//! given out once.
+//! of the other while a change is under way is refused with 491; hold and its end
+//! are told in turns, and only of an answered call; the record is given out once.
 
 use super::record::{CallRecord, CallResult, EndedBy};
 use crate::base::id::{CallUuid, ConnId};
-use crate::base::leg::{Body, Cause, LegCommand, LegEvent};
+use crate::base::leg::{Body, Cause, Direction, LegCommand, LegEvent};
 use crate::base::time::{Duration, Instant, WallTime};
 
 /// One of the two parties.
@@ -46,6 +46,10 @@ impl Party {
 pub enum Action {
     /// Tell a leg.
     ToLeg(Party, LegCommand),
+    /// That party has put the other on hold.
+    Held(Party),
+    /// That party has taken the other back from hold.
+    Retrieved(Party),
     /// The call is over: its record.
     Ended(Box<CallRecord>),
 }
@@ -106,6 +110,10 @@ pub struct Call {
     /// Who has asked for a change that the other has not answered.
     pub(super) updating: Option<Party>,
     pub(super) updates: u32,
+    /// What that change says of its media.
+    pub(super) proposed: Option<Direction>,
+    /// What the caller wants with its media, and what the callee wants.
+    pub(super) media: [Direction; 2],
     /// Fields of its stored state that this release does not know.
     pub(super) unknown: Box<[u8]>,
 }
@@ -136,6 +144,8 @@ impl Call {
             answered_after: None,
             updating: None,
             updates: 0,
+            proposed: None,
+            media: [Direction::Both; 2],
             unknown: Box::default(),
         }
     }
@@ -234,7 +244,9 @@ impl Call {
                 out.push(Action::ToLeg(party.other(), LegCommand::End(cause.clone())));
                 self.end(party.ended_by(), cause, now, out);
             }
-            LegEvent::Update { offer } => self.on_update(party, offer, out),
+            LegEvent::Update { offer, direction } => {
+                self.on_update(party, offer, direction, out);
+            }
             LegEvent::Updated { body } => self.on_updated(party, body, out),
             LegEvent::UpdateFailed(cause) => self.on_update_failed(party, cause, out),
             LegEvent::Info { .. } => {
@@ -248,10 +260,13 @@ impl Call {
     fn on_connected(&mut self, party: Party, event: LegEvent, now: Instant, out: &mut Vec<Action>) {
         let other = party.other();
         match event {
-            LegEvent::Confirmed { body } => {
-                out.push(Action::ToLeg(other, LegCommand::Confirm { body }))
+            LegEvent::Confirmed { body, direction } => {
+                out.push(Action::ToLeg(other, LegCommand::Confirm { body }));
+                self.on_direction(party, direction, out);
             }
-            LegEvent::Update { offer } => self.on_update(party, offer, out),
+            LegEvent::Update { offer, direction } => {
+                self.on_update(party, offer, direction, out);
+            }
             LegEvent::Updated { body } => self.on_updated(party, body, out),
             LegEvent::UpdateFailed(cause) => self.on_update_failed(party, cause, out),
             LegEvent::ProgressConfirmed { body } => {
@@ -273,12 +288,19 @@ impl Call {
         }
     }
 
-    fn on_update(&mut self, party: Party, offer: Option<Body>, out: &mut Vec<Action>) {
+    fn on_update(
+        &mut self,
+        party: Party,
+        offer: Option<Body>,
+        direction: Option<Direction>,
+        out: &mut Vec<Action>,
+    ) {
         if self.updating.is_some() || self.state == State::Routing {
             out.push(Action::ToLeg(party, LegCommand::RefuseUpdate(Cause::code(491))));
             return;
         }
         self.updating = Some(party);
+        self.proposed = direction;
         out.push(Action::ToLeg(party.other(), LegCommand::Update { offer }));
     }
 
@@ -288,6 +310,8 @@ impl Call {
             self.updating = None;
             self.updates += 1;
             out.push(Action::ToLeg(other, LegCommand::AcceptUpdate { body }));
+            let proposed = self.proposed.take();
+            self.on_direction(other, proposed, out);
         }
     }
 
@@ -295,7 +319,35 @@ impl Call {
         let other = party.other();
         if self.updating == Some(other) {
             self.updating = None;
+            self.proposed = None;
             out.push(Action::ToLeg(other, LegCommand::RefuseUpdate(cause)));
+        }
+    }
+
+    /// Whether one of them has put the other on hold.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.media.into_iter().any(Direction::holds)
+    }
+
+    /// What a party wants with its media is agreed: hold, the end of it, or neither.
+    fn on_direction(&mut self, party: Party, wants: Option<Direction>, out: &mut Vec<Action>) {
+        let Some(wants) = wants.filter(|_| self.state == State::Connected) else { return };
+        let [caller, callee] = &mut self.media;
+        let (own, other) = match party {
+            Party::Caller => (caller, callee),
+            Party::Callee => (callee, caller),
+        };
+        // Who was told that nothing goes either way says so again when it refreshes.
+        let repeats = wants == Direction::Neither && *other == Direction::Neither;
+        if repeats && !own.holds() {
+            return;
+        }
+        let before = core::mem::replace(own, wants);
+        match (before.holds(), wants.holds()) {
+            (false, true) => out.push(Action::Held(party)),
+            (true, false) => out.push(Action::Retrieved(party)),
+            (false, false) | (true, true) => {}
         }
     }
 

@@ -6,7 +6,7 @@ use super::tlib::{
     kv_pair,
 };
 use crate::base::id::{ConnId, NodeId};
-use crate::call::facts::{CallFact, EndedBy, Step};
+use crate::call::facts::{CallFact, EndedBy, Party, Step};
 use std::collections::BTreeMap;
 
 #[cfg(test)]
@@ -56,6 +56,8 @@ pub enum Meaning {
 struct OnCall {
     side: Side,
     phase: Phase,
+    /// The DN has put the other party on hold.
+    is_held: bool,
     fact: CallFact,
 }
 
@@ -72,14 +74,16 @@ impl Calls {
         self.calls.is_empty()
     }
 
-    /// AddressStatus by the call that is furthest.
+    /// AddressStatus by the call that is furthest; one on hold counts where there is no other.
     #[must_use]
     pub fn status(&self) -> AddressStatus {
-        match self.calls.values().map(|call| call.phase).max() {
+        let active = self.calls.values().filter(|call| !call.is_held);
+        match active.map(|call| call.phase).max() {
             Some(Phase::Talking) => AddressStatus::Talking,
             Some(Phase::Ringing) => AddressStatus::Ringing,
             Some(Phase::Dialing) => AddressStatus::Dialing,
-            None => AddressStatus::Idle,
+            None if self.calls.is_empty() => AddressStatus::Idle,
+            None => AddressStatus::Held,
         }
     }
 
@@ -92,6 +96,7 @@ impl Calls {
             let state = match call.phase {
                 Phase::Dialing => PartyState::Initiated as i32 | PartyState::Dialing as i32,
                 Phase::Ringing => PartyState::Alerting as i32,
+                Phase::Talking if call.is_held => PartyState::Held as i32,
                 Phase::Talking => PartyState::Connected as i32,
             };
             let mut pairs = vec![
@@ -140,6 +145,12 @@ impl Calls {
                 self.reach(first, side, fact, &mut told);
                 self.reach(Phase::Talking, side, fact, &mut told);
             }
+            (Step::Held(by), _) if by == party(side) => self.hold(true, side, fact, &mut told),
+            (Step::Retrieved(by), _) if by == party(side) => {
+                self.hold(false, side, fact, &mut told);
+            }
+            // Who is held is not told.
+            (Step::Held(_) | Step::Retrieved(_), _) => {}
             (Step::Ended { by, code, .. }, _) => self.end(side, fact, (by, code), &mut told),
         }
         told
@@ -154,7 +165,7 @@ impl Calls {
         match known {
             Some(call) => call.phase = phase,
             None => {
-                let call = OnCall { side, phase, fact: fact.clone() };
+                let call = OnCall { side, phase, is_held: false, fact: fact.clone() };
                 self.calls.insert(fact.conn_id, call);
             }
         }
@@ -167,6 +178,22 @@ impl Calls {
             told.push(Meaning::Begun { is_business: is_business(fact) });
         }
         told.push(Meaning::Tell(kind, Box::new(attributes(side, phase, fact, state))));
+    }
+
+    /// The DN puts the other party on hold, or takes it back (`genesys/tlib.md` 6.5).
+    fn hold(&mut self, is_held: bool, side: Side, fact: &CallFact, told: &mut Vec<Meaning>) {
+        let Some(call) = self.calls.get_mut(&fact.conn_id) else { return };
+        if call.phase != Phase::Talking || call.is_held == is_held {
+            return;
+        }
+        call.is_held = is_held;
+        let (kind, state) = if is_held {
+            (EventType::EventHeld, None)
+        } else {
+            (EventType::EventRetrieved, Some(CallState::Ok))
+        };
+        let attributes = attributes(side, Phase::Talking, fact, state);
+        told.push(Meaning::Tell(kind, Box::new(attributes)));
     }
 
     fn end(
@@ -213,6 +240,13 @@ impl Calls {
                 tell(EventType::EventReleased, CallState::NoAnswer);
             }
         }
+    }
+}
+
+const fn party(side: Side) -> Party {
+    match side {
+        Side::Caller => Party::Caller,
+        Side::Called => Party::Callee,
     }
 }
 

@@ -59,7 +59,7 @@ pub struct CallView {
     pub dialled: Box<str>,
     /// DN or trunk that is called; empty while nobody is.
     pub destination: Box<str>,
-    /// `routing`, `calling`, `alerting` or `connected`.
+    /// `routing`, `calling`, `alerting`, `connected` or `held`.
     pub state: &'static str,
     /// When it came.
     pub started: WallTime,

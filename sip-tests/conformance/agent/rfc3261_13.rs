@@ -33,7 +33,7 @@ fn the_ack_ends_the_repetitions() {
     world.take();
     world.receive(&within(&ok, "ACK", 1, "a").body("application/sdp", "v=0\r\n"));
     let heard = world.take_heard();
-    assert!(matches!(&heard[..], [LegEvent::Confirmed { body: Some(_) }]), "{heard:?}");
+    assert!(matches!(&heard[..], [LegEvent::Confirmed { body: Some(_), .. }]), "{heard:?}");
     world.pass(Duration::from_secs(60));
     assert_eq!(world.take_words(), Vec::<String>::new());
 }

@@ -140,7 +140,7 @@ fn an_offer_in_a_prack_is_answered_in_its_200() {
     world.receive(&prack(&sent, 2, "a").body("application/sdp", "v=0\r\n"));
     assert_eq!(world.take_words(), Vec::<String>::new());
     let heard = world.take_heard();
-    assert!(matches!(&heard[..], [LegEvent::Update { offer: Some(_) }]), "{heard:?}");
+    assert!(matches!(&heard[..], [LegEvent::Update { offer: Some(_), .. }]), "{heard:?}");
     world.command(leg, LegCommand::AcceptUpdate { body: Some(sdp(2)) });
     let ok = world.only();
     assert_eq!((ok.what().as_str(), ok.header(HeaderId::CSeq).as_str()), ("200", "2 PRACK"));
@@ -253,7 +253,7 @@ fn an_early_dialog_is_changed_by_update() {
     assert!(matches!(&heard[..], [LegEvent::Updated { .. }]), "{heard:?}");
     world.receive(&within_ours(&invite, "t", "UPDATE", 2, "y").body("application/sdp", "v=0\r\n"));
     let heard = world.take_heard();
-    assert!(matches!(&heard[..], [LegEvent::Update { offer: Some(_) }]), "{heard:?}");
+    assert!(matches!(&heard[..], [LegEvent::Update { offer: Some(_), .. }]), "{heard:?}");
     world.command(leg, LegCommand::AcceptUpdate { body: Some(sdp(4)) });
     let ok = world.only();
     assert_eq!((ok.what().as_str(), ok.header(HeaderId::CSeq).as_str()), ("200", "2 UPDATE"));

@@ -199,3 +199,56 @@ fn a_dn_shows_its_calls() {
     assert_eq!(first.text("OtherDN"), Some("0123456"));
     assert_eq!(first.text("CallUUID"), Some(uuid().as_str()));
 }
+
+/// `tlib.md` 6.5: who holds is told, who is held is not.
+#[test]
+fn hold_and_retrieve() {
+    let steps = [
+        Step::Dialing,
+        Step::Held(Party::Callee),
+        Step::Connected,
+        Step::Held(Party::Callee),
+        Step::Held(Party::Callee),
+        Step::Held(Party::Caller),
+        Step::Retrieved(Party::Callee),
+        Step::Retrieved(Party::Callee),
+        ended(EndedBy::Callee, 200, true),
+    ];
+    let (caller, called) = heard(internal, &steps);
+    assert_eq!(
+        caller[3..],
+        ["EventHeld 7002", "stopped false", "EventReleased 7002 CallStateOk"],
+        "{caller:?}"
+    );
+    assert_eq!(
+        called[3..],
+        [
+            "EventHeld 7001",
+            "EventRetrieved 7001 CallStateOk",
+            "stopped false",
+            "EventReleased 7001 CallStateOk"
+        ],
+        "{called:?}"
+    );
+}
+
+#[test]
+fn a_dn_with_a_call_on_hold() {
+    let mut calls = Calls::default();
+    calls.on_fact(Side::Called, &inbound(Step::Connected));
+    calls.on_fact(Side::Called, &inbound(Step::Held(Party::Callee)));
+    assert_eq!(calls.status(), AddressStatus::Held);
+    let shown = calls.shown();
+    let Some(kv_pair::Value::List(held)) = shown.find("0000000000000010") else {
+        panic!("{shown:?}")
+    };
+    assert_eq!(held.number("PartyState"), Some(PartyState::Held as i32));
+    let second = CallFact { conn_id: ConnId(0x11), ..internal(Step::Dialing) };
+    calls.on_fact(Side::Caller, &second);
+    assert_eq!(calls.status(), AddressStatus::Dialing, "what goes on counts");
+    let over = CallFact { step: ended(EndedBy::Callee, 486, false), ..second };
+    calls.on_fact(Side::Caller, &over);
+    assert_eq!(calls.status(), AddressStatus::Held);
+    calls.on_fact(Side::Called, &inbound(Step::Retrieved(Party::Callee)));
+    assert_eq!(calls.status(), AddressStatus::Talking);
+}

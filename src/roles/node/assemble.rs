@@ -551,6 +551,9 @@ fn view(core: &Core, name: &str) -> AppState {
     AppState { counts, ..AppState::of(name, SHARD) }
 }
 
+/// State of a connected call, one of whose parties is on hold, as shown to operators.
+const HELD: &str = "held";
+
 fn row(call: &Call) -> CallView {
     CallView {
         uuid: call.uuid,
@@ -558,7 +561,7 @@ fn row(call: &Call) -> CallView {
         caller: call.caller.clone(),
         dialled: call.dialled.clone(),
         destination: call.destination.clone(),
-        state: call.state().as_str(),
+        state: if call.is_held() { HELD } else { call.state().as_str() },
         started: call.started_wall,
     }
 }

@@ -1,6 +1,7 @@
 //! Changes of a session by the far end: re-INVITE (RFC 3261 14.2) and UPDATE
 //! (RFC 3311), and the answers of the call to them.
 
+use super::description::direction;
 use super::dialog::{allows, contact_uri};
 use super::leg::{Leg, LegState};
 use super::refresh;
@@ -61,7 +62,9 @@ impl Stack {
         found.takes_update |= allows(message, Method::Update);
         found.offered = Some(server);
         self.respond(server, &Answer { status: 100, tag, ..Answer::default() }, cx);
-        cx.up(leg, LegEvent::Update { offer: message.typed_body() });
+        let offer = message.typed_body();
+        let direction = offer.as_ref().and_then(direction);
+        cx.up(leg, LegEvent::Update { offer, direction });
     }
 
     pub(super) fn on_update(
@@ -86,7 +89,8 @@ impl Stack {
         }
         found.asked = Some(server);
         if offer.is_some() {
-            cx.up(leg, LegEvent::Update { offer });
+            let direction = offer.as_ref().and_then(direction);
+            cx.up(leg, LegEvent::Update { offer, direction });
         } else {
             // It only refreshes: the call has no part in it.
             self.accept_asked(leg, None, cx);

@@ -2,7 +2,7 @@
 //! byte for byte; `o=` is ours, with its version raised exactly when the
 //! description changes (RFC 3264 8).
 
-use crate::base::leg::Body;
+use crate::base::leg::{Body, Direction};
 use bytes::Bytes;
 use core::hash::Hasher;
 use siphasher::sip::SipHasher13;
@@ -37,7 +37,7 @@ impl Origin {
 
     /// The body as this leg sends it.
     pub(super) fn rewrite(&mut self, body: &Body, address: &str) -> Body {
-        if !body.content_type.trim().to_ascii_lowercase().starts_with("application/sdp") {
+        if !is_description(body) {
             return body.clone();
         }
         let Some((start, end)) = origin_line(&body.content) else { return body.clone() };
@@ -64,6 +64,73 @@ impl Origin {
     /// What was sent last.
     pub(super) fn last(&self) -> Option<Body> {
         self.last.clone()
+    }
+}
+
+fn is_description(body: &Body) -> bool {
+    body.content_type.trim().to_ascii_lowercase().starts_with("application/sdp")
+}
+
+/// Which way the audio of a description goes (RFC 3264 5.1 and 8.4), or all media where
+/// there is no audio; `None` where nothing goes at all. Of several streams the most open
+/// one counts. An address of zeros is how hold was said before (RFC 2543 B.5).
+pub(super) fn direction(body: &Body) -> Option<Direction> {
+    if !is_description(body) {
+        return None;
+    }
+    let text = core::str::from_utf8(&body.content).ok()?;
+    let mut streams: Vec<Stream> = Vec::new();
+    let mut session = Stream { is_audio: false, is_used: true, direction: None, is_null: None };
+    for line in text.lines().map(str::trim_end) {
+        let current = streams.last_mut().unwrap_or(&mut session);
+        match line.split_once('=') {
+            Some(("m", media)) => {
+                let mut words = media.split_ascii_whitespace();
+                let is_audio = words.next().is_some_and(|kind| kind.eq_ignore_ascii_case("audio"));
+                let is_used = words.next() != Some("0");
+                streams.push(Stream { is_audio, is_used, ..session });
+            }
+            Some(("c", address)) => {
+                let address = address.split_ascii_whitespace().nth(2).unwrap_or_default();
+                current.is_null = Some(matches!(address, "0.0.0.0" | "::"));
+            }
+            Some(("a", "sendrecv")) => current.direction = Some(Direction::Both),
+            Some(("a", "sendonly")) => current.direction = Some(Direction::SendOnly),
+            Some(("a", "recvonly")) => current.direction = Some(Direction::ReceiveOnly),
+            Some(("a", "inactive")) => current.direction = Some(Direction::Neither),
+            Some(_) | None => {}
+        }
+    }
+    let has_audio = streams.iter().any(|stream| stream.is_audio && stream.is_used);
+    let counts = |stream: &&Stream| stream.is_used && (stream.is_audio || !has_audio);
+    streams.iter().filter(counts).map(Stream::direction).min_by_key(|direction| match direction {
+        Direction::Both => 0,
+        Direction::ReceiveOnly => 1,
+        Direction::SendOnly => 2,
+        Direction::Neither => 3,
+    })
+}
+
+/// A stream of a description, or what its session says for all that say nothing else.
+#[derive(Clone, Copy)]
+struct Stream {
+    is_audio: bool,
+    is_used: bool,
+    direction: Option<Direction>,
+    is_null: Option<bool>,
+}
+
+impl Stream {
+    fn direction(&self) -> Direction {
+        let is_null = self.is_null.unwrap_or_default();
+        match self.direction.unwrap_or_default() {
+            Direction::Both if is_null => Direction::SendOnly,
+            Direction::ReceiveOnly if is_null => Direction::Neither,
+            direction @ (Direction::Both
+            | Direction::SendOnly
+            | Direction::ReceiveOnly
+            | Direction::Neither) => direction,
+        }
     }
 }
 
@@ -117,5 +184,31 @@ mod tests {
         assert_eq!(origin.rewrite(&plain, "h"), plain);
         let broken = body("v=0\r\n");
         assert_eq!(origin.rewrite(&broken, "h"), broken);
+    }
+
+    #[test]
+    fn the_direction_of_the_audio_counts() {
+        use Direction::{Both, Neither, ReceiveOnly, SendOnly};
+        let head = "v=0\r\no=- 1 1 IN IP4 h\r\ns=-\r\n";
+        for (lines, wanted) in [
+            ("c=IN IP4 10.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n", Some(Both)),
+            ("m=audio 4000 RTP/AVP 0\r\na=sendonly\r\n", Some(SendOnly)),
+            ("m=audio 4000 RTP/AVP 0\na=inactive\n", Some(Neither)),
+            ("a=sendonly\r\nm=audio 4000 RTP/AVP 0\r\n", Some(SendOnly)),
+            ("a=sendonly\r\nm=audio 4000 RTP/AVP 0\r\na=recvonly\r\n", Some(ReceiveOnly)),
+            ("c=IN IP4 0.0.0.0\r\nm=audio 4000 RTP/AVP 0\r\n", Some(SendOnly)),
+            ("c=IN IP4 0.0.0.0\r\nm=audio 4000 RTP/AVP 0\r\nc=IN IP4 10.0.0.1\r\n", Some(Both)),
+            ("c=IN IP6 ::\r\nm=audio 4000 RTP/AVP 0\r\na=recvonly\r\n", Some(Neither)),
+            ("m=audio 0 RTP/AVP 0\r\na=sendonly\r\n", None),
+            ("m=audio 4000 RTP/AVP 0\r\na=sendonly\r\nm=audio 4002 RTP/AVP 0\r\n", Some(Both)),
+            ("m=video 4000 RTP/AVP 31\r\nm=audio 4002 RTP/AVP 0\r\na=sendonly\r\n", Some(SendOnly)),
+            ("m=audio 0 RTP/AVP 0\r\nm=video 4000 RTP/AVP 31\r\na=inactive\r\n", Some(Neither)),
+            ("a=SENDONLY\r\nm=audio 4000 RTP/AVP 0\r\na=sendonly:x\r\n", Some(Both)),
+            ("", None),
+        ] {
+            assert_eq!(direction(&body(&format!("{head}{lines}"))), wanted, "{lines}");
+        }
+        let other = Body { content_type: "application/isup".into(), ..body("m=audio 1 x 0\r\n") };
+        assert_eq!(direction(&other), None);
     }
 }

@@ -7,6 +7,7 @@
 //! call.
 
 use super::client::ClientTransaction;
+use super::description::direction;
 use super::dialog::{Dialog, allows};
 use super::leg::{AwaitedAck, LegState};
 use super::server::Answer;
@@ -224,7 +225,8 @@ impl Stack {
         } else {
             // A new offer: the answer to it is the call's.
             found.asked = Some(server);
-            cx.up(leg, LegEvent::Update { offer: body });
+            let direction = body.as_ref().and_then(direction);
+            cx.up(leg, LegEvent::Update { offer: body, direction });
         }
         self.say_queued(leg, cx);
     }

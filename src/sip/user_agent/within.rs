@@ -1,5 +1,6 @@
 //! Requests inside a dialog (RFC 3261 12.2.2, 14.2, 15.1.2).
 
+use super::description::direction;
 use super::incoming::ALLOW;
 use super::leg::LegState;
 use super::server::Answer;
@@ -101,7 +102,9 @@ impl Stack {
         if found.awaited_ack.as_ref().is_some_and(|awaited| awaited.cseq == message.cseq()) {
             found.awaited_ack = None;
             if found.state == LegState::Established {
-                cx.up(leg, LegEvent::Confirmed { body: message.typed_body() });
+                let body = message.typed_body();
+                let direction = body.as_ref().and_then(direction);
+                cx.up(leg, LegEvent::Confirmed { body, direction });
                 self.offer_again(leg, cx);
             }
         } else if found.state == LegState::Ending {

@@ -279,6 +279,8 @@ impl Core {
         for action in actions {
             match action {
                 CallAction::ToLeg(party, command) => self.tell_leg(call, party, command, cx),
+                CallAction::Held(party) => self.tell_step(call, Step::Held(party), cx),
+                CallAction::Retrieved(party) => self.tell_step(call, Step::Retrieved(party), cx),
                 CallAction::Ended(record) => {
                     self.tell_end(call, &record, cx);
                     cx.out.push(Action::Record(record));
@@ -302,20 +304,22 @@ impl Core {
             // The end is told with its record.
             State::Routing | State::Ended => return,
         };
-        cx.out.push(Action::Fact(Box::new(entry.fact(step))));
+        self.tell_step(call, step, cx);
     }
 
     fn tell_end(&self, call: Slot, record: &CallRecord, cx: &mut Cx<'_>) {
-        if !self.settings.tells_phones {
-            return;
-        }
-        let Some(entry) = self.calls.get(call) else { return };
         let step = Step::Ended {
             by: record.ended_by,
             code: record.cause.code,
             was_connected: record.answered_after.is_some(),
         };
-        cx.out.push(Action::Fact(Box::new(entry.fact(step))));
+        self.tell_step(call, step, cx);
+    }
+
+    fn tell_step(&self, call: Slot, step: Step, cx: &mut Cx<'_>) {
+        if let Some(entry) = self.calls.get(call).filter(|_| self.settings.tells_phones) {
+            cx.out.push(Action::Fact(Box::new(entry.fact(step))));
+        }
     }
 
     fn tell_leg(&mut self, call: Slot, party: Party, command: LegCommand, cx: &mut Cx<'_>) {

@@ -9,7 +9,7 @@ use super::settings::DnKind;
 use super::shown::Shown;
 use crate::base::id::{CallUuid, ConnId, NodeId};
 use crate::base::limits::{CONTACT_SECONDS_MAX, FORWARDS_MAX, PENDING_REQUESTS_MAX};
-use crate::call::facts::{CallFact, EndedBy, Step};
+use crate::call::facts::{CallFact, EndedBy, Party as CallParty, Step};
 use crate::cti::agent;
 use crate::cti::refusal::Refusal;
 use crate::cti::tlib::{
@@ -511,6 +511,10 @@ impl Core {
         given: &proto::CallFact,
         cx: &mut Cx<'_>,
     ) -> Result<(), &'static str> {
+        if proto::CallStep::try_from(given.step).is_err() {
+            // Of a later release: a step more, which the DN's clients do without.
+            return Ok(());
+        }
         let fact = fact_of(given).ok_or("a step of a call is none")?;
         for (side, index) in self.parties(&fact) {
             if self.is_own(index) || self.dns[index].calls.knows(fact.conn_id) {
@@ -576,6 +580,10 @@ fn told_fact(fact: &CallFact) -> proto::CallFact {
         Step::Dialing => (proto::CallStep::Dialing, None),
         Step::Alerting => (proto::CallStep::Alerting, None),
         Step::Connected => (proto::CallStep::Connected, None),
+        Step::Held(CallParty::Caller) => (proto::CallStep::HeldByCaller, None),
+        Step::Held(CallParty::Callee) => (proto::CallStep::HeldByCallee, None),
+        Step::Retrieved(CallParty::Caller) => (proto::CallStep::RetrievedByCaller, None),
+        Step::Retrieved(CallParty::Callee) => (proto::CallStep::RetrievedByCallee, None),
         Step::Ended { by, code, was_connected } => {
             (proto::CallStep::Ended, Some((by, code, was_connected)))
         }
@@ -611,6 +619,10 @@ fn fact_of(given: &proto::CallFact) -> Option<CallFact> {
         proto::CallStep::Dialing => Step::Dialing,
         proto::CallStep::Alerting => Step::Alerting,
         proto::CallStep::Connected => Step::Connected,
+        proto::CallStep::HeldByCaller => Step::Held(CallParty::Caller),
+        proto::CallStep::HeldByCallee => Step::Held(CallParty::Callee),
+        proto::CallStep::RetrievedByCaller => Step::Retrieved(CallParty::Caller),
+        proto::CallStep::RetrievedByCallee => Step::Retrieved(CallParty::Callee),
         proto::CallStep::Ended => Step::Ended {
             by,
             code: u16::try_from(given.code).ok()?,

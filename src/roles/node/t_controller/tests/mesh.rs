@@ -6,7 +6,7 @@
 
 use super::*;
 use crate::base::id::ConnId;
-use crate::call::facts::{CallFact, EndedBy, Step};
+use crate::call::facts::{CallFact, EndedBy, Party as CallParty, Step};
 use crate::roles::node::t_controller::core::Party;
 use crate::roles::node::t_controller::owners::Ownership;
 use crate::roles::node::t_controller::settings::Peer;
@@ -553,8 +553,16 @@ impl Mesh {
     }
 
     fn call(&mut self, node: NodeNumber) {
-        if self.draw(2) == 0 && !self.calls.is_empty() {
+        let what = self.draw(6);
+        if what < 4 && !self.calls.is_empty() {
             let at = self.draw(self.calls.len() as u64) as usize;
+            if what < 2 {
+                let by = CallParty::Callee;
+                let step = if what == 0 { Step::Held(by) } else { Step::Retrieved(by) };
+                let (node, fact) = self.calls[at].clone();
+                self.on(node, Event::Fact(Box::new(CallFact { step, ..fact })));
+                return;
+            }
             let (node, fact) = self.calls.swap_remove(at);
             let by = EndedBy::Caller;
             let step = Step::Ended { by, code: 200, was_connected: true };
