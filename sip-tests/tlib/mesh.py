@@ -1,5 +1,6 @@
 """Four nodes in two data centres, each a process of its own: one switch for every client, whoever owns a DN."""
 
+import json
 import os
 import secrets
 import signal
@@ -370,7 +371,64 @@ def desktop_moves(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
     watcher.close()
 
 
-SCENES = (one_switch, owner_dies, owner_hangs, phone_moves, desktop_moves)
+def operated(mesh: Mesh, node: int, *words: str) -> tuple[int, dict]:
+    """What a command of an operator says who asks the process of a node."""
+    line = [str(mesh.binary), "--json", *words, "--at", f"127.0.0.{node}:{8000 + node}"]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=20)
+    return done.returncode, json.loads(done.stdout) if done.returncode == 0 else {"error": done.stderr}
+
+
+def operator(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
+    """Operators log an agent in and out at any node, and see what is owned where."""
+    checks.title = "operator"
+    phone = at("7040", 11)
+    watcher = client(language, 4, "watcher")
+    register(watcher, "7040")
+    code, said = operated(mesh, 3, "agent", "7040", "login", "agent-5")
+    checks.see(code == 1 and "ErrorOutOfService" in said["error"], "login where no phone is", said)
+    phone.register()
+    watcher.wait("EventDNBackInService")
+    owner = owner_of(watcher, "7040")
+    other = next(node for node in NODES if node != owner)
+    for words, event in (
+        (("login", "agent-5"), "EventAgentLogin"),
+        (("ready", "--reason", "why=now"), "EventAgentReady"),
+        (("not-ready", "--work-mode", "aux-work"), "EventAgentNotReady"),
+    ):
+        code, said = operated(mesh, other, "agent", "7040", *words)
+        checks.see(code == 0 and said["event"] == event and said["node_id"] == owner, f"{words[0]} at another node", said)
+        told = watcher.wait(event)
+        checks.event(told, "a client sees it", event, AgentID="agent-5", ThisDN="7040")
+        if words[0] == "login":
+            watcher.wait("EventAgentNotReady")
+    said = operated(mesh, owner, "agents")[1]["agents"]
+    rows = [(row["agent_id"], row["dn"], row["state"]) for row in said]
+    checks.see(("agent-5", "7040", "not-ready") in rows, "the owner lists the agent", said)
+    rows = {node: dn_row(mesh, node, "7040") for node in NODES}
+    owners = {row["owner"] for row in rows.values()}
+    checks.see(owners == {owner} and len({row["epoch"] for row in rows.values()}) == 1, "all know the owner", rows)
+    known = [node for node, row in rows.items() if row["in_service"] is not None]
+    checks.see(known == [owner] and rows[owner]["agent_id"] == "agent-5", "which alone knows more", rows)
+    said = operated(mesh, 4, "nodes")[1]
+    links = {link["node_id"]: link for link in said["links"]}
+    is_up = all(link["up"] and link["RTT_ms"] is not None for link in links.values())
+    checks.see(set(links) == {1, 2, 3} and is_up, "links with their delays", links)
+    clients = [(row["application"], row["dns"], row["lag_bytes"]) for row in said["clients"]]
+    checks.see(("watcher", 1, 0) in clients, "clients with what waits for them", clients)
+    code, said = operated(mesh, other, "agent", "7040", "logout")
+    checks.see(code == 0, "logout", said)
+    watcher.wait("EventAgentLogout")
+    checks.quiet("nothing comes twice", watcher)
+    watcher.close()
+    phone.close()
+
+
+def dn_row(mesh: Mesh, node: int, dn: str) -> dict:
+    """A DN as the T-Controller of a node knows it."""
+    return next(row for row in operated(mesh, node, "dns")[1]["dns"] if row["dn"] == dn)
+
+
+SCENES = (operator, one_switch, owner_dies, owner_hangs, phone_moves, desktop_moves)
 
 
 def play(checks: Checks, binary: Path, folder: Path, language: ModuleType) -> None:

@@ -75,6 +75,8 @@ pub const MAILBOX_LEN_MAX: usize = 65_536;
 pub const SOCKET_BATCH_LEN: usize = 64;
 /// T-Library clients of one port.
 pub const CLIENTS_MAX: usize = 10_000;
+/// Requests of operators that one T-Controller works on at a time.
+pub const OPERATORS_MAX: usize = 64;
 /// Time in which a T-Library client must say who it is.
 pub const CLIENT_GREETING_TIME: Duration = Duration::from_secs(10);
 /// DNs that one event of a T-Controller looks at; the rest waits for the next turn.

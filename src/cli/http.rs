@@ -37,8 +37,19 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
 }
 
-/// Asks the process at `at`, such as `127.0.0.1:8080`. `path` is written as it stands.
-pub(super) fn ask(at: &str, method: &str, path: &str) -> Result<Answer, HttpError> {
+/// One request. `path` is written as it stands, `body` is JSON or nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// Place, such as `127.0.0.1:8080`.
+    pub(super) at: String,
+    pub(super) method: &'static str,
+    pub(super) path: String,
+    pub(super) body: String,
+}
+
+/// Asks a process.
+pub(super) fn ask(asked: &Asked) -> Result<Answer, HttpError> {
+    let at = asked.at.as_str();
     let failed = |error: io::Error| {
         if error.kind() == io::ErrorKind::ConnectionRefused {
             HttpError::Refused(at.to_owned())
@@ -46,7 +57,7 @@ pub(super) fn ask(at: &str, method: &str, path: &str) -> Result<Answer, HttpErro
             HttpError::Failed { at: at.to_owned(), error }
         }
     };
-    let bytes = connect(at, method, path, &failed)?;
+    let bytes = connect(asked, &failed)?;
     read_answer(&bytes).ok_or_else(|| HttpError::Strange(at.to_owned()))
 }
 
@@ -54,12 +65,8 @@ pub(super) fn ask(at: &str, method: &str, path: &str) -> Result<Answer, HttpErro
     clippy::disallowed_types,
     reason = "an operator's command is a process of its own and may wait"
 )]
-fn connect(
-    at: &str,
-    method: &str,
-    path: &str,
-    failed: &dyn Fn(io::Error) -> HttpError,
-) -> Result<Vec<u8>, HttpError> {
+fn connect(asked: &Asked, failed: &dyn Fn(io::Error) -> HttpError) -> Result<Vec<u8>, HttpError> {
+    let at = asked.at.as_str();
     let is_written = at
         .rsplit_once(':')
         .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
@@ -73,7 +80,7 @@ fn connect(
             Ok(mut stream) => {
                 stream.set_read_timeout(Some(ANSWER_TIME)).map_err(failed)?;
                 stream.set_write_timeout(Some(ANSWER_TIME)).map_err(failed)?;
-                return exchange(&mut stream, at, method, path).map_err(failed);
+                return exchange(&mut stream, asked).map_err(failed);
             }
             Err(error) => last = error,
         }
@@ -82,15 +89,13 @@ fn connect(
 }
 
 /// Writes the request and reads to the end of the connection.
-pub(super) fn exchange(
-    stream: &mut (impl Read + Write),
-    at: &str,
-    method: &str,
-    path: &str,
-) -> io::Result<Vec<u8>> {
+pub(super) fn exchange(stream: &mut (impl Read + Write), asked: &Asked) -> io::Result<Vec<u8>> {
+    let Asked { at, method, path, body } = asked;
+    let kind = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
     let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {at}\r\nAccept: application/json\r\n\
-         Content-Length: 0\r\nConnection: close\r\n\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: {at}\r\nAccept: application/json\r\n{kind}\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
     );
     stream.write_all(request.as_bytes())?;
     stream.flush()?;

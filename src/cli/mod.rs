@@ -88,8 +88,12 @@ pub enum Operate {
     Nodes(At),
     /// Calls that are up
     Calls(At),
-    /// Registered DNs
+    /// DNs with their owners and states, and what is registered for them
     Dns(At),
+    /// Agents that are logged in
+    Agents(At),
+    /// Log an agent in at a DN, make it ready or not, log it out
+    Agent(Box<Agent>),
     /// Take an application out of service: it accepts no new work and keeps its calls
     Drain(Drain),
 }
@@ -98,8 +102,68 @@ pub enum Operate {
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub struct At {
     /// HTTP port of the process
-    #[arg(long, value_name = "HOST:PORT", default_value = DEFAULT_AT)]
+    #[arg(long, value_name = "HOST:PORT", default_value = DEFAULT_AT, global = true)]
     pub at: String,
+}
+
+/// What `agent` takes.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct Agent {
+    /// DN at which the agent sits
+    #[arg(value_name = "DN")]
+    pub dn: String,
+    /// What is to happen.
+    #[command(subcommand)]
+    pub what: AgentDoes,
+    /// Where to ask.
+    #[command(flatten)]
+    pub at: At,
+}
+
+/// What becomes of an agent.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum AgentDoes {
+    /// Log in
+    Login {
+        /// employee-id of the person
+        #[arg(value_name = "AGENT")]
+        agent_id: String,
+        /// File with the person's password in its first line, - for standard input
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+        /// Work mode and reasons.
+        #[command(flatten)]
+        how: How,
+    },
+    /// Take calls
+    Ready {
+        /// Work mode and reasons.
+        #[command(flatten)]
+        how: How,
+    },
+    /// Take no calls
+    NotReady {
+        /// Work mode and reasons.
+        #[command(flatten)]
+        how: How,
+    },
+    /// Log out
+    Logout {
+        /// Work mode and reasons.
+        #[command(flatten)]
+        how: How,
+    },
+}
+
+/// Work mode and reasons of an agent's state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct How {
+    /// manual-in, auto-in, after-call-work, aux-work, no-call-disconnect, walk-away or return-back
+    #[arg(long, value_name = "MODE")]
+    pub work_mode: Option<String>,
+    /// A reason for all who hear of it; may be given several times
+    #[arg(long = "reason", value_name = "KEY=VALUE")]
+    pub reasons: Vec<String>,
 }
 
 /// What `drain` takes.

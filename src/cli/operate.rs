@@ -1,25 +1,25 @@
 //! Commands that ask a running process, and `version`.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::http::{self, Answer, HttpError};
+use super::http::{self, Answer, Asked, HttpError};
 use super::table::{Table, cell};
-use super::{Cli, Command, Operate};
+use super::{AgentDoes, At, Cli, Command, Operate};
 
 pub(super) const REFUSED: u8 = 1;
 pub(super) const USAGE: u8 = 2;
 
-/// Carries out `status`, `nodes`, `calls`, `dns`, `drain` and `version`, and gives the exit code of the process.
+/// Carries out `version` and all that a running process is asked for, and gives the exit code of the process.
 /// `run`, `check`, `schema` and `load` are not carried out here and give 2.
 #[must_use]
 pub fn operate(cli: &Cli) -> ExitCode {
     match &cli.command {
         Command::Operate(command) => {
-            let (at, method, path) = request(command);
-            finish(shown(command, http::ask(&at, method, &path), cli.json))
+            finish(request(command).and_then(|asked| shown(command, http::ask(&asked), cli.json)))
         }
         Command::Version => finish(Ok(version(cli.json))),
         Command::Run(_) | Command::Check(_) | Command::Schema | Command::Load(_) => {
@@ -28,18 +28,76 @@ pub fn operate(cli: &Cli) -> ExitCode {
     }
 }
 
-/// Place, method and path that a command asks.
-pub(super) fn request(command: &Operate) -> (String, &'static str, String) {
-    let (at, method, path) = match command {
-        Operate::Status(at) => (at, "GET", "/api/v1/status".to_owned()),
-        Operate::Nodes(at) => (at, "GET", "/api/v1/nodes".to_owned()),
-        Operate::Calls(at) => (at, "GET", "/api/v1/calls".to_owned()),
-        Operate::Dns(at) => (at, "GET", "/api/v1/dns".to_owned()),
-        Operate::Drain(drain) => {
-            (&drain.at, "POST", format!("/api/v1/drain/{}", http::segment(&drain.app)))
-        }
+/// What a command asks.
+pub(super) fn request(command: &Operate) -> Result<Asked, Failure> {
+    let get = |at: &At, path: &str| Asked {
+        at: at.at.clone(),
+        method: "GET",
+        path: path.to_owned(),
+        body: String::new(),
     };
-    (at.at.clone(), method, path)
+    Ok(match command {
+        Operate::Status(at) => get(at, "/api/v1/status"),
+        Operate::Nodes(at) => get(at, "/api/v1/nodes"),
+        Operate::Calls(at) => get(at, "/api/v1/calls"),
+        Operate::Dns(at) => get(at, "/api/v1/dns"),
+        Operate::Agents(at) => get(at, "/api/v1/agents"),
+        Operate::Agent(agent) => {
+            let (what, body) = agent_body(&agent.what)?;
+            let path = format!("/api/v1/agents/{}/{what}", http::segment(&agent.dn));
+            Asked { method: "POST", body, ..get(&agent.at, &path) }
+        }
+        Operate::Drain(drain) => {
+            let path = format!("/api/v1/drain/{}", http::segment(&drain.app));
+            Asked { method: "POST", ..get(&drain.at, &path) }
+        }
+    })
+}
+
+/// Last part of the path and body of an agent's request.
+fn agent_body(what: &AgentDoes) -> Result<(&'static str, String), Failure> {
+    let (name, how) = match what {
+        AgentDoes::Login { how, .. } => ("login", how),
+        AgentDoes::Ready { how } => ("ready", how),
+        AgentDoes::NotReady { how } => ("not-ready", how),
+        AgentDoes::Logout { how } => ("logout", how),
+    };
+    let mut body = serde_json::Map::new();
+    if let AgentDoes::Login { agent_id, password_file, .. } = what {
+        body.insert("agent_id".to_owned(), Value::from(agent_id.as_str()));
+        if let Some(file) = password_file {
+            body.insert("password".to_owned(), Value::from(password(file)?));
+        }
+    }
+    if let Some(mode) = &how.work_mode {
+        body.insert("work_mode".to_owned(), Value::from(mode.as_str()));
+    }
+    let mut reasons = serde_json::Map::new();
+    for reason in &how.reasons {
+        let Some((key, value)) = reason.split_once('=').filter(|(key, _)| !key.is_empty()) else {
+            let line = format!("\"{reason}\" is no KEY=VALUE");
+            return Err(Failure { code: USAGE, line });
+        };
+        reasons.insert(key.to_owned(), Value::from(value));
+    }
+    if !reasons.is_empty() {
+        body.insert("reasons".to_owned(), Value::from(reasons));
+    }
+    Ok((name, Value::from(body).to_string()))
+}
+
+/// A password does not stand in the list of processes.
+fn password(file: &Path) -> Result<String, Failure> {
+    let text = if file == Path::new("-") {
+        io::read_to_string(io::stdin().lock())
+    } else {
+        std::fs::read_to_string(file)
+    };
+    let text = text.map_err(|error| {
+        let line = format!("the password cannot be read from {}: {error}", file.display());
+        Failure { code: USAGE, line }
+    })?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
 /// What goes wrong, in one line, with the exit code.
@@ -76,6 +134,8 @@ pub(super) fn shown(
         Operate::Nodes(_) => view["nodes"].is_array(),
         Operate::Calls(_) => view["calls"].is_array(),
         Operate::Dns(_) => view["registrations"].is_array(),
+        Operate::Agents(_) => view["agents"].is_array(),
+        Operate::Agent(_) => view["event"].is_string(),
         Operate::Drain(_) => view["detail"].is_string(),
     };
     if is_known { Ok(text(command, &view)) } else { Err(strange()) }
@@ -86,7 +146,9 @@ fn text(command: &Operate, view: &Value) -> String {
         Operate::Status(_) => status(view),
         Operate::Nodes(_) => nodes(view),
         Operate::Calls(_) => calls(view),
-        Operate::Dns(_) => registrations(view),
+        Operate::Dns(_) => dns(view),
+        Operate::Agents(_) => agents(view),
+        Operate::Agent(_) => agent(view),
         Operate::Drain(_) => format!("{}\n", cell(&view["detail"])),
     }
 }
@@ -122,6 +184,35 @@ fn nodes(view: &Value) -> String {
             &["TRUNK", "IN SERVICE", "SEEN BY"],
             &["name", "in_service", "seen_by"],
         ),
+        Table::of(
+            &view["t_controllers"],
+            &["T-CONTROLLER", "NODE-ID", "EPOCH", "OWNED DNS", "AGENTS", "CLIENTS"],
+            &["name", "node_id", "epoch", "dns_owned", "agents", "clients"],
+        ),
+        Table::of(
+            &view["links"],
+            &[
+                "LINK TO", "LOCATION", "EPOCH", "UP", "SINCE", "RTT MS", "TXT MS", "RXT MS",
+                "QUEUE", "SEEN BY",
+            ],
+            &[
+                "node_id",
+                "geo_location",
+                "epoch",
+                "up",
+                "since",
+                "RTT_ms",
+                "TXT_ms",
+                "RXT_ms",
+                "TX_QUEUE_LEN",
+                "seen_by",
+            ],
+        ),
+        Table::of(
+            &view["clients"],
+            &["CLIENT", "ADDRESS", "DNS", "LAG BYTES", "CONNECTED", "NODE"],
+            &["application", "address", "dns", "lag_bytes", "connected", "node"],
+        ),
     ];
     let filled: Vec<String> =
         tables.iter().filter(|table| !table.is_empty()).map(Table::text).collect();
@@ -136,6 +227,66 @@ fn calls(view: &Value) -> String {
     let heading = &["CALLER", "DIALLED", "DESTINATION", "STATE", "STARTED", "NODE", "CONNID"];
     let fields = ["caller", "dialled", "destination", "state", "started", "node", "conn_id"];
     listed(&Table::of(&view["calls"], heading, &fields), view, "calls", "no calls\n")
+}
+
+/// DNs that somebody owns or that have something to show, then registrations.
+fn dns(view: &Value) -> String {
+    let all = view["dns"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let is_bare = |dn: &&Value| dn["owner"].is_null() && dn["type"] != "routing-point";
+    let (bare, owned): (Vec<&Value>, Vec<&Value>) = all.iter().partition(is_bare);
+    let owned = Value::from(owned.into_iter().cloned().collect::<Vec<Value>>());
+    let heading = &[
+        "DN",
+        "TYPE",
+        "OWNER",
+        "EPOCH",
+        "IN SERVICE",
+        "STATUS",
+        "AGENT",
+        "DND",
+        "FORWARD",
+        "CALLS",
+        "CLIENTS",
+    ];
+    let fields = [
+        "dn",
+        "type",
+        "owner",
+        "epoch",
+        "in_service",
+        "status",
+        "agent_id",
+        "dnd",
+        "forward",
+        "calls",
+        "clients",
+    ];
+    let table = Table::of(&owned, heading, &fields);
+    let mut text = if table.is_empty() { String::new() } else { table.text() };
+    if !bare.is_empty() {
+        text.push_str(&format!("{} DNs that no node owns\n", bare.len()));
+    }
+    let shown = u64::try_from(all.len()).unwrap_or(u64::MAX);
+    let total = view["dns_total"].as_u64().unwrap_or_default();
+    if shown < total {
+        text.push_str(&format!("{shown} of {total}\n"));
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text.push_str(&registrations(view));
+    text
+}
+
+fn agents(view: &Value) -> String {
+    let heading = &["AGENT", "DN", "STATE", "WORK MODE", "REASONS", "SINCE", "NODE", "DESKTOP"];
+    let fields = ["agent_id", "dn", "state", "work_mode", "reasons", "since", "node", "desktop"];
+    listed(&Table::of(&view["agents"], heading, &fields), view, "agents", "no agent is logged in\n")
+}
+
+fn agent(view: &Value) -> String {
+    let (event, dn) = (cell(&view["event"]), cell(&view["dn"]));
+    format!("{event} {} at {dn}, node {}\n", cell(&view["agent_id"]), cell(&view["node_id"]))
 }
 
 fn registrations(view: &Value) -> String {

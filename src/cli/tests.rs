@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{CommandFactory as _, Parser as _};
 use serde_json::{Value, json};
 
-use super::http::{self, Answer, HttpError, exchange, read_answer, segment};
+use super::http::{self, Answer, Asked, HttpError, exchange, read_answer, segment};
 use super::operate::{duration, request, shown};
 use super::table::{Table, cell};
 use super::{At, Check, Cli, Command, Drain, Operate, Run};
@@ -15,6 +15,11 @@ use crate::load::plan::{Called, Pace, Scenario, Side};
 
 fn cli(line: &str) -> Result<Cli, clap::Error> {
     Cli::try_parse_from(line.split_whitespace())
+}
+
+fn get(place: &str) -> Asked {
+    let (at, path) = (place.to_owned(), "/livez".to_owned());
+    Asked { at, method: "GET", path, body: String::new() }
 }
 
 fn at(place: &str) -> At {
@@ -69,6 +74,10 @@ fn wrong_usage_ends_with_2() {
         "sipcluster top",
         "sipcluster check",
         "sipcluster drain",
+        "sipcluster agent 7001",
+        "sipcluster agent 7001 login",
+        "sipcluster agent 7001 dance",
+        "sipcluster agents 7001",
         "sipcluster status extra",
         "sipcluster run --at 127.0.0.1:1",
         "sipcluster run a.yaml b.yaml",
@@ -113,9 +122,9 @@ fn load_becomes_a_plan() {
 #[test]
 fn a_name_stays_one_segment_of_the_path() {
     let drain = Drain { app: "a b/../c?".to_owned(), at: at("x:1") };
-    let (place, method, path) = request(&Operate::Drain(drain));
+    let asked = request(&Operate::Drain(drain)).expect("sound");
     assert_eq!(
-        (place.as_str(), method, path.as_str()),
+        (asked.at.as_str(), asked.method, asked.path.as_str()),
         ("x:1", "POST", "/api/v1/drain/a%20b%2F..%2Fc%3F")
     );
     assert_eq!(segment("SIPS_dc1_1"), "SIPS_dc1_1");
@@ -147,10 +156,72 @@ impl Write for Wire {
 fn a_request_is_written_whole() {
     let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}".to_vec();
     let mut wire = Wire { written: Vec::new(), answer: io::Cursor::new(answer.clone()) };
-    assert_eq!(exchange(&mut wire, "127.0.0.1:8080", "GET", "/livez").expect("an answer"), answer);
+    assert_eq!(exchange(&mut wire, &get("127.0.0.1:8080")).expect("an answer"), answer);
     let request = String::from_utf8(wire.written).expect("text");
     assert!(request.starts_with("GET /livez HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n"), "{request}");
     assert!(request.contains("\r\nConnection: close\r\n") && request.ends_with("\r\n\r\n"));
+    let mut wire = Wire { written: Vec::new(), answer: io::Cursor::new(answer) };
+    exchange(&mut wire, &Asked { body: "{}".to_owned(), ..get("x:1") }).expect("an answer");
+    let request = String::from_utf8(wire.written).expect("text");
+    assert!(request.contains("\r\nContent-Type: application/json\r\nContent-Length: 2\r\n"));
+    assert!(request.ends_with("\r\n\r\n{}"));
+}
+
+#[test]
+fn agents_are_operated() {
+    let asked = |line: &str| match cli(line).expect(line).command {
+        Command::Operate(command) => request(&command),
+        Command::Run(_)
+        | Command::Check(_)
+        | Command::Schema
+        | Command::Load(_)
+        | Command::Version => {
+            panic!("{line}")
+        }
+    };
+    let login =
+        asked("sipcluster agent 70/1 login alice --work-mode aux-work --reason a=b --at x:1")
+            .expect("sound");
+    assert_eq!((login.at.as_str(), login.method), ("x:1", "POST"));
+    assert_eq!(login.path, "/api/v1/agents/70%2F1/login");
+    let body: Value = serde_json::from_str(&login.body).expect("JSON");
+    assert_eq!(body, json!({"agent_id": "alice", "work_mode": "aux-work", "reasons": {"a": "b"}}));
+    for (what, path) in [("ready", "ready"), ("not-ready", "not-ready"), ("logout", "logout")] {
+        let asked = asked(&format!("sipcluster agent 7001 {what}")).expect("sound");
+        assert_eq!(asked.path, format!("/api/v1/agents/7001/{path}"));
+    }
+    let refused = asked("sipcluster agent 7001 ready --reason =b").expect_err("no key");
+    assert_eq!((refused.code, refused.line.as_str()), (2, "\"=b\" is no KEY=VALUE"));
+    let refused = asked("sipcluster agent 7001 login a --password-file /nowhere/x");
+    assert!(refused.expect_err("no file").line.contains("/nowhere/x"));
+    let folder = std::env::temp_dir().join(format!("sipcluster-cli-{}", std::process::id()));
+    std::fs::write(&folder, "secret\nmore\n").expect("written");
+    let line = format!("sipcluster agent 7001 login a --password-file {}", folder.display());
+    let body = asked(&line).expect("sound").body;
+    std::fs::remove_file(&folder).expect("removed");
+    assert!(body.contains(r#""password":"secret""#), "{body}");
+}
+
+#[test]
+fn dns_and_agents_are_tables() {
+    let at = at("127.0.0.1:8080");
+    let dn = |dn: &str, owner: Value, in_service: Value| {
+        json!({"dn": dn, "type": "sip", "owner": owner, "epoch": 3, "in_service": in_service,
+            "status": "idle", "dnd": false, "forward": null, "calls": 0, "clients": 1, "agent_id": null})
+    };
+    let view = json!({
+        "dns": [dn("7001", json!(2), json!(true)), dn("7002", Value::Null, Value::Null)],
+        "dns_total": 5, "registrations": [], "total": 0,
+    });
+    let text = given(&Operate::Dns(at.clone()), 200, &view).expect("a table");
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].starts_with("DN    TYPE  OWNER  EPOCH  IN SERVICE"), "{text}");
+    assert!(lines[1].starts_with("7001  sip   2      3      yes"), "{text}");
+    assert_eq!(lines[2..4], ["1 DNs that no node owns", "2 of 5"], "{text}");
+    assert_eq!(lines.last(), Some(&"no DN is registered"));
+    let view = json!({"agents": [], "total": 0});
+    let text = given(&Operate::Agents(at), 200, &view).expect("a table");
+    assert_eq!(text, "no agent is logged in\n");
 }
 
 #[test]
@@ -185,7 +256,7 @@ fn broken_answers_are_refused() {
 #[test]
 fn places_that_are_none_are_wrong_usage() {
     for place in ["", "localhost", ":8080", "127.0.0.1:http", "127.0.0.1:70000", "a\r\nb:80"] {
-        let answer = http::ask(place, "GET", "/livez");
+        let answer = http::ask(&get(place));
         assert!(matches!(&answer, Err(HttpError::NoAddress(_))), "{place}");
         assert_eq!(shown(&Operate::Calls(at(place)), answer, false).expect_err(place).code, 2);
     }

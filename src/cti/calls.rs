@@ -74,6 +74,12 @@ impl Calls {
         self.calls.is_empty()
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.calls.len()
+    }
+
     /// AddressStatus by the call that is furthest; one on hold counts where there is no other.
     #[must_use]
     pub fn status(&self) -> AddressStatus {

@@ -381,7 +381,10 @@ impl Registrations {
         match wire::decode(payload)? {
             Some(Body::Hello(hello)) if !has_session => self.on_hello(id, &hello, now, out)?,
             Some(Body::Ping(ping)) => {
-                let pong = wire::encode(Body::Pong(proto::Pong { token: ping.token }));
+                let pong = wire::encode(Body::Pong(proto::Pong {
+                    token: ping.token,
+                    ..proto::Pong::default()
+                }));
                 out.push(Action::Send { link: id, payload: pong });
             }
             // A kind of a later release, or nothing but a sign of life.
@@ -612,7 +615,8 @@ impl Registrations {
             }
             if silence >= Duration::from_millis(PING_AFTER_MS) && !link.pinged {
                 link.pinged = true;
-                let ping = wire::encode(Body::Ping(proto::Ping { token: now.as_millis() }));
+                let ping =
+                    wire::encode(Body::Ping(proto::Ping { token: now.as_millis(), sent_ms: 0 }));
                 out.push(Action::Send { link: id, payload: ping });
             }
             if let Some(session) = link.session.as_mut().filter(|session| session.digest_due <= now)

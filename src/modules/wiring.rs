@@ -8,6 +8,7 @@ use crate::observe::families::Families;
 use crate::runtime::clock::Clock;
 use crate::runtime::mailbox::Mailboxes;
 use core::net::{IpAddr, SocketAddr};
+use std::collections::BTreeMap;
 use std::net::ToSocketAddrs as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -69,6 +70,8 @@ pub struct Shared<'a> {
     pub mailboxes: &'a Mailboxes,
     /// Addresses of the process.
     pub local: Arc<LocalPorts>,
+    /// Cluster ports of the applications of this process, as they were taken or chosen.
+    pub cluster_ports: BTreeMap<String, SocketAddr>,
     /// Folder for what outlives the process.
     pub data_dir: PathBuf,
 }
@@ -121,6 +124,21 @@ impl Shared<'_> {
                 application.name
             ))
         })
+    }
+
+    /// Cluster port of an application: where it was bound in this process, or as it is configured.
+    ///
+    /// # Errors
+    /// When its host does not resolve.
+    pub fn cluster_port(
+        &self,
+        application: &Application,
+    ) -> Result<Option<SocketAddr>, StartError> {
+        if let Some(address) = self.cluster_ports.get(&*application.name) {
+            return Ok(Some(*address));
+        }
+        let configured = application.ports.cluster.filter(|port| *port != 0);
+        configured.map(|port| Ok(SocketAddr::new(ip(application)?, port))).transpose()
     }
 
     /// SIP Proxies of a switch with their addresses; those of one data centre if

@@ -5,6 +5,7 @@
 //! old: nothing may be decided from it. Calls and registrations are counted in it; one by one they are in a
 //! [`Listing`], which holds them only while somebody asks.
 
+use core::net::SocketAddr;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use super::listing::{Key, Listing, Shown};
 use super::prometheus::{Collect, Sheet};
 use crate::base::contact::ContactBlock;
 use crate::base::id::{CallUuid, ConnId, NodeId};
-use crate::base::time::WallTime;
+use crate::base::time::{Duration, WallTime};
 
 /// A cluster node as a SIP Proxy sees it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -76,6 +77,102 @@ pub struct RegistrationView {
     pub proxy: NodeId,
 }
 
+/// A DN as a T-Controller knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DnView {
+    /// Its number.
+    pub dn: Box<str>,
+    /// `sip`, `t-library`, `routing-point` or `communication-dn`.
+    pub kind: &'static str,
+    /// The node that owns it; `None` while nobody does.
+    pub owner: Option<NodeId>,
+    /// How often it has changed its owner.
+    pub epoch: u32,
+    /// What its owner alone knows; `None` at any other node.
+    pub state: Option<DnState>,
+}
+
+/// How a DN is, as its owner knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DnState {
+    /// Whether it can be used.
+    pub in_service: bool,
+    /// `idle`, `dialing`, `ringing`, `talking` or `held`.
+    pub status: &'static str,
+    /// Do not disturb.
+    pub dnd: bool,
+    /// Where its calls are forwarded to.
+    pub forward: Option<Box<str>>,
+    /// Its calls.
+    pub calls: usize,
+    /// Clients that are registered for it, at any node.
+    pub clients: usize,
+    /// Who is logged in.
+    pub agent: Option<Box<AgentView>>,
+}
+
+/// An agent that is logged in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentView {
+    /// AgentID.
+    pub agent_id: Box<str>,
+    /// AgentSessionID.
+    pub session: CallUuid,
+    /// `ready`, `not-ready` or `after-call-work`.
+    pub state: &'static str,
+    /// AgentWorkMode as T-Library names it.
+    pub work_mode: &'static str,
+    /// Reasons that are texts or numbers, as `key=value`.
+    pub reasons: Vec<String>,
+    /// Since when the agent is in that state.
+    pub since: WallTime,
+    /// ApplicationName of the client that the login came from, and its node.
+    pub desktop: Option<(Box<str>, NodeId)>,
+}
+
+/// A client of a T-Library port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientView {
+    /// ApplicationName.
+    pub application: Box<str>,
+    /// SessionID.
+    pub session: CallUuid,
+    /// Where it connects from.
+    pub address: SocketAddr,
+    /// DNs that it is registered for.
+    pub dns: usize,
+    /// Bytes of events that wait for it to read.
+    pub lag_len: usize,
+    /// When it connected.
+    pub connected: WallTime,
+}
+
+/// Another T-Controller as one sees it (guide, "Troubleshooting T-Controllers
+/// communication issues").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkView {
+    /// Its `node-id`.
+    pub node_id: u16,
+    /// Its cluster port.
+    pub address: SocketAddr,
+    /// Its data centre.
+    pub geo_location: Box<str>,
+    /// Start epoch of the last link; zero before the first one.
+    pub epoch: u32,
+    /// Since when there is a link; `None` when there is none.
+    pub since: Option<WallTime>,
+    /// RTT: from a poll to its answer.
+    pub round_trip: Option<Duration>,
+    /// TXT: the poll's way out, in milliseconds by two wall clocks.
+    pub request_ms: Option<i64>,
+    /// RXT: the answer's way back, in milliseconds by two wall clocks.
+    pub response_ms: Option<i64>,
+    /// LAST_TS: when the last answer came.
+    pub last: Option<WallTime>,
+    /// TX_QUEUE_LEN: bytes that wait to be sent to it.
+    pub tx_queue_len: usize,
+}
+
 /// How many there are, shown or not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
@@ -85,6 +182,14 @@ pub struct Counts {
     pub transactions: u64,
     /// Bindings of the registrar.
     pub registrations: u64,
+    /// DNs that a T-Controller knows.
+    pub dns: u64,
+    /// Those of them that it owns.
+    pub owned_dns: u64,
+    /// Agents at those.
+    pub agents: u64,
+    /// Clients of T-Library ports.
+    pub clients: u64,
 }
 
 /// What one thread tells about its application.
@@ -112,6 +217,10 @@ pub struct AppState {
     pub proxies: Vec<ProxyView>,
     /// Trunks that a node sees.
     pub trunks: Vec<TrunkView>,
+    /// Start epoch of a node; 0 in a part that leaves it to another.
+    pub epoch: u32,
+    /// Other T-Controllers that one sees.
+    pub links: Vec<LinkView>,
     /// How many there are.
     pub counts: Counts,
 }
@@ -132,6 +241,8 @@ impl AppState {
             nodes: Vec::new(),
             proxies: Vec::new(),
             trunks: Vec::new(),
+            epoch: 0,
+            links: Vec::new(),
             counts: Counts::default(),
         }
     }
@@ -153,9 +264,16 @@ impl AppState {
         self.nodes.extend_from_slice(&other.nodes);
         self.proxies.extend_from_slice(&other.proxies);
         self.trunks.extend_from_slice(&other.trunks);
-        self.counts.calls += other.counts.calls;
-        self.counts.transactions += other.counts.transactions;
-        self.counts.registrations += other.counts.registrations;
+        self.epoch = self.epoch.max(other.epoch);
+        self.links.extend_from_slice(&other.links);
+        let (counts, others) = (&mut self.counts, other.counts);
+        counts.calls += others.calls;
+        counts.transactions += others.transactions;
+        counts.registrations += others.registrations;
+        counts.dns += others.dns;
+        counts.owned_dns += others.owned_dns;
+        counts.agents += others.agents;
+        counts.clients += others.clients;
     }
 }
 
@@ -170,6 +288,10 @@ pub struct Board {
     pub calls: Arc<Listing<CallView>>,
     /// Registrations one by one.
     pub registrations: Arc<Listing<RegistrationView>>,
+    /// DNs of T-Controllers one by one.
+    pub dns: Arc<Listing<DnView>>,
+    /// Clients of T-Library ports one by one.
+    pub clients: Arc<Listing<ClientView>>,
 }
 
 impl Board {
@@ -215,6 +337,20 @@ impl Board {
     pub fn listed_registrations(&self) -> Vec<Shown<RegistrationView>> {
         let parts = self.parts.load();
         self.registrations.shown(|key| parts.get(key).map_or(0, |part| part.counts.registrations))
+    }
+
+    /// DNs that are listed, by application.
+    #[must_use]
+    pub fn listed_dns(&self) -> Vec<Shown<DnView>> {
+        let parts = self.parts.load();
+        self.dns.shown(|key| parts.get(key).map_or(0, |part| part.counts.dns))
+    }
+
+    /// Clients that are listed, by application.
+    #[must_use]
+    pub fn listed_clients(&self) -> Vec<Shown<ClientView>> {
+        let parts = self.parts.load();
+        self.clients.shown(|key| parts.get(key).map_or(0, |part| part.counts.clients))
     }
 
     /// Whether an application of that name is there.
@@ -271,6 +407,9 @@ fn collect_part(sheet: &mut Sheet, part: &AppState) {
     sheet.gauge("sip_transactions", help, &[node], part.counts.transactions as f64);
     let help = "Bindings of the registrar";
     sheet.gauge("sip_registrations", help, &[node], part.counts.registrations as f64);
+    if part.epoch != 0 {
+        collect_t_controller(sheet, part);
+    }
     for trunk in &part.trunks {
         let labels = [node, ("trunk", trunk.name.as_str())];
         sheet.gauge(
@@ -289,6 +428,40 @@ fn collect_part(sheet: &mut Sheet, part: &AppState) {
             &labels,
             one_if(peer.in_service),
         );
+    }
+}
+
+/// What is counted of a T-Controller, and the delays of its links in seconds.
+#[expect(clippy::cast_precision_loss, reason = "the format knows floating point only")]
+fn collect_t_controller(sheet: &mut Sheet, part: &AppState) {
+    let node = ("node", part.name.as_str());
+    let counts = part.counts;
+    sheet.gauge("dns_owned", "DNs that the node owns", &[node], counts.owned_dns as f64);
+    sheet.gauge("agents_logged_in", "Agents at its DNs", &[node], counts.agents as f64);
+    sheet.gauge("tlib_clients", "Clients of its ports", &[node], counts.clients as f64);
+    for link in &part.links {
+        let id = link.node_id.to_string();
+        let labels = [node, ("peer", id.as_str())];
+        let help = "Whether there is a link to another T-Controller";
+        sheet.gauge("tc_link_up", help, &labels, one_if(link.since.is_some()));
+        let help = "Bytes that wait to be sent to another T-Controller (TX_QUEUE_LEN)";
+        sheet.gauge("tc_tx_queue_bytes", help, &labels, link.tx_queue_len as f64);
+        if let Some(span) = link.round_trip {
+            let help = "From a poll of another T-Controller to its answer (RTT)";
+            sheet.gauge("tc_rtt_seconds", help, &labels, span.as_secs_f64());
+        }
+        if let Some(ms) = link.request_ms {
+            let help = "A poll's way to another T-Controller, by two wall clocks (TXT)";
+            sheet.gauge("tc_txt_seconds", help, &labels, ms as f64 / 1_000.0);
+        }
+        if let Some(ms) = link.response_ms {
+            let help = "The answer's way back, by two wall clocks (RXT)";
+            sheet.gauge("tc_rxt_seconds", help, &labels, ms as f64 / 1_000.0);
+        }
+        if let Some(last) = link.last {
+            let help = "When another T-Controller last answered a poll (LAST_TS)";
+            sheet.gauge("tc_last_answer_timestamp_seconds", help, &labels, last.0 as f64 / 1_000.0);
+        }
     }
 }
 

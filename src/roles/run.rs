@@ -89,6 +89,11 @@ pub fn run(file: &Path, names: &[String], out: &mut dyn Write) -> Result<(), Run
                 board,
                 registry: Arc::new(registry),
                 mailboxes: Box::new(move || mailboxes.stats()),
+                desks: running
+                    .nodes
+                    .iter()
+                    .filter_map(|(name, node)| Some((name.clone(), node.desk()?)))
+                    .collect(),
                 commands: commands.clone(),
                 clock,
                 version: env!("CARGO_PKG_VERSION"),

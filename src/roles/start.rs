@@ -91,13 +91,14 @@ impl Running {
         &mut self,
         shared: &Shared<'_>,
         application: &Application,
-        transport: TransportBox,
+        (transport, cluster): (TransportBox, Option<socket2::Socket>),
         registry: &mut Registry,
     ) -> Result<Vec<Box<dyn Module>>, StartError> {
         let (name, address) = (application.name.to_string(), sip_address(application)?);
         let (path, records) = records(&shared.data_dir, &name)?;
         let epoch = super::epoch::next(&shared.data_dir, &name, shared.clock.wall())?;
-        let parts = node::assemble::Parts { application, transport, registry, records, epoch };
+        let parts =
+            node::assemble::Parts { application, transport, cluster, registry, records, epoch };
         let (modules, handle) = node::assemble::assemble(shared, parts)?;
         self.listening.push(format!(
             "{name}: node {} on {address} (UDP and TCP), records in {path}",
@@ -120,6 +121,7 @@ impl Running {
             board: self.reloader.board.clone(),
             mailboxes: &self.reloader.mailboxes,
             local: Arc::new(LocalPorts::default()),
+            cluster_ports: self.reloader.bound.clone(),
             data_dir: data_dir(config),
         };
         let mut all = Configured { nodes: Vec::new(), proxies: Vec::new() };
@@ -130,7 +132,7 @@ impl Running {
         }
         for (name, handle) in &self.proxies {
             let application = still_there(config, name)?;
-            let peers = peers(&shared, application, &self.reloader.bound)?;
+            let peers = peers(&shared, application)?;
             let configured = sip_proxy::assemble::configured(&shared, application, peers)?;
             all.proxies.push((handle.clone(), configured));
         }
@@ -187,7 +189,13 @@ pub fn start(surroundings: Surroundings<'_>) -> Result<Running, StartError> {
         }
         transports.insert(application.name.to_string(), pair);
     }
-    let mut cluster_ports = cluster_ports(&applications)?;
+    let mut cluster_ports = cluster_ports(config, &applications)?;
+    let bound: BTreeMap<String, SocketAddr> = cluster_ports
+        .iter()
+        .filter_map(|(name, listener)| {
+            Some((name.clone(), listener.local_addr().ok()?.as_socket()?))
+        })
+        .collect();
     let shared = Shared {
         config,
         sealer: Arc::new(sealer(config)),
@@ -195,34 +203,32 @@ pub fn start(surroundings: Surroundings<'_>) -> Result<Running, StartError> {
         board,
         mailboxes,
         local: Arc::new(local),
+        cluster_ports: bound.clone(),
         data_dir: data_dir(config),
     };
-    let bound: BTreeMap<String, SocketAddr> = cluster_ports
-        .iter()
-        .filter_map(|(name, listener)| {
-            Some((name.clone(), listener.local_addr().ok()?.as_socket()?))
-        })
-        .collect();
     let reloader = Reloader {
         sealer: shared.sealer.clone(),
         clock,
         board: shared.board.clone(),
         mailboxes: mailboxes.clone(),
-        bound: bound.clone(),
+        bound,
     };
     let mut running = Running::empty(reloader);
     let mut assembled = Vec::new();
     for application in applications {
         let Some(transport) = transports.remove(&*application.name) else { continue };
+        let cluster = cluster_ports.remove(&*application.name);
         let modules = match application.role {
             AppRole::SipProxy => {
-                let Some(cluster) = cluster_ports.remove(&*application.name) else { continue };
-                let peers = peers(&shared, application, &bound)?;
+                let Some(cluster) = cluster else { continue };
+                let peers = peers(&shared, application)?;
                 let parts =
                     sip_proxy::assemble::Parts { application, transport, cluster, peers, registry };
                 running.add_proxy(&shared, parts)?
             }
-            AppRole::Node => running.add_node(&shared, application, transport, registry)?,
+            AppRole::Node => {
+                running.add_node(&shared, application, (transport, cluster), registry)?
+            }
             AppRole::VqServer => {
                 tracing::warn!(node = %application.name, "VQ servers do not run in this version, the application is left out");
                 continue;
@@ -274,12 +280,22 @@ fn sealer(config: &Config) -> Sealer {
     })
 }
 
-/// Cluster ports of the proxies here, taken before anybody needs to know them.
+/// Cluster ports of the proxies and T-Controllers here, taken before anybody needs to know
+/// them. One that is not configured is chosen.
 fn cluster_ports(
+    config: &Config,
     applications: &[&Application],
 ) -> Result<BTreeMap<String, socket2::Socket>, StartError> {
     let mut ports = BTreeMap::new();
-    for application in applications.iter().filter(|found| found.role == AppRole::SipProxy) {
+    for application in applications {
+        let has_one = match application.role {
+            AppRole::SipProxy => true,
+            AppRole::Node => node::assemble::is_linked(config, application),
+            AppRole::VqServer => false,
+        };
+        if !has_one {
+            continue;
+        }
         let address = SocketAddr::new(ip(application)?, application.ports.cluster.unwrap_or(0));
         let refused = |cause| StartError::Port {
             port: "ports.cluster",
@@ -304,20 +320,14 @@ fn listen(address: SocketAddr) -> std::io::Result<socket2::Socket> {
 }
 
 /// Cluster ports of the other proxies of the switch.
-fn peers(
-    shared: &Shared<'_>,
-    application: &Application,
-    bound: &BTreeMap<String, SocketAddr>,
-) -> Result<Vec<Peer>, StartError> {
+fn peers(shared: &Shared<'_>, application: &Application) -> Result<Vec<Peer>, StartError> {
     let switch = shared.switch(application)?;
     let mut peers = Vec::new();
-    for (other, address) in shared.proxies(switch, None)? {
+    for (other, _) in shared.proxies(switch, None)? {
         if other.name == application.name {
             continue;
         }
-        let known = bound.get(&*other.name).copied();
-        let configured = other.ports.cluster.map(|port| SocketAddr::new(address.ip(), port));
-        if let Some(address) = known.or(configured) {
+        if let Some(address) = shared.cluster_port(other)? {
             peers.push(Peer { id: other.node_id, address });
         }
     }

@@ -56,7 +56,7 @@ options! {
     "tc-reconnect-timeout", &[ClusterDn], Duration { unit: Unit::Seconds, max: 60 }, "0", Immediately, Later,
         "Time for a lost link between T-Controllers to come back before the DNs of the other node are out of \
          service; 0 puts them out of service at once.", "Configuring the SIP Cluster Node DN";
-    "tc-latency-poll-interval", &[ClusterDn], SECONDS, "10", Immediately, Later,
+    "tc-latency-poll-interval", &[ClusterDn], SECONDS, "10", Immediately, Works,
         "Interval of the polls that measure delay and queues between T-Controllers.",
         "Troubleshooting T-Controllers communication issues";
     "ivr-observing-routing-point", &[ClusterDn], Text, "", Immediately, Later,

@@ -14,3 +14,7 @@ pub(super) const ROWS_TIME: Duration = Duration::from_secs(1);
 pub(super) const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 /// Time that requests under way have when the process ends.
 pub(super) const END_TIME: Duration = Duration::from_millis(500);
+/// Time that a T-Controller has to answer an operator, another node's included.
+pub(super) const DESK_TIME: Duration = Duration::from_secs(5);
+/// Bytes of a request's body.
+pub(super) const BODY_LEN_MAX: usize = 64 << 10;

@@ -11,9 +11,12 @@
 //! | `GET /readyz` | 200 or 503, `{"ready":…,"reasons":[…]}` |
 //! | `GET /metrics` | OpenMetrics, or Prometheus text where it is not asked for |
 //! | `GET /api/v1/status` | version, time since the start, applications |
-//! | `GET /api/v1/nodes` | nodes, SIP Proxies and trunks, each as seen by an application of this process |
+//! | `GET /api/v1/nodes` | nodes, SIP Proxies and trunks, each as seen by an application of this process; its T-Controllers, their links and clients |
 //! | `GET /api/v1/calls` | calls that the nodes of this process hold |
-//! | `GET /api/v1/dns` | registrations that the SIP Proxies of this process hold |
+//! | `GET /api/v1/dns` | DNs with their owners as the T-Controllers of this process know them; registrations that its SIP Proxies hold |
+//! | `GET /api/v1/agents` | agents at the DNs that the nodes of this process own |
+//! | `POST /api/v1/agents/{dn}/login` | logs an agent in: `{"agent_id":…,"password":…,"work_mode":…,"reasons":{…}}` |
+//! | `POST /api/v1/agents/{dn}/ready`, `/not-ready`, `/logout` | the same for its state: `{"work_mode":…,"reasons":{…}}` or no body |
 //! | `GET /api/v1/mailboxes` | mailboxes between modules |
 //! | `POST /api/v1/drain/{app}` | 202: the application takes no new work |
 //! | `POST /api/v1/reload` | 202: the configuration is read again; the log tells how that went |
@@ -24,6 +27,7 @@
 //! Errors are `application/problem+json` (RFC 9457). There is no login: listen on loopback or on a network for
 //! operators. A `POST` that a browser sends on behalf of a web page is refused.
 
+mod agents;
 mod limits;
 mod problem;
 mod routes;
@@ -33,8 +37,12 @@ mod views;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
+
+use crate::cti::tlib::{Attributes, Event, RequestType};
 use crate::observe::board::Board;
 use crate::observe::prometheus::Registry;
 use crate::runtime::clock::Clock;
@@ -58,6 +66,11 @@ pub enum Command {
 #[expect(clippy::disallowed_types, reason = "its receiver is the main thread, which is no module")]
 pub type CommandSender = std::sync::mpsc::SyncSender<Command>;
 
+/// Has the T-Controller of an application work on a request about a DN, as if a desktop had asked; `None` when too much
+/// waits there.
+pub type Desk =
+    Box<dyn Fn(RequestType, Attributes) -> Option<oneshot::Receiver<Event>> + Send + Sync>;
+
 /// Gives the numbers of all mailboxes of the process.
 pub type MailboxSource = Box<dyn Fn() -> Vec<MailboxStats> + Send + Sync>;
 
@@ -69,6 +82,8 @@ pub struct Sources {
     pub registry: Arc<Registry>,
     /// Mailboxes.
     pub mailboxes: MailboxSource,
+    /// T-Controllers of this process, by application.
+    pub desks: BTreeMap<String, Desk>,
     /// Where commands go.
     pub commands: CommandSender,
     /// The clock of the process, which began with it.

@@ -4,7 +4,7 @@ use core::future::{Ready, ready};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::limits::{LOOK_INTERVAL, ROWS_TIME};
+use super::limits::{BODY_LEN_MAX, LOOK_INTERVAL, ROWS_TIME};
 use super::problem::Problem;
 use super::{Command, Sources, views};
 use crate::base::time::Instant;
@@ -32,10 +32,13 @@ pub(super) fn router(sources: Arc<Sources>) -> Router {
         .route("/api/v1/status", get(status))
         .route("/api/v1/nodes", get(nodes))
         .route("/api/v1/calls", get(calls))
-        .route("/api/v1/dns", get(registrations))
+        .route("/api/v1/dns", get(dns))
+        .route("/api/v1/agents", get(agents))
+        .route("/api/v1/agents/{dn}/{what}", post(super::agents::operate))
         .route("/api/v1/mailboxes", get(mailboxes))
         .route("/api/v1/drain/{app}", post(drain))
         .route("/api/v1/reload", post(reload))
+        .layer(DefaultBodyLimit::max(BODY_LEN_MAX))
         .fallback(nowhere)
         .method_not_allowed_fallback(wrong_method)
         .with_state(sources)
@@ -72,8 +75,10 @@ fn status(State(sources): State<Arc<Sources>>) -> Answer {
     ready(answer(StatusCode::OK, view))
 }
 
-fn nodes(State(sources): State<Arc<Sources>>) -> Answer {
-    ready(answer(StatusCode::OK, views::nodes(&sources.board.apps())))
+async fn nodes(State(sources): State<Arc<Sources>>) -> Response {
+    listed(&sources.board.clients, sources.clock).await;
+    let board = &sources.board;
+    answer(StatusCode::OK, views::nodes(&board.apps(), &board.listed_clients()))
 }
 
 async fn calls(State(sources): State<Arc<Sources>>) -> Response {
@@ -81,9 +86,15 @@ async fn calls(State(sources): State<Arc<Sources>>) -> Response {
     answer(StatusCode::OK, views::calls(&sources.board.listed_calls()))
 }
 
-async fn registrations(State(sources): State<Arc<Sources>>) -> Response {
-    listed(&sources.board.registrations, sources.clock).await;
-    answer(StatusCode::OK, views::registrations(&sources.board.listed_registrations()))
+async fn dns(State(sources): State<Arc<Sources>>) -> Response {
+    let board = &sources.board;
+    tokio::join!(listed(&board.registrations, sources.clock), listed(&board.dns, sources.clock));
+    answer(StatusCode::OK, views::dns(&board.listed_dns(), &board.listed_registrations()))
+}
+
+async fn agents(State(sources): State<Arc<Sources>>) -> Response {
+    listed(&sources.board.dns, sources.clock).await;
+    answer(StatusCode::OK, views::agents(&sources.board.listed_dns(), &sources.board.apps()))
 }
 
 /// Asks for rows, and waits until all parts have made them. A part that is busy, or has died, shows what it has: an
@@ -145,7 +156,7 @@ fn wrong_method(method: Method, uri: Uri) -> Answer {
     ready(Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).into_response())
 }
 
-fn answer(code: StatusCode, view: impl Serialize) -> Response {
+pub(super) fn answer(code: StatusCode, view: impl Serialize) -> Response {
     (code, no_store(), axum::Json(view)).into_response()
 }
 

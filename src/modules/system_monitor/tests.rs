@@ -3,6 +3,7 @@
 use core::cell::RefCell;
 use core::future::pending;
 use core::iter;
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
@@ -18,10 +19,14 @@ use crate::base::contact::{Bound, ContactBlock, Parts};
 use crate::base::flow::{ConnectionId, Flow, Protocol};
 use crate::base::id::{CallUuid, ConnId, NodeId};
 use crate::base::time::{Instant, WallTime};
-use crate::observe::board::{AppState, Board, CallView, NodeView, RegistrationView, TrunkView};
+use crate::cti::tlib::{Attributes, ErrorCode, Event, EventType, RequestType};
+use crate::observe::board::{
+    AgentView, AppState, Board, CallView, ClientView, DnState, DnView, LinkView, NodeView,
+    RegistrationView, TrunkView,
+};
 use crate::observe::prometheus::Registry;
 use crate::runtime::clock::Clock;
-use crate::runtime::mailbox::MailboxStats;
+use crate::runtime::mailbox::{Class, Mail, MailboxStats, mailbox};
 use crate::runtime::runner::StopSignal;
 
 /// Gives one connection.
@@ -66,6 +71,7 @@ impl Bench {
             board: Arc::clone(&board),
             registry: Arc::new(Registry::new()),
             mailboxes: Box::new(move || vec![mailbox()]),
+            desks: BTreeMap::new(),
             commands,
             clock: Clock::start(),
             version: "1.2.3",
@@ -247,7 +253,7 @@ fn a_part_that_has_died_holds_the_answer_up_for_a_second() {
     );
     // Nor does anybody wait for it who does not ask for calls.
     let (_, view) = bench.get("/api/v1/dns");
-    assert_eq!(view, json!({"registrations": [], "total": 0}));
+    assert_eq!(view, json!({"dns": [], "dns_total": 0, "registrations": [], "total": 0}));
 }
 
 #[test]
@@ -290,6 +296,221 @@ fn a_binding_that_two_proxies_hold_is_shown_once() {
         })
     );
     assert_eq!(view["total"], 2);
+}
+
+fn agent_view() -> AgentView {
+    AgentView {
+        agent_id: "alice".into(),
+        session: CallUuid::from_text(b"0123456789ABCDEFGHIJKLMNOPQRSTUV").expect("a CallUUID"),
+        state: "not-ready",
+        work_mode: "AgentWorkModeAuxWork",
+        reasons: vec!["break=lunch".to_owned()],
+        since: WallTime(1_795_209_494_123),
+        desktop: NodeId::new(3).map(|node| ("desktop".into(), node)),
+    }
+}
+
+/// A DN as its owner has it, or as another node does.
+fn dn_view(dn: &str, owner: u16, epoch: u32, is_owner: bool) -> DnView {
+    let agent = (dn == "7001").then(|| Box::new(agent_view()));
+    let state = DnState {
+        in_service: true,
+        status: "idle",
+        dnd: false,
+        forward: None,
+        calls: 0,
+        clients: 2,
+        agent,
+    };
+    let owner = NodeId::new(owner);
+    DnView { dn: dn.into(), kind: "sip", owner, epoch, state: is_owner.then_some(state) }
+}
+
+#[test]
+fn a_dn_is_shown_as_its_owner_knows_it() {
+    let mut bench = Bench::new(1).ready();
+    let mut nodes = [
+        ("SIPS_1", vec![dn_view("7001", 2, 4, false), dn_view("7002", 0, 0, false)]),
+        ("SIPS_2", vec![dn_view("7001", 2, 4, true), dn_view("7002", 3, 1, false)]),
+    ]
+    .map(|(name, rows)| (bench.board.dns.part(name, "1280"), rows));
+    bench.turn(move |now| {
+        for (node, rows) in &mut nodes {
+            node.publish(now, rows.len(), rows.iter().cloned());
+        }
+    });
+    let (_, view) = bench.get("/api/v1/dns");
+    assert_eq!(
+        view["dns"][0],
+        json!({
+            "dn": "7001", "type": "sip", "owner": 2, "epoch": 4, "in_service": true, "status": "idle",
+            "dnd": false, "forward": null, "calls": 0, "clients": 2, "agent_id": "alice",
+        })
+    );
+    let other = &view["dns"][1];
+    assert_eq!((&other["owner"], &other["in_service"]), (&json!(3), &Value::Null), "not here");
+    assert_eq!(view["dns_total"], 2);
+    let (_, view) = bench.get("/api/v1/agents");
+    assert_eq!(
+        view["agents"],
+        json!([{
+            "agent_id": "alice", "dn": "7001", "state": "not-ready",
+            "work_mode": "AgentWorkModeAuxWork", "reasons": ["break=lunch"],
+            "since": "2026-11-20T21:18:14.123Z", "session": "0123456789ABCDEFGHIJKLMNOPQRSTUV",
+            "node": "SIPS_2", "desktop": "desktop at 3",
+        }])
+    );
+}
+
+#[test]
+fn t_controllers_are_shown_with_their_links_and_clients() {
+    let mut bench = Bench::new(1).ready();
+    let mut part = AppState::of("SIPS_1", "1280");
+    part.epoch = 9;
+    part.counts.owned_dns = 5;
+    let down = LinkView {
+        node_id: 2,
+        address: "127.0.0.2:7014".parse().expect("an address"),
+        geo_location: "dc2".into(),
+        epoch: 0,
+        since: None,
+        round_trip: None,
+        request_ms: None,
+        response_ms: None,
+        last: None,
+        tx_queue_len: 0,
+    };
+    let up = LinkView {
+        node_id: 3,
+        epoch: 8,
+        since: Some(WallTime(1_795_209_494_123)),
+        round_trip: Some(core::time::Duration::from_micros(1_500)),
+        request_ms: Some(-3),
+        response_ms: Some(4),
+        last: Some(WallTime(1_795_209_494_123)),
+        tx_queue_len: 77,
+        ..down.clone()
+    };
+    part.links = vec![down, up];
+    bench.board.publish(part);
+    let mut clients = bench.board.clients.part("SIPS_1", "1280");
+    let client = ClientView {
+        application: "desktop".into(),
+        session: CallUuid::from_text(b"0123456789ABCDEFGHIJKLMNOPQRSTUV").expect("a CallUUID"),
+        address: "127.0.0.9:40000".parse().expect("an address"),
+        dns: 12,
+        lag_len: 640,
+        connected: WallTime(1_795_209_494_123),
+    };
+    bench.turn(move |now| clients.publish(now, 1, iter::once(client.clone())));
+    let (_, view) = bench.get("/api/v1/nodes");
+    assert_eq!(view["t_controllers"][0]["dns_owned"], 5);
+    assert_eq!(
+        (&view["links"][0]["up"], &view["links"][0]["RTT_ms"]),
+        (&json!(false), &Value::Null)
+    );
+    let up = &view["links"][1];
+    assert_eq!((&up["RTT_ms"], &up["TXT_ms"], &up["RXT_ms"]), (&json!(1.5), &json!(-3), &json!(4)));
+    assert_eq!((&up["TX_QUEUE_LEN"], &up["epoch"]), (&json!(77), &json!(8)));
+    let client = &view["clients"][0];
+    assert_eq!((&client["lag_bytes"], &client["dns"]), (&json!(640), &json!(12)));
+    let (_, _, page) = bench.ask("GET", "/metrics", "");
+    for line in [
+        "sipcluster_dns_owned{node=\"SIPS_1\"} 5\n",
+        "sipcluster_tc_link_up{node=\"SIPS_1\",peer=\"2\"} 0\n",
+        "sipcluster_tc_rtt_seconds{node=\"SIPS_1\",peer=\"3\"} 0.0015\n",
+        "sipcluster_tc_txt_seconds{node=\"SIPS_1\",peer=\"3\"} -0.003\n",
+        "sipcluster_tc_tx_queue_bytes{node=\"SIPS_1\",peer=\"3\"} 77\n",
+    ] {
+        assert!(page.contains(line), "{line}: {page}");
+    }
+}
+
+/// A T-Controller that answers as the DN says.
+fn desk(asked: Mail<(RequestType, Attributes)>) -> super::Desk {
+    Box::new(move |kind, given| {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let (dn, code) = match given.this_dn.as_deref() {
+            Some("busy") => return None,
+            Some("silent") => return Some(receiver),
+            Some("9999") => (None, Some(ErrorCode::ErrorNotConfigured)),
+            Some("7009") => (None, Some(ErrorCode::ErrorWrongState)),
+            other => (other.map(str::to_owned), None),
+        };
+        let attributes = Attributes {
+            this_dn: dn,
+            agent_id: Some("alice".to_owned()),
+            error_code: code.map(Into::into),
+            error_message: code.map(|_| "no".to_owned()),
+            ..Attributes::default()
+        };
+        let kind_of_event =
+            if code.is_some() { EventType::EventError } else { EventType::EventAgentReady };
+        let event = Event {
+            r#type: kind_of_event.into(),
+            source: 3,
+            attributes: Some(Box::new(attributes)),
+            ..Event::default()
+        };
+        asked.send(Class::New, (kind, given)).expect("room");
+        sender.send(event).expect("somebody waits");
+        Some(receiver)
+    })
+}
+
+#[test]
+fn operators_have_agents_do_something() {
+    let (sender, inbox) = mailbox("asked", 8);
+    let asked = || {
+        let mut taken = Vec::new();
+        inbox.take(&mut taken, 8);
+        taken
+    };
+    let mut bench = Bench::new(1).ready();
+    assert_eq!(bench.ask("POST", "/api/v1/agents/7001/ready", "").0, 404, "nobody is there");
+    let sources = Arc::get_mut(&mut bench.sources).expect("not shared yet");
+    sources.desks.insert("SIPS_1".to_owned(), desk(sender.clone()));
+    sources.desks.insert("SIPS_2".to_owned(), desk(sender));
+    let post = |path: &str, body: &str| {
+        let length = format!("Content-Length: {}\r\n\r\n{body}", body.len());
+        let (code, _, body) = bench.ask("POST", path, &length);
+        (code, serde_json::from_str::<Value>(&body).unwrap_or_default())
+    };
+    let body =
+        r#"{"agent_id":"alice","password":"x","work_mode":"aux-work","reasons":{"a":"b","n":4}}"#;
+    let (code, view) = post("/api/v1/agents/7001/login", body);
+    assert_eq!(
+        (code, &view["event"], &view["node_id"]),
+        (200, &json!("EventAgentReady"), &json!(3))
+    );
+    let (kind, given) = asked().remove(0);
+    assert_eq!(kind, RequestType::TAgentLogin);
+    assert_eq!((given.agent_id.as_deref(), given.password.as_deref()), (Some("alice"), Some("x")));
+    let reasons = given.reasons.expect("reasons");
+    assert_eq!((reasons.text("a"), reasons.number("n")), (Some("b"), Some(4)));
+    assert_eq!(post("/api/v1/agents/7001/ready", "").0, 200);
+    let [(kind, _)] = &asked()[..] else { panic!("the first that knows the DN works on it") };
+    assert_eq!(*kind, RequestType::TAgentSetReady);
+    let (code, problem) = post("/api/v1/agents/9999/logout", "");
+    assert_eq!((code, asked().len()), (404, 2), "each was asked: {problem}");
+    let (code, problem) = post("/api/v1/agents/7009/not-ready", "{}");
+    assert_eq!(code, 409);
+    assert_eq!(problem["detail"], "ErrorWrongState (185): no");
+    assert_eq!(post("/api/v1/agents/busy/ready", "").0, 503);
+    for (path, body, said) in [
+        ("/api/v1/agents/7001/dance", "", "not dance"),
+        ("/api/v1/agents/7001/ready", "{", "the body"),
+        ("/api/v1/agents/7001/ready", r#"{"agentid":"x"}"#, "agentid"),
+        ("/api/v1/agents/7001/ready", r#"{"work_mode":"x"}"#, "manual-in"),
+        ("/api/v1/agents/7001/ready", r#"{"reasons":{"a":[]}}"#, "reason a"),
+    ] {
+        let (code, problem) = post(path, body);
+        assert!(code == 400 || code == 404, "{path} {body}");
+        assert!(problem["detail"].as_str().is_some_and(|text| text.contains(said)), "{problem}");
+    }
+    let origin = "Origin: http://example.com\r\n";
+    assert_eq!(bench.ask("POST", "/api/v1/agents/7001/ready", origin).0, 403);
+    assert_eq!(bench.ask("GET", "/api/v1/agents/7001/ready", "").0, 405);
 }
 
 #[test]
@@ -339,7 +560,7 @@ fn commands_that_cannot_be_carried_out_are_refused() {
 #[test]
 fn other_paths_and_methods_are_problems() {
     let bench = Bench::new(1).ready();
-    let (code, problem) = bench.get("/api/v1/agents");
+    let (code, problem) = bench.get("/api/v1/nobody");
     assert_eq!(code, 404);
     assert_eq!(problem["title"], "Not Found");
     assert_eq!(problem["status"], 404);

@@ -73,10 +73,16 @@ impl Port {
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
         socket.listen(1_024)?;
+        Ok(Self::over(name, socket))
+    }
+
+    /// A port over a socket that listens and does not block.
+    #[must_use]
+    pub fn over(name: &str, socket: socket2::Socket) -> Self {
         // Twice as many as there are at a time: an entry outlives its client until the
         // next turns.
         let (list, listed) = mailbox("clients with work", 2 * CLIENTS_MAX);
-        Ok(Self {
+        Self {
             name: name.to_owned(),
             listener: Listener::Bound(socket),
             clients: BTreeMap::new(),
@@ -91,7 +97,7 @@ impl Port {
             accept_after: None,
             accept_error: None,
             buffer: vec![0; READ_LEN],
-        })
+        }
     }
 
     /// Where it listens.

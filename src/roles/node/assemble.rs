@@ -8,7 +8,7 @@ use super::t_controller::assemble as t_controller_assemble;
 use super::t_controller::core::Core as TCore;
 use super::t_controller::handle::TController;
 use super::t_controller::inbox::Phone;
-use super::t_controller::module::TControllerModule;
+use super::t_controller::module::{Publish, TControllerModule};
 use super::t_controller::settings::Settings as TSettings;
 use crate::base::flow::{Destination, Protocol};
 use crate::base::id::{Ids, Shard};
@@ -20,6 +20,8 @@ use crate::config::{AppRole, Application, Config, Dn, DnKind as ConfigDnKind, Sw
 use crate::modules::service_checker::core::{Core as CheckerCore, Target};
 use crate::modules::service_checker::handle::ServiceChecker;
 use crate::modules::service_checker::module::{ServiceCheckerModule, Standing};
+use crate::modules::system_monitor::Desk;
+use crate::modules::t_library::port::Port;
 use crate::modules::transport::handle::Transport;
 use crate::modules::transport::inbox::Inbox as TransportInbox;
 use crate::modules::transport::module::{Receivers, TransportModule};
@@ -43,6 +45,8 @@ const EXPIRES_MAX: core::time::Duration = core::time::Duration::from_secs(3600);
 
 /// The part of the board that the shard publishes.
 const SHARD: &str = "001";
+/// The part of the board that the T-Controller publishes.
+const T_CONTROLLER: &str = "1280";
 
 /// What a node is assembled from, besides what all applications share.
 pub struct Parts<'a> {
@@ -50,6 +54,8 @@ pub struct Parts<'a> {
     pub application: &'a Application,
     /// Its transport's mailbox.
     pub transport: (Mail<TransportInbox>, Inbox<TransportInbox>),
+    /// Its cluster port, where it is linked with other nodes.
+    pub cluster: Option<socket2::Socket>,
     /// Where its counting cells are entered, a set for each thread that counts.
     pub registry: &'a mut Registry,
     /// Where call-detail records go.
@@ -72,6 +78,13 @@ impl Handle {
         self.calls.ready(ready);
     }
 
+    /// By which operators have agents do something, where there is a T-Controller.
+    #[must_use]
+    pub fn desk(&self) -> Option<Desk> {
+        let t_controller = self.t_controller.clone()?;
+        Some(Box::new(move |kind, given| t_controller.operate(kind, given)))
+    }
+
     /// Works by another configuration from now on.
     pub fn configure(&self, configured: Configured) {
         self.calls.settings(configured.settings, configured.stack);
@@ -89,6 +102,13 @@ fn session_seconds(application: &Application) -> u32 {
         0 => 0,
         seconds => seconds.max(SESSION_INTERVAL_MIN_S),
     }
+}
+
+/// Whether a node has a T-Controller that is linked with those of other nodes.
+#[must_use]
+pub fn is_linked(config: &Config, application: &Application) -> bool {
+    t_controller_assemble::has_one(config, application)
+        && config.applications_of(&application.switch, AppRole::Node).count() > 1
 }
 
 /// What a node takes from a configuration, at its start and at each reload.
@@ -152,7 +172,7 @@ pub fn assemble(
     let address = sip_address(application)?;
     let switch = shared.switch(application)?;
     let Configured { settings, stack, targets, cti } = configured(shared, application)?;
-    let t_controller = t_controller(shared, application, cti, parts.epoch)?;
+    let t_controller = t_controller(shared, application, cti, (parts.epoch, parts.cluster))?;
     let transport = Transport::new(parts.transport.0);
     let sealer = Arc::new(shared.sealer.salted(random_u64() as u32));
 
@@ -207,19 +227,35 @@ fn t_controller(
     shared: &Shared<'_>,
     application: &Application,
     settings: Arc<TSettings>,
-    epoch: u32,
+    (epoch, cluster): (u32, Option<socket2::Socket>),
 ) -> Result<Option<(TController, TControllerModule)>, StartError> {
     if !t_controller_assemble::has_one(shared.config, application) {
         return Ok(None);
     }
     let port = t_controller_assemble::port(application)?;
-    let mesh = t_controller_assemble::mesh(application)?;
+    let mesh = cluster.map(|socket| Port::over(&application.name, socket));
     let name = &application.name;
     let (mail, inbox) = shared.mailboxes.mailbox(&format!("{name}-1280"), MAILBOX_LEN_MAX);
     let core = TCore::new(settings, epoch, shared.clock.wall());
     let ids = Ids::new(random_u64());
-    let module = TControllerModule::new(name, core, (port, mesh), ids, shared.clock, inbox);
+    let publish = t_controller_publish(shared, name);
+    let ports = (port, mesh);
+    let module = TControllerModule::new(name, core, ports, ids, shared.clock, inbox, publish);
     Ok(Some((TController::new(mail), module)))
+}
+
+/// Shows a T-Controller on the board: what it counts always, its DNs and clients to who
+/// asks.
+fn t_controller_publish(shared: &Shared<'_>, name: &str) -> Publish {
+    let board = shared.board.clone();
+    let mut dns = board.dns.part(name, T_CONTROLLER);
+    let mut clients = board.clients.part(name, T_CONTROLLER);
+    Box::new(move |core, port, mesh, now| {
+        let queue_len = |port: Option<&Port>, id| port.map_or(0, |port| port.backlog_len(id));
+        board.publish(core.view(T_CONTROLLER, |id| queue_len(mesh, id)));
+        dns.publish(now, core.dns_len(), core.dn_views());
+        clients.publish(now, core.clients_len(), core.client_views(|id| queue_len(port, id)));
+    })
 }
 
 /// Tells the T-Controller of calls, if there is one.
@@ -547,7 +583,7 @@ fn listeners(
 fn view(core: &Core, name: &str) -> AppState {
     let (len, _, clients, servers) = core.lens();
     let counts =
-        Counts { calls: len as u64, transactions: (clients + servers) as u64, registrations: 0 };
+        Counts { calls: len as u64, transactions: (clients + servers) as u64, ..Counts::default() };
     AppState { counts, ..AppState::of(name, SHARD) }
 }
 

@@ -308,9 +308,9 @@ fn view(core: &Core) -> AppState {
             })
             .collect(),
         counts: Counts {
-            calls: 0,
             transactions: core.transactions_len() as u64,
             registrations: core.registrar().bindings_len() as u64,
+            ..Counts::default()
         },
         ..AppState::of(&settings.name, SHARD)
     }

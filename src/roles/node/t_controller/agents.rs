@@ -172,6 +172,7 @@ impl Core {
             What::Ready => EventType::EventAgentReady,
             What::NotReady => EventType::EventAgentNotReady,
         };
+        self.dns[index].agent_since = cx.wall;
         if told.what == What::Logout {
             self.agents.remove(&told.agent_id);
             self.dns[index].desktop = None;

@@ -1,6 +1,7 @@
 //! What a T-Controller takes from the configuration, and its port.
 
 use super::settings::{DnKind, Peer, Settings};
+use crate::base::time::Duration;
 use crate::config::{AppRole, Application, Config, Dn, DnKind as ConfigDnKind, Switch};
 use crate::cti::agent::{LoginState, Options};
 use crate::modules::t_library::port::Port;
@@ -20,6 +21,7 @@ pub(in crate::roles::node) fn settings(
     });
     let cluster = switch.cluster_dn().map(|dn| &dn.object.options);
     let owners = cluster.map(|options| options.list("dn-owner-applications")).unwrap_or_default();
+    let span = |name| cluster.map_or(Duration::ZERO, |options| options.duration_or_default(name));
     Settings {
         name: application.name.to_string(),
         node: application.node_id,
@@ -29,6 +31,8 @@ pub(in crate::roles::node) fn settings(
         owners: owners.iter().cloned().collect(),
         agents: agents(application),
         logout_on_disconnect: application.options.flag_or_default("logout-on-disconnect"),
+        latency_poll: span("tc-latency-poll-interval"),
+        reconnect: span("tc-reconnect-timeout"),
         peers: peers(shared, application, switch),
     }
 }
@@ -36,23 +40,17 @@ pub(in crate::roles::node) fn settings(
 /// The other nodes that have a cluster port. One whose host does not resolve is left out
 /// until the next reload: the others go on without it.
 fn peers(shared: &Shared<'_>, application: &Application, switch: &Switch) -> Vec<Peer> {
-    if application.ports.cluster.is_none() {
-        return Vec::new();
-    }
     let nodes = shared.config.applications_of(&switch.name, AppRole::Node);
     let others = nodes.filter(|other| other.name != application.name);
-    let peers = others.filter_map(|other| {
-        let port = other.ports.cluster?;
-        match ip(other) {
-            Ok(ip) => Some(Peer {
-                node: other.node_id,
-                address: SocketAddr::new(ip, port),
-                geo_location: other.geo_location.clone(),
-            }),
-            Err(error) => {
-                tracing::warn!(node = %application.name, peer = %other.name, %error, "another T-Controller has no address");
-                None
-            }
+    let peers = others.filter_map(|other| match shared.cluster_port(other) {
+        Ok(address) => Some(Peer {
+            node: other.node_id,
+            address: address?,
+            geo_location: other.geo_location.clone(),
+        }),
+        Err(error) => {
+            tracing::warn!(node = %application.name, peer = %other.name, %error, "another T-Controller has no address");
+            None
         }
     });
     peers.collect()
@@ -62,17 +60,7 @@ fn peers(shared: &Shared<'_>, application: &Application, switch: &Switch) -> Vec
 /// the switch that it is linked with.
 pub(in crate::roles::node) fn has_one(config: &Config, application: &Application) -> bool {
     let mut nodes = config.applications_of(&application.switch, AppRole::Node);
-    application.ports.tcport.is_some()
-        || application.ports.cluster.is_some() && nodes.any(|node| node.ports.tcport.is_some())
-}
-
-/// The cluster port, where the application has one.
-///
-/// # Errors
-/// When it cannot be had.
-pub(in crate::roles::node) fn mesh(application: &Application) -> Result<Option<Port>, StartError> {
-    let Some(number) = application.ports.cluster else { return Ok(None) };
-    bind(application, "ports.cluster", SocketAddr::new(ip(application)?, number)).map(Some)
+    nodes.any(|node| node.ports.tcport.is_some())
 }
 
 fn agents(application: &Application) -> Options {
@@ -127,17 +115,9 @@ pub(in crate::roles::node) fn port(application: &Application) -> Result<Option<P
             IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
         };
     }
-    bind(application, "ports.TCport", SocketAddr::new(ip, number)).map(Some)
-}
-
-fn bind(
-    application: &Application,
-    port: &'static str,
-    address: SocketAddr,
-) -> Result<Port, StartError> {
-    let application = application.name.to_string();
+    let (application, address) = (application.name.to_string(), SocketAddr::new(ip, number));
     match Port::bind(&application, address) {
-        Ok(port) => Ok(port),
-        Err(cause) => Err(StartError::Port { application, port, address, cause }),
+        Ok(port) => Ok(Some(port)),
+        Err(cause) => Err(StartError::Port { application, port: "ports.TCport", address, cause }),
     }
 }

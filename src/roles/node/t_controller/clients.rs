@@ -22,6 +22,8 @@ impl Core {
         let client = Client {
             name: None,
             session: cx.ids.call_uuid(),
+            address: Some(remote),
+            connected_wall: cx.wall,
             mask: None,
             dns: BTreeSet::new(),
             silence: None,

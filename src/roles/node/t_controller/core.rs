@@ -2,6 +2,7 @@
 
 use super::inbox::Phone;
 use super::links::Links;
+use super::operator::Operators;
 use super::owners::Ownership;
 use super::remote::{Pending, Remote};
 use super::settings::{DnKind, Settings};
@@ -47,6 +48,10 @@ pub enum Event {
     Link(ClientId, Heard),
     /// A connection to that node is being made, or cannot be.
     Dialled(NodeId, Option<ClientId>),
+    /// An operator, by a number of its own, asks for something about a DN.
+    Operate(u64, RequestType, Box<Attributes>),
+    /// A frame for the client that operators are.
+    OperatorFrame(Bytes),
 }
 
 /// What is to wake up.
@@ -101,6 +106,8 @@ pub enum Action {
     EndLink(ClientId),
     /// Connect to another T-Controller, and say so.
     Dial(NodeId, SocketAddr),
+    /// The answer to an operator.
+    Operated(u64, Box<tlib::Event>),
 }
 
 /// Inputs of a turn besides the event.
@@ -123,6 +130,10 @@ pub(super) struct Client {
     pub(super) name: Option<Box<str>>,
     /// SessionID.
     pub(super) session: CallUuid,
+    /// Where it connects from; `None` for the operators of this process.
+    pub(super) address: Option<SocketAddr>,
+    /// When it connected, for people.
+    pub(super) connected_wall: WallTime,
     /// Events that it wants; `None` for all.
     pub(super) mask: Option<Vec<u8>>,
     /// Indices of the DNs that it is registered for.
@@ -150,6 +161,8 @@ pub(super) struct Entry {
     pub(super) is_configured: bool,
     pub(super) dn: Dn,
     pub(super) agent: Agent,
+    /// Since when the agent is in the state that was told last.
+    pub(super) agent_since: WallTime,
     pub(super) calls: Calls,
     /// The client whose TAgentLogin it was.
     pub(super) desktop: Option<Party>,
@@ -200,6 +213,8 @@ pub struct Core {
     pub(super) looks: VecDeque<Look>,
     /// The other T-Controllers.
     pub(super) links: Links,
+    /// How many DNs this node owns.
+    pub(super) owned: usize,
     /// Sum over the owners of all DNs, to be compared with those of other nodes.
     pub(super) owners_sum: u64,
     /// Clients of theirs.
@@ -210,6 +225,8 @@ pub struct Core {
     pub(super) pending: BTreeMap<(ClientId, u32), Pending>,
     /// Calls of this node that others have been told of, and which.
     pub(super) told_calls: BTreeMap<ConnId, SmallVec<[NodeId; 2]>>,
+    /// What operators wait for.
+    pub(super) operators: Operators,
     /// Clients of other nodes that come to a DN which is not owned here yet.
     pub(super) early: BTreeMap<usize, BTreeMap<NodeId, proto::Attach>>,
 }
@@ -230,11 +247,13 @@ impl Core {
             agent_out: Outbox::new(OUTBOX_LEN_MAX),
             looks: VecDeque::new(),
             links: Links::default(),
+            owned: 0,
             owners_sum: 0,
             remotes: BTreeMap::new(),
             elsewhere: BTreeMap::new(),
             pending: BTreeMap::new(),
             told_calls: BTreeMap::new(),
+            operators: Operators::default(),
             early: BTreeMap::new(),
         };
         core.know(&settings);
@@ -262,6 +281,8 @@ impl Core {
             }
             Event::Link(id, heard) => self.on_link(id, heard, cx),
             Event::Dialled(node, id) => self.on_dialled(node, id, cx),
+            Event::Operate(ask, kind, given) => self.on_operate(ask, kind, *given, cx),
+            Event::OperatorFrame(bytes) => self.on_operator_frame(&bytes, cx),
         }
         self.look_at_some(cx);
     }
@@ -306,6 +327,7 @@ impl Core {
                         is_configured: true,
                         dn: Dn { is_in_service: !kind.is_phone(), ..Dn::default() },
                         agent: Agent::default(),
+                        agent_since: WallTime(0),
                         calls: Calls::default(),
                         desktop: None,
                         registrants: Vec::new(),

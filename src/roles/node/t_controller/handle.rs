@@ -1,10 +1,12 @@
 //! What others may say to a T-Controller.
 
-use super::inbox::{Inbox, Phone};
+use super::inbox::{Inbox, Operate, Phone};
 use super::settings::Settings;
 use crate::call::facts::{CallFact, Step};
+use crate::cti::tlib::{Attributes, Event, RequestType};
 use crate::runtime::mailbox::{Class, Mail};
 use std::sync::Arc;
+use tokio::sync::oneshot;
 
 /// A T-Controller, from outside.
 #[derive(Clone, Debug)]
@@ -37,5 +39,17 @@ impl TController {
     /// Works by another configuration from now on.
     pub fn settings(&self, settings: Arc<Settings>) {
         let _ = self.mail.send(Class::Internal, Inbox::Settings(settings));
+    }
+
+    /// An operator asks for something about a DN; `None` when too much is waiting.
+    #[must_use]
+    pub fn operate(
+        &self,
+        kind: RequestType,
+        given: Attributes,
+    ) -> Option<oneshot::Receiver<Event>> {
+        let (answer, receiver) = oneshot::channel();
+        let operate = Inbox::Operate(Box::new(Operate { kind, given, answer }));
+        self.mail.send(Class::New, operate).is_ok().then_some(receiver)
     }
 }

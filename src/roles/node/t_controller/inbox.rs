@@ -2,7 +2,9 @@
 
 use super::settings::Settings;
 use crate::call::facts::CallFact;
+use crate::cti::tlib::{Attributes, Event, RequestType};
 use std::sync::Arc;
+use tokio::sync::oneshot;
 
 /// What a phone's accepted REGISTER says of a DN.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +18,7 @@ pub struct Phone {
 }
 
 /// One message to a T-Controller.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Inbox {
     /// A REGISTER was accepted.
     Phone(Box<Phone>),
@@ -24,4 +26,17 @@ pub enum Inbox {
     Fact(Box<CallFact>),
     /// The configuration was changed.
     Settings(Arc<Settings>),
+    /// An operator asks for something about a DN.
+    Operate(Box<Operate>),
+}
+
+/// What an operator asks for.
+#[derive(Debug)]
+pub struct Operate {
+    /// Which request of a desktop.
+    pub kind: RequestType,
+    /// Its attributes.
+    pub given: Attributes,
+    /// Where the answer goes.
+    pub answer: oneshot::Sender<Event>,
 }

@@ -16,10 +16,11 @@ use super::settings::Peer;
 use crate::base::frames::length_prefix;
 use crate::base::id::{ConnId, NodeId};
 use crate::base::limits::{LINK_HELLO_TIME, LINK_PING_TIME, LINK_SILENCE_MAX, LINK_TICK};
-use crate::base::time::Instant;
+use crate::base::time::{Duration, Instant, WallTime};
 use crate::mesh::wire::{self, Body, proto};
 use crate::modules::t_library::port::{ClientId, Heard};
 use bytes::{Bytes, BytesMut};
+use core::net::SocketAddr;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Version of what T-Controllers say to each other.
@@ -43,6 +44,43 @@ struct Link {
     live: BTreeSet<ConnId>,
     /// How often running its sum over owners has differed.
     differences: u8,
+    since: WallTime,
+    /// What polls have measured.
+    delays: Delays,
+    /// When the next poll is due.
+    poll_at: Instant,
+}
+
+/// How long messages take between two T-Controllers (guide, "Troubleshooting
+/// T-Controllers communication issues").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Delays {
+    /// RTT: from a poll to its answer.
+    pub round_trip: Option<Duration>,
+    /// TXT: from the poll's way out to its arrival, in milliseconds, by two wall clocks:
+    /// it can be negative where they differ.
+    pub request_ms: Option<i64>,
+    /// RXT: the same for the answer.
+    pub response_ms: Option<i64>,
+    /// LAST_TS: when the last answer came.
+    pub last: Option<WallTime>,
+}
+
+/// A node of the switch as its T-Controller is seen from another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkState {
+    /// Its node-id.
+    pub node: NodeId,
+    /// Its cluster port.
+    pub address: SocketAddr,
+    /// Its data centre.
+    pub geo_location: Box<str>,
+    /// Start epoch of the last link; zero before the first one.
+    pub epoch: u32,
+    /// The connection and since when there is a link over it.
+    pub link: Option<(ClientId, WallTime)>,
+    /// What polls have measured over it.
+    pub delays: Delays,
 }
 
 /// Another T-Controller.
@@ -103,7 +141,7 @@ impl Core {
     /// Twice a second: dials who is not there, and looks who is silent.
     pub(super) fn tick_links(&mut self, cx: &mut Cx<'_>) {
         let now = cx.now;
-        let own = self.settings.node;
+        let (own, poll) = (self.settings.node, self.settings.latency_poll);
         let (mut silent, mut ping) = (Vec::new(), Vec::new());
         for (node, state) in &mut self.links.peers {
             let Some(link) = &mut state.link else {
@@ -112,10 +150,12 @@ impl Core {
                 }
                 continue;
             };
+            let is_polled = !poll.is_zero() && link.poll_at <= now;
             if now.since(link.heard) >= LINK_SILENCE_MAX {
                 silent.push(*node);
-            } else if now.since(link.heard) >= LINK_PING_TIME && !link.is_pinged {
+            } else if is_polled || now.since(link.heard) >= LINK_PING_TIME && !link.is_pinged {
                 link.is_pinged = true;
+                link.poll_at = now + poll;
                 ping.push(*node);
             }
         }
@@ -123,7 +163,8 @@ impl Core {
             self.drop_link(node, "silent", cx);
         }
         for node in ping {
-            self.send_to(node, Body::Ping(proto::Ping { token: now.as_millis() }), cx);
+            let ping = proto::Ping { token: now.0, sent_ms: cx.wall.0 };
+            self.send_to(node, Body::Ping(ping), cx);
         }
         let late = |(_, since): &(&ClientId, &Instant)| now.since(**since) >= LINK_HELLO_TIME;
         let late: Vec<ClientId> =
@@ -226,9 +267,12 @@ impl Core {
         }
         match body {
             // A kind of a later release, or nothing but a sign of life.
-            None | Some(Body::Pong(_)) => {}
+            None => {}
+            Some(Body::Pong(pong)) => self.on_pong(from, &pong, cx),
             Some(Body::Ping(ping)) => {
-                self.send_to(from, Body::Pong(proto::Pong { token: ping.token }), cx);
+                let (token, pinged_ms, sent_ms) = (ping.token, ping.sent_ms, cx.wall.0);
+                let heard = proto::Pong { token, pinged_ms, sent_ms };
+                self.send_to(from, Body::Pong(heard), cx);
             }
             Some(Body::Digest(sum)) => self.on_sum(from, sum.buckets.first().copied(), cx),
             Some(Body::Owned(owned)) => self.on_owned(from, &owned, cx),
@@ -295,6 +339,9 @@ impl Core {
                 listed,
                 live: BTreeSet::new(),
                 differences: 0,
+                since: cx.wall,
+                delays: Delays::default(),
+                poll_at: Instant::ZERO,
             });
         }
         if !is_dialled {
@@ -308,6 +355,35 @@ impl Core {
         self.send_agents(node, cx);
         self.send_live(node, cx);
         Ok(())
+    }
+
+    /// The answer to a poll: a turn answers at once, so one time stands for its arrival
+    /// there and for its way back.
+    fn on_pong(&mut self, from: NodeId, pong: &proto::Pong, cx: &Cx<'_>) {
+        let link = self.links.peers.get_mut(&from).and_then(|state| state.link.as_mut());
+        let Some(link) = link.filter(|_| pong.token <= cx.now.0) else { return };
+        let after = |late: u64, early: u64| {
+            let both = i64::try_from(late).ok().zip(i64::try_from(early).ok());
+            both.filter(|_| late != 0 && early != 0).map(|(late, early)| late - early)
+        };
+        link.delays = Delays {
+            round_trip: Some(cx.now.since(Instant(pong.token))),
+            request_ms: after(pong.sent_ms, pong.pinged_ms),
+            response_ms: after(cx.wall.0, pong.sent_ms),
+            last: Some(cx.wall),
+        };
+    }
+
+    /// The other T-Controllers, for operators.
+    pub fn links(&self) -> impl Iterator<Item = LinkState> {
+        self.links.peers.iter().map(|(node, state)| LinkState {
+            node: *node,
+            address: state.peer.address,
+            geo_location: state.peer.geo_location.clone(),
+            epoch: state.epoch,
+            link: state.link.as_ref().map(|link| (link.id, link.since)),
+            delays: state.link.as_ref().map(|link| link.delays).unwrap_or_default(),
+        })
     }
 
     fn drop_link(&mut self, node: NodeId, reason: &'static str, cx: &mut Cx<'_>) {

@@ -7,7 +7,8 @@
 //! `calls.rs` on what happens in calls, `publish.rs` numbers events and hands them out.
 //! `links.rs` keeps the links to the other T-Controllers, `owners.rs` says which of them
 //! owns a DN, `remote.rs` works for clients here on DNs of others and the other way round,
-//! `shown.rs` is what clients here know of such a DN.
+//! `shown.rs` is what clients here know of such a DN. `operator.rs` works for operators,
+//! `view.rs` is what they see.
 
 mod addresses;
 mod agents;
@@ -19,12 +20,14 @@ pub mod handle;
 pub mod inbox;
 mod links;
 pub mod module;
+pub mod operator;
 mod owners;
 mod publish;
 mod remote;
 mod service;
 pub mod settings;
 mod shown;
+mod view;
 
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,15 @@
 //! The T-Controller's turn.
 
 use super::core::{Action, Core, Cx, Event, Wake};
-use super::inbox::Inbox;
+use super::inbox::{Inbox, Operate};
+use super::operator::OPERATOR;
 use crate::base::id::Ids;
 use crate::base::limits::{CLIENTS_MAX, DNS_PER_EVENT_MAX, TURN_BATCH_LEN};
 use crate::base::outbox::Outbox;
 use crate::base::time::Instant;
+use crate::cti::tlib;
 use crate::modules::t_library::port::{ClientId, Heard, Port};
+use crate::observe::listing::PUBLISH_INTERVAL;
 use crate::runtime::clock::Clock;
 use crate::runtime::guard::{Panics, caught};
 use crate::runtime::mailbox::Inbox as Mailbox;
@@ -14,10 +17,15 @@ use crate::runtime::module::Module;
 use crate::runtime::pause::Deadlines;
 use crate::runtime::waker::ThreadWaker;
 use core::task::{Context, Poll};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::sync::oneshot;
 
 /// Actions of one event: two events at each DN that is looked at, for every client.
 const EVENT_ACTIONS_LEN_MAX: usize = 3 * DNS_PER_EVENT_MAX * CLIENTS_MAX;
+
+/// Shows the core, its port and its links on the board.
+pub type Publish = Box<dyn FnMut(&Core, Option<&Port>, Option<&Port>, Instant) + Send>;
 
 /// The T-Controller of a node, with its port.
 pub struct TControllerModule {
@@ -33,6 +41,11 @@ pub struct TControllerModule {
     deadlines: Deadlines<Wake>,
     out: Outbox<Action>,
     panics: Panics,
+    /// Operators who wait for an answer.
+    operators: BTreeMap<u64, oneshot::Sender<tlib::Event>>,
+    next_operator: u64,
+    publish: Publish,
+    next_publish: Instant,
     /// Room for what the turn hears.
     heard: Vec<(ClientId, Heard)>,
 }
@@ -47,6 +60,7 @@ impl TControllerModule {
         ids: Ids,
         clock: Clock,
         inbox: Mailbox<Inbox>,
+        publish: Publish,
     ) -> Self {
         Self {
             name: format!("{application}-1280"),
@@ -59,6 +73,10 @@ impl TControllerModule {
             deadlines: Deadlines::default(),
             out: Outbox::new(EVENT_ACTIONS_LEN_MAX),
             panics: Panics::default(),
+            operators: BTreeMap::new(),
+            next_operator: 1,
+            publish,
+            next_publish: Instant::ZERO,
             heard: Vec::new(),
         }
     }
@@ -72,7 +90,9 @@ impl TControllerModule {
             | Event::Wake(_)
             | Event::Settings(_)
             | Event::Link(..)
-            | Event::Dialled(..) => None,
+            | Event::Dialled(..)
+            | Event::Operate(..)
+            | Event::OperatorFrame(_) => None,
         };
         let link = match &event {
             Event::Link(link, _) => Some(*link),
@@ -81,7 +101,9 @@ impl TControllerModule {
             | Event::Fact(_)
             | Event::Wake(_)
             | Event::Settings(_)
-            | Event::Dialled(..) => None,
+            | Event::Dialled(..)
+            | Event::Operate(..)
+            | Event::OperatorFrame(_) => None,
         };
         let mut cx = Cx { now, wall, ids: &mut self.ids, out: &mut self.out };
         if let Err(panicked) = caught(|| self.core.on(event, &mut cx)) {
@@ -98,9 +120,16 @@ impl TControllerModule {
     }
 
     fn act(&mut self, now: Instant) {
-        let mut dials = Vec::new();
+        let (mut dials, mut frames) = (Vec::new(), Vec::new());
         for action in self.out.drain() {
             match (action, &mut self.port, &mut self.mesh) {
+                (Action::Send(OPERATOR, frame), ..) => frames.push(frame),
+                (Action::Operated(ask, event), ..) => {
+                    if let Some(answer) = self.operators.remove(&ask) {
+                        // Who has asked may be gone.
+                        let _ = answer.send(*event);
+                    }
+                }
                 (Action::Send(client, frame), Some(port), _) => port.send(client, frame),
                 (Action::End(client), Some(port), _) => port.end(client, now),
                 (Action::SendLink(link, frame), _, Some(mesh)) => mesh.send(link, frame),
@@ -125,6 +154,18 @@ impl TControllerModule {
             }
             self.on(Event::Dialled(node, dialled.ok()), now);
         }
+        for frame in frames {
+            self.on(Event::OperatorFrame(frame), now);
+        }
+    }
+
+    fn operate(&mut self, asked: Operate) -> Event {
+        // Some have not waited, or a turn for them has panicked.
+        self.operators.retain(|_, answer| !answer.is_closed());
+        let number = self.next_operator;
+        self.next_operator += 1;
+        self.operators.insert(number, asked.answer);
+        Event::Operate(number, asked.kind, Box::new(asked.given))
     }
 
     fn ports(&mut self) -> impl Iterator<Item = &mut Port> {
@@ -170,6 +211,7 @@ impl Module for TControllerModule {
                 Inbox::Phone(phone) => Event::Phone(phone),
                 Inbox::Fact(fact) => Event::Fact(fact),
                 Inbox::Settings(settings) => Event::Settings(settings),
+                Inbox::Operate(operate) => self.operate(*operate),
             };
             self.on(event, now);
         }
@@ -177,6 +219,10 @@ impl Module for TControllerModule {
             self.on(Event::Wake(wake), now);
         }
         self.ports().for_each(Port::flush);
+        if now >= self.next_publish {
+            self.next_publish = now + PUBLISH_INTERVAL;
+            (self.publish)(&self.core, self.port.as_ref(), self.mesh.as_ref(), now);
+        }
         work
     }
 
@@ -189,7 +235,7 @@ impl Module for TControllerModule {
             .iter()
             .chain(&self.mesh)
             .map(Port::next_deadline)
-            .fold(self.deadlines.next(), Ord::min)
+            .fold(self.deadlines.next().min(self.next_publish), Ord::min)
     }
 
     fn set_waker(&mut self, waker: &Arc<ThreadWaker>) {

@@ -46,7 +46,10 @@ impl Core {
     }
 
     fn set_owner(&mut self, index: usize, owner: Ownership) {
+        let own = Some(self.settings.node);
         let entry = &mut self.dns[index];
+        self.owned += usize::from(owner.node == own);
+        self.owned -= usize::from(entry.owner.node == own);
         self.owners_sum ^= hash(&entry.name, entry.owner) ^ hash(&entry.name, owner);
         entry.owner = owner;
         entry.is_attached = false;

@@ -1,6 +1,7 @@
 //! What a T-Controller takes from the configuration.
 
 use crate::base::id::NodeId;
+use crate::base::time::Duration;
 use crate::cti::agent;
 use crate::cti::tlib::AddressType;
 use core::net::SocketAddr;
@@ -71,6 +72,10 @@ pub struct Settings {
     pub agents: agent::Options,
     /// `logout-on-disconnect`.
     pub logout_on_disconnect: bool,
+    /// `tc-latency-poll-interval`; zero is off.
+    pub latency_poll: Duration,
+    /// `tc-reconnect-timeout`.
+    pub reconnect: Duration,
     /// The other nodes of the switch that have a cluster port.
     pub peers: Vec<Peer>,
 }

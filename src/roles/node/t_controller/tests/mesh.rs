@@ -71,6 +71,9 @@ struct Mesh {
     both: BTreeMap<(usize, NodeNumber, NodeNumber), Instant>,
     findings: Vec<String>,
     /// Owners that a replay has told.
+    /// Operators who wait for an answer.
+    operators: BTreeSet<(NodeNumber, u64)>,
+    next_operator: u64,
     said: BTreeMap<(NodeNumber, String), Ownership>,
     is_told: bool,
 }
@@ -93,6 +96,8 @@ fn settings_of(node: NodeNumber) -> Settings {
         owners: ["desktop".into()].into(),
         agents: agent::Options { wrap_up: Duration::from_secs(2), ..agent::Options::default() },
         logout_on_disconnect: true,
+        latency_poll: Duration::from_secs(10),
+        reconnect: Duration::ZERO,
         peers: peers.collect(),
     }
 }
@@ -114,6 +119,8 @@ impl Mesh {
             calls: Vec::new(),
             both: BTreeMap::new(),
             findings: Vec::new(),
+            operators: BTreeSet::new(),
+            next_operator: 1,
             said: BTreeMap::new(),
             is_told: std::env::var_os("SEED").is_some(),
         };
@@ -174,6 +181,12 @@ impl Mesh {
 
     fn act(&mut self, number: NodeNumber, action: Action) {
         match action {
+            Action::Send(OPERATOR, bytes) => self.on(number, Event::OperatorFrame(bytes)),
+            Action::Operated(ask, _) => {
+                if !self.operators.remove(&(number, ask)) {
+                    self.find(format!("an operator of node {number} is answered twice"));
+                }
+            }
             Action::Send(id, bytes) => self.read(number, id, &bytes),
             Action::End(id) => self.find(format!("node {number} ends client {}", id.0)),
             Action::Arm(wake, at) => {
@@ -451,6 +464,7 @@ impl Mesh {
         let Some(node) = self.nodes.remove(&number) else { return };
         self.say(|| format!("node {number} dies"));
         self.calls.retain(|(at, _)| *at != number);
+        self.operators.retain(|(at, _)| *at != number);
         let ends: Vec<_> = self
             .wires
             .iter()
@@ -549,7 +563,25 @@ impl Mesh {
             8 => (RequestType::TAgentSetReady, dn(name)),
             _ => (RequestType::TSetDndOn, dn(name)),
         };
+        if self.draw(8) == 0 {
+            return self.operate(number, kind, given);
+        }
         self.ask(number, id, kind, given);
+    }
+
+    fn operate(&mut self, number: NodeNumber, kind: RequestType, given: Attributes) {
+        let of_agents = [
+            RequestType::TAgentLogin,
+            RequestType::TAgentLogout,
+            RequestType::TAgentSetReady,
+            RequestType::TAgentSetNotReady,
+        ];
+        if of_agents.contains(&kind) {
+            let ask = self.next_operator;
+            self.next_operator += 1;
+            self.operators.insert((number, ask));
+            self.on(number, Event::Operate(ask, kind, Box::new(given)));
+        }
     }
 
     fn call(&mut self, node: NodeNumber) {
@@ -589,6 +621,9 @@ impl Mesh {
     /// if it asked.
     fn check_end(&mut self) {
         self.check_agreement();
+        if !self.operators.is_empty() {
+            self.find(format!("operators wait: {:?}", self.operators));
+        }
         let desks: Vec<_> = self
             .nodes
             .iter()

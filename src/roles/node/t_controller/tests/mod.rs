@@ -4,10 +4,12 @@ mod agents;
 mod calls;
 mod clients;
 mod mesh;
+mod operator;
 mod service;
 
 use super::core::{Action, Core, Cx, Event, Wake};
 use super::inbox::Phone;
+use super::operator::OPERATOR;
 use super::settings::{DnKind, Settings};
 use crate::base::frames::{FrameReader, LENGTH_BYTES};
 use crate::base::id::{Ids, NodeId};
@@ -48,6 +50,8 @@ struct World {
     /// The most actions that one event has caused.
     most: usize,
     next_reference: u32,
+    /// Answers to operators.
+    operated: Vec<(u64, tlib::Event)>,
 }
 
 fn settings() -> Settings {
@@ -63,6 +67,8 @@ fn settings() -> Settings {
         owners: ["desktop".into()].into(),
         agents: agent::Options::default(),
         logout_on_disconnect: true,
+        latency_poll: Duration::ZERO,
+        reconnect: Duration::ZERO,
         peers: Vec::new(),
     }
 }
@@ -88,6 +94,7 @@ impl World {
             armed: Vec::new(),
             most: 0,
             next_reference: 100,
+            operated: Vec::new(),
         }
     }
 
@@ -98,6 +105,8 @@ impl World {
         let actions: Vec<Action> = self.out.drain().collect();
         for action in actions {
             match action {
+                Action::Send(OPERATOR, bytes) => self.on(Event::OperatorFrame(bytes)),
+                Action::Operated(ask, event) => self.operated.push((ask, *event)),
                 Action::Send(id, bytes) => self.read(id, &bytes),
                 Action::End(id) => {
                     self.ended.insert(id);

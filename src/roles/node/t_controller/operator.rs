@@ -1,0 +1,154 @@
+//! What operators ask for: an agent is logged in, made ready, logged out, as a desktop
+//! does it. For that they are one client of the node, which is never gone, and is
+//! registered for a DN while it is asked about.
+//!
+//! ```text
+//!  operator          OPERATOR, a client of this node            owner of the DN
+//!    │ Operate(TAgentSetReady) │ TRegisterAddress                     │
+//!    ├────────────────────────▶├─────────────────────────────────────▶│
+//!    │                         │ EventRegistered                      │
+//!    │                         │◀─────────────────────────────────────┤
+//!    │                         │ TAgentSetReady, TUnregisterAddress   │
+//!    │ Operated(EventAgentReady)├────────────────────────────────────▶│
+//!    │◀────────────────────────┤                                      │
+//! ```
+
+use super::core::{Action, Client, Core, Cx};
+use crate::base::frames::LENGTH_BYTES;
+use crate::base::limits::OPERATORS_MAX;
+use crate::base::time::Instant;
+use crate::cti::refusal::Refusal;
+use crate::cti::tlib::{
+    Attributes, ErrorCode, Event, EventType, Frame, Request, RequestType, frame,
+};
+use crate::modules::t_library::port::ClientId;
+use bytes::Bytes;
+use prost::Message as _;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The client that operators are: no connection has its number.
+pub const OPERATOR: ClientId = ClientId(u64::MAX);
+/// Its ApplicationName.
+const NAME: &str = "operator";
+
+/// What operators wait for.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Operators {
+    /// By ReferenceID of what is under way: the operator's number and what is to follow.
+    asked: BTreeMap<u32, (u64, Option<Request>)>,
+    last_reference: u32,
+}
+
+impl Core {
+    /// An operator asks something about a DN.
+    pub(super) fn on_operate(
+        &mut self,
+        ask: u64,
+        kind: RequestType,
+        given: Attributes,
+        cx: &mut Cx<'_>,
+    ) {
+        if self.operators.asked.len() >= OPERATORS_MAX {
+            let text = "too many operators wait for an answer";
+            return refuse(ask, &Refusal::new(ErrorCode::ErrorServiceUnavailable, text), cx);
+        }
+        let session = cx.ids.call_uuid();
+        self.clients.entry(OPERATOR).or_insert_with(|| Client {
+            name: Some(NAME.into()),
+            session,
+            address: None,
+            connected_wall: cx.wall,
+            // Of what nobody has asked for it hears nothing.
+            mask: Some(Vec::new()),
+            dns: BTreeSet::new(),
+            silence: None,
+            heard: cx.now,
+            polled: None,
+            connected: cx.now,
+            armed: Instant::NEVER,
+            is_ending: false,
+        });
+        let this_dn = given.this_dn.clone();
+        let follows = Request {
+            r#type: kind.into(),
+            attributes: Some(Box::new(given)),
+            ..Request::default()
+        };
+        self.ask_for_operator(ask, RequestType::TRegisterAddress, this_dn, Some(follows), cx);
+    }
+
+    fn ask_for_operator(
+        &mut self,
+        ask: u64,
+        kind: RequestType,
+        this_dn: Option<String>,
+        follows: Option<Request>,
+        cx: &mut Cx<'_>,
+    ) {
+        let attributes = Some(Box::new(Attributes { this_dn, ..Attributes::default() }));
+        let request = Request { r#type: kind.into(), attributes, ..Request::default() };
+        self.send_for_operator(ask, request, follows, cx);
+    }
+
+    fn send_for_operator(
+        &mut self,
+        ask: u64,
+        request: Request,
+        follows: Option<Request>,
+        cx: &mut Cx<'_>,
+    ) {
+        let operators = &mut self.operators;
+        operators.last_reference = operators.last_reference.wrapping_add(1).max(1);
+        let reference_id = operators.last_reference;
+        operators.asked.insert(reference_id, (ask, follows));
+        self.on_own_request(OPERATOR, Request { reference_id, ..request }, 0, cx);
+    }
+
+    /// A frame for the client that operators are.
+    pub(super) fn on_operator_frame(&mut self, bytes: &Bytes, cx: &mut Cx<'_>) {
+        let payload = bytes.get(LENGTH_BYTES..).unwrap_or_default();
+        let Ok(Frame { body: Some(frame::Body::Event(event)), reference_id }) =
+            Frame::decode(payload)
+        else {
+            return;
+        };
+        let Some((ask, follows)) = self.operators.asked.remove(&reference_id) else { return };
+        let is_registered = event.r#type == i32::from(EventType::EventRegistered);
+        match follows.filter(|_| is_registered) {
+            Some(request) => {
+                let this_dn = request.attributes.as_ref().and_then(|given| given.this_dn.clone());
+                self.send_for_operator(ask, request, None, cx);
+                // Nobody hears of its answer: another operator may need the DN as well.
+                let is_last = !self.operators.wants(this_dn.as_deref());
+                if is_last {
+                    self.ask_for_operator(0, RequestType::TUnregisterAddress, this_dn, None, cx);
+                }
+            }
+            None if ask == 0 => {}
+            None => cx.out.push(Action::Operated(ask, Box::new(event))),
+        }
+    }
+}
+
+impl Operators {
+    /// Whether an operator is about to ask something of a DN.
+    fn wants(&self, dn: Option<&str>) -> bool {
+        let follows = self.asked.values().filter_map(|(_, follows)| follows.as_ref());
+        let mut dns = follows.filter_map(|request| request.attributes.as_ref()?.this_dn.as_deref());
+        dns.any(|name| Some(name) == dn)
+    }
+}
+
+fn refuse(ask: u64, refusal: &Refusal, cx: &mut Cx<'_>) {
+    let attributes = Attributes {
+        error_code: Some(refusal.code.into()),
+        error_message: Some(refusal.text.to_string()),
+        ..Attributes::default()
+    };
+    let event = Event {
+        r#type: EventType::EventError.into(),
+        attributes: Some(Box::new(attributes)),
+        ..Event::default()
+    };
+    cx.out.push(Action::Operated(ask, Box::new(event)));
+}
