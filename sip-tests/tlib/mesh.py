@@ -22,6 +22,10 @@ READY_WAIT_S = 20.0
 #: Until a node that says nothing is taken for lost, and a bit.
 SILENCE_S = 9.0
 LOST_S = 2.0
+#: Until the DNs of a dead node have another one: dn-rehoming-time, the proxies' OPTIONS, and a bit.
+REHOMED_S = 8.0
+#: Until a node that has started has heard all that concerns it.
+SETTLED_S = 2.5
 #: What a called DN tells of a call that is put on hold and taken back.
 CALL = ("EventRinging", "EventEstablished", "EventHeld", "EventRetrieved", "EventReleased")
 HELD = f"{DESCRIPTION}a=sendonly\r\n"
@@ -245,7 +249,7 @@ def calls(checks: Checks, phone: Talking, other: Talking, watchers: list[Client]
 
 
 def owner_dies(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
-    """A node is killed: its DNs are out of service at once, and in again where the phone registers."""
+    """A node is killed: its DNs are out of service at once, and with another node soon, which the proxies tell."""
     checks.title = "owner dies"
     phone = at("7010", 11)
     watcher = client(language, 4)
@@ -264,18 +268,71 @@ def owner_dies(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
     checks.event(watcher.wait("EventAgentLogout"), "its agent is logged out", "EventAgentLogout", AgentID="agent-2")
     event = watcher.ask("TAgentLogin", ThisDN="7010", AgentID="agent-2")
     checks.error(event, "nobody logs in meanwhile", "ErrorOutOfService")
-    phone.register()
+    watcher.patience = REHOMED_S
     watcher.wait("EventDNBackInService")
+    took = time.monotonic() - since
     then = owner_of(watcher, "7010")
-    checks.see(then != owner, "another node owns it when the phone has registered", then)
+    checks.see(then != owner, f"back after {took:.1f} s with no REGISTER", then)
+    checks.see(NODES[then] == "dc1", "with the other node of its data centre", then)
     event = watcher.ask("TAgentLogin", ThisDN="7010", AgentID="agent-2")
     checks.event(event, "login there", "EventAgentLogin", AgentID="agent-2")
     watcher.wait("EventAgentNotReady")
     mesh.again(owner)
+    time.sleep(SETTLED_S)
     checks.quiet("nothing happens when the dead node is back", watcher)
     event = watcher.ask("TQueryAddress", ThisDN="7010", AddressInfoType="AddressInfoDNStatus")
     checks.event(event, "the other owns it on", "EventAddressInfo", AgentID="agent-2", IsInService=True)
     checks.see(event.source == then, "and answers", event.source)
+    watcher.close()
+    phone.close()
+
+
+def many_move(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
+    """Both nodes of a data centre have phones; one dies and the other has all, and keeps them when the first is back."""
+    checks.title = "many move"
+    phones = [at(str(number), 12) for number in range(7060, 7080)]
+    watcher = client(language, 1, "watcher")
+    watcher.patience = REHOMED_S
+    for phone in phones:
+        register(watcher, phone.dn)
+        phone.register()
+        watcher.wait("EventDNBackInService")
+    owners = {phone.dn: owner_of(watcher, phone.dn) for phone in phones}
+    checks.see(set(owners.values()) == {3, 4}, "both nodes have some", owners)
+    lost = sorted(dn for dn, owner in owners.items() if owner == 3)
+    mesh.kill(3)
+    out = sorted(watcher.wait("EventDNOutOfService").get("ThisDN") for _ in lost)
+    checks.see(out == lost, "out of service", out)
+    back = sorted(watcher.wait("EventDNBackInService").get("ThisDN") for _ in lost)
+    checks.see(back == lost, "back in service", back)
+    now = {owner_of(watcher, phone.dn) for phone in phones}
+    checks.see(now == {4}, "all with the other node", now)
+    mesh.again(3)
+    time.sleep(SETTLED_S)
+    now = {owner_of(watcher, phone.dn) for phone in phones}
+    checks.see(now == {4}, "which keeps them", now)
+    checks.quiet("nothing comes twice", watcher)
+    watcher.close()
+    for phone in phones:
+        phone.close()
+
+
+def owner_starts_anew(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
+    """A node that is back before anybody has taken its DNs has them again, though no phone has registered."""
+    checks.title = "owner starts anew"
+    phone = at("7050", 11)
+    watcher = client(language, 4, "watcher")
+    register(watcher, "7050")
+    phone.register()
+    watcher.wait("EventDNBackInService")
+    owner = owner_of(watcher, "7050")
+    mesh.kill(owner)
+    mesh.again(owner)
+    watcher.patience = REHOMED_S
+    for name in ("EventDNOutOfService", "EventDNBackInService"):
+        checks.event(watcher.wait(name), "out and back in service", name, ThisDN="7050")
+    checks.see(owner_of(watcher, "7050") == owner, "at the node that it was at", owner)
+    checks.quiet("nothing comes twice", watcher)
     watcher.close()
     phone.close()
 
@@ -428,7 +485,7 @@ def dn_row(mesh: Mesh, node: int, dn: str) -> dict:
     return next(row for row in operated(mesh, node, "dns")[1]["dns"] if row["dn"] == dn)
 
 
-SCENES = (operator, one_switch, owner_dies, owner_hangs, phone_moves, desktop_moves)
+SCENES = (operator, one_switch, owner_dies, many_move, owner_starts_anew, owner_hangs, phone_moves, desktop_moves)
 
 
 def play(checks: Checks, binary: Path, folder: Path, language: ModuleType) -> None:

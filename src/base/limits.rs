@@ -75,6 +75,9 @@ pub const MAILBOX_LEN_MAX: usize = 65_536;
 pub const SOCKET_BATCH_LEN: usize = 64;
 /// T-Library clients of one port.
 pub const CLIENTS_MAX: usize = 10_000;
+/// Time in which a DN that was lost to a node out of reach is not claimed again for what
+/// was known before: both would go on claiming it as fast as others tell them.
+pub const CLAIM_PAUSE: Duration = Duration::from_secs(30);
 /// Requests of operators that one T-Controller works on at a time.
 pub const OPERATORS_MAX: usize = 64;
 /// Time in which a T-Library client must say who it is.

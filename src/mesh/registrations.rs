@@ -36,6 +36,7 @@ use crate::base::time::{Duration, Instant, WallTime};
 use bytes::Bytes;
 use link::{Cursor, Link, Session};
 use log::Log;
+pub use replica::LivePart;
 use replica::Replica;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -257,6 +258,17 @@ impl Registrations {
     /// All bindings that count and have not expired, in an order of no meaning.
     pub fn live(&self, now: Instant) -> impl Iterator<Item = Registration> {
         self.replica.live(now)
+    }
+
+    /// The next bindings that count and have not expired, and whether they were the last.
+    #[must_use]
+    pub fn live_part(
+        &self,
+        part: &mut LivePart,
+        now: Instant,
+        len_max: usize,
+    ) -> (Vec<Registration>, bool) {
+        self.replica.live_part(part, now, len_max)
     }
 
     /// Contacts that are held, removed ones included.

@@ -30,6 +30,10 @@ options! {
     "dn-owner-move-delay", &[ClusterDn], SECONDS, "30", Immediately, Later,
         "Wait between the login from another data centre and the move of a T-Library-based DN, after call and \
          after-call work.", "GWS disconnects from SIP Server";
+    "dn-rehoming-time", &[ClusterDn], SECONDS, "2", Immediately, Works,
+        "Time after the loss of a node without a standby until the SIP Proxies give its registered DNs to other nodes \
+         of the data centre; 0 leaves them out of service until their phones register again.",
+        "SIP Cluster Architecture";
     "addp-timeout", &[ClusterDn], SECONDS, "7", Restart, Later,
         "Silence on a link between T-Controllers after which the peer is polled.", "Configuring the SIP Cluster Node DN";
     "addp-remote-timeout", &[ClusterDn], SECONDS, "11", Restart, Later,

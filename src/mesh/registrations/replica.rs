@@ -185,6 +185,12 @@ impl Walk {
     }
 }
 
+/// How far somebody is who looks at all live registrations, a part at a time.
+#[derive(Clone, Debug, Default)]
+pub struct LivePart {
+    next: u32,
+}
+
 /// All registrations of the cluster as one proxy knows them.
 #[derive(Debug)]
 pub(super) struct Replica {
@@ -306,6 +312,27 @@ impl Replica {
                 return (entries, false);
             }
             entries.extend(cell.records().cloned());
+        }
+        (entries, true)
+    }
+
+    /// The next contacts that are live, and whether they were the last; the part goes on
+    /// behind them.
+    pub(super) fn live_part(
+        &self,
+        part: &mut LivePart,
+        now: Instant,
+        len_max: usize,
+    ) -> (Vec<Registration>, bool) {
+        let mut entries = Vec::new();
+        for (passed, (index, cell)) in self.cells.from(part.next).enumerate() {
+            if passed >= CONTACTS_PER_PART_MAX || entries.len() >= len_max {
+                part.next = index;
+                return (entries, false);
+            }
+            if is_live(&cell.winner, now) {
+                entries.push(cell.winner.clone());
+            }
         }
         (entries, true)
     }

@@ -2,6 +2,8 @@
 
 use super::inbox::Inbox;
 use super::module::Peer;
+use crate::base::id::NodeId;
+use crate::mesh::homes::Settings as Homes;
 use crate::runtime::mailbox::{Class, Mail};
 use crate::sip::registrar::Entry;
 
@@ -18,9 +20,14 @@ impl ClusterLink {
         Self { mail }
     }
 
-    /// The other proxies from now on.
-    pub fn peers(&self, peers: Vec<Peer>) {
-        let _ = self.mail.send(Class::Internal, Inbox::Peers(peers));
+    /// The other proxies and the nodes from now on.
+    pub fn peers(&self, peers: Vec<Peer>, homes: Homes) {
+        let _ = self.mail.send(Class::Internal, Inbox::Peers(peers, homes));
+    }
+
+    /// A node answers OPTIONS, or does not any more.
+    pub fn node(&self, id: NodeId, in_service: bool) {
+        let _ = self.mail.send(Class::Internal, Inbox::Node(id, in_service));
     }
 
     /// Shares the changes of a turn with the other proxies, and leaves the list empty.

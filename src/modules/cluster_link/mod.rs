@@ -3,5 +3,6 @@
 //! module has no `core.rs` of its own.
 
 pub mod handle;
+mod home_links;
 pub mod inbox;
 pub mod module;

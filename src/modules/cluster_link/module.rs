@@ -1,11 +1,13 @@
 //! The turn of the link: listener, connections, the machine.
 
+use super::home_links::HomeLinks;
 use super::inbox::Inbox;
 use crate::base::frames::{FrameReader, length_prefix};
 use crate::base::id::NodeId;
 use crate::base::limits::{CONNECT_TIME, TURN_BATCH_LEN};
 use crate::base::outbox::Outbox;
 use crate::base::time::{Duration, Instant};
+use crate::mesh::homes::{Event as HomeEvent, Settings as HomeSettings};
 use crate::mesh::registrations::{
     ACTIONS_PER_EVENT_LEN_MAX, Action, Event, LinkId, Options, Registration, Registrations,
     SnapshotFile, read_snapshot_file,
@@ -123,6 +125,9 @@ pub type Readiness = Box<dyn FnMut(bool, String) + Send>;
 pub struct ClusterLinkModule {
     name: String,
     machine: Registrations,
+    homes: HomeLinks,
+    /// Whether there are phones to tell of at once.
+    tells_more: bool,
     listener: Result<TcpListener, Option<socket2::Socket>>,
     peers: Vec<(Peer, Instant)>,
     links: BTreeMap<LinkId, Link>,
@@ -142,7 +147,7 @@ impl ClusterLinkModule {
     /// A link that listens on a socket taken before.
     #[must_use]
     pub fn new(
-        options: Options,
+        (options, homes): (Options, HomeSettings),
         listener: socket2::Socket,
         peers: Vec<Peer>,
         inbox: Mailbox<Inbox>,
@@ -153,6 +158,8 @@ impl ClusterLinkModule {
         Self {
             name: format!("{}-cluster", options.name),
             machine: Registrations::new(options),
+            homes: HomeLinks::new(homes),
+            tells_more: false,
             listener: Err(Some(listener)),
             peers: peers.into_iter().map(|peer| (peer, Instant::ZERO)).collect(),
             links: BTreeMap::new(),
@@ -372,7 +379,12 @@ impl Module for ClusterLinkModule {
                     self.snapshot.changed = true;
                     self.on(Event::LocalChange(registration_of(entry)), now);
                 }
-                Inbox::Peers(peers) => {
+                Inbox::Node(id, in_service) => {
+                    let event = HomeEvent::InService(id, in_service);
+                    self.homes.on(event, now, &self.machine);
+                }
+                Inbox::Peers(peers, homes) => {
+                    self.homes.on(HomeEvent::Settings(homes), now, &self.machine);
                     self.on(Event::Peers(peers.iter().map(|peer| peer.id).collect()), now);
                     self.peers = peers.into_iter().map(|peer| (peer, Instant::ZERO)).collect();
                 }
@@ -380,6 +392,8 @@ impl Module for ClusterLinkModule {
         }
         self.dial(now);
         work += self.turn_links(now);
+        work += self.homes.turn(now, &self.machine);
+        self.tells_more = self.homes.has_work(now);
         if now >= self.timer {
             self.timer = now + Duration::from_secs(1);
             self.on(Event::Timer, now);
@@ -392,19 +406,23 @@ impl Module for ClusterLinkModule {
     }
 
     fn has_work(&self) -> bool {
-        !self.inbox.is_empty() || !self.accepted.is_empty() || self.snapshot.under_way.is_some()
+        !self.inbox.is_empty()
+            || !self.accepted.is_empty()
+            || self.snapshot.under_way.is_some()
+            || self.tells_more
     }
 
     fn next_deadline(&self) -> Instant {
-        self.timer.min(self.next_look)
+        self.timer.min(self.next_look).min(self.homes.next_deadline())
     }
 
     fn set_waker(&mut self, waker: &Arc<ThreadWaker>) {
         self.inbox.set_waker(waker.clone());
+        self.homes.set_waker(waker.clone());
     }
 
     fn poll_io(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let mut ready = false;
+        let mut ready = self.homes.poll(context).is_ready();
         if let Ok(listener) = &self.listener {
             while let Poll::Ready(Ok((socket, _))) = listener.poll_accept(context) {
                 self.accepted.push(socket);

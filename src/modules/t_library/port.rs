@@ -17,6 +17,9 @@ use tokio::net::{TcpListener, TcpStream};
 /// Bytes that one read takes.
 const READ_LEN: usize = 16 * 1024;
 
+/// Why a connection that was dialled is gone when the system says that nobody is there.
+pub const UNREACHABLE: &str = "it cannot be reached";
+
 /// A connection of a port; never the same twice in a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(pub u64);
@@ -79,12 +82,22 @@ impl Port {
     /// A port over a socket that listens and does not block.
     #[must_use]
     pub fn over(name: &str, socket: socket2::Socket) -> Self {
+        Self::with(name, Listener::Bound(socket))
+    }
+
+    /// A port that only dials.
+    #[must_use]
+    pub fn dialling(name: &str) -> Self {
+        Self::with(name, Listener::Gone)
+    }
+
+    fn with(name: &str, listener: Listener) -> Self {
         // Twice as many as there are at a time: an entry outlives its client until the
         // next turns.
         let (list, listed) = mailbox("clients with work", 2 * CLIENTS_MAX);
         Self {
             name: name.to_owned(),
-            listener: Listener::Bound(socket),
+            listener,
             clients: BTreeMap::new(),
             next: 1,
             list,
@@ -335,7 +348,9 @@ impl Port {
 
     /// Asked before the thread sleeps.
     pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let Listener::Running(listener) = &self.listener else { return Poll::Pending };
+        let Listener::Running(listener) = &self.listener else {
+            return if self.has_work() { Poll::Ready(()) } else { Poll::Pending };
+        };
         let is_open = self.accept_after.is_none() && self.accept_error.is_none();
         while is_open && self.accepted.len() < ACCEPT_BATCH_LEN {
             match listener.poll_accept(context) {

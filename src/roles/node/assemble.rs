@@ -104,11 +104,11 @@ fn session_seconds(application: &Application) -> u32 {
     }
 }
 
-/// Whether a node has a T-Controller that is linked with those of other nodes.
+/// Whether a node has a T-Controller, which is linked with those of other nodes and with
+/// the SIP Proxies.
 #[must_use]
 pub fn is_linked(config: &Config, application: &Application) -> bool {
     t_controller_assemble::has_one(config, application)
-        && config.applications_of(&application.switch, AppRole::Node).count() > 1
 }
 
 /// What a node takes from a configuration, at its start and at each reload.

@@ -9,12 +9,13 @@ use crate::base::id::{Ids, NodeId, Shard};
 use crate::base::limits::MAILBOX_LEN_MAX;
 use crate::base::time::Instant;
 use crate::config::{AppRole, Application, Switch};
+use crate::mesh::homes::{Node as HomeNode, Settings as HomeSettings};
 use crate::mesh::registrations::Options as LinkOptions;
 use crate::modules::cluster_link::handle::ClusterLink;
 use crate::modules::cluster_link::module::{ClusterLinkModule, Peer, Snapshot};
 use crate::modules::service_checker::core::{Core as CheckerCore, Target};
 use crate::modules::service_checker::handle::ServiceChecker;
-use crate::modules::service_checker::module::{ServiceCheckerModule, Standing};
+use crate::modules::service_checker::module::{Listener, ServiceCheckerModule, Standing};
 use crate::modules::transport::handle::Transport;
 use crate::modules::transport::inbox::Inbox as TransportInbox;
 use crate::modules::transport::module::{Receivers, TransportModule};
@@ -59,7 +60,7 @@ impl Handle {
     pub fn configure(&self, configured: Configured) {
         self.proxy.settings(configured.settings);
         self.checker.targets(configured.targets);
-        self.link.peers(configured.peers);
+        self.link.peers(configured.peers, configured.homes);
     }
 }
 
@@ -69,6 +70,7 @@ pub struct Configured {
     settings: Arc<Settings>,
     targets: Vec<Target>,
     peers: Vec<Peer>,
+    homes: HomeSettings,
 }
 
 /// Reads it; the cluster ports of the other proxies are known already.
@@ -84,7 +86,8 @@ pub fn configured(
     let switch = shared.switch(application)?;
     let settings = settings(shared, application, switch, address)?;
     let targets = targets(application, &settings);
-    Ok(Configured { settings: Arc::new(settings), targets, peers })
+    let homes = homes(shared, application, switch)?;
+    Ok(Configured { settings: Arc::new(settings), targets, peers, homes })
 }
 
 /// The modules of a proxy.
@@ -98,7 +101,8 @@ pub fn assemble(
     let application = parts.application;
     let name = application.name.to_string();
     let address = sip_address(application)?;
-    let Configured { settings, targets, peers } = configured(shared, application, parts.peers)?;
+    let Configured { settings, targets, peers, homes } =
+        configured(shared, application, parts.peers)?;
     let transport = Transport::new(parts.transport.0);
     let sealer = Arc::new(shared.sealer.salted(random_u64() as u32));
 
@@ -116,9 +120,11 @@ pub fn assemble(
         .with_local(shared.local.clone());
     let cells = Families::register(parts.registry, &name);
 
+    let to_link = ClusterLink::new(link_mail.clone());
+    let listener = node_listener(proxy.clone(), to_link);
     let checker =
-        checker(shared, application, &settings, targets, checker_inbox, &transport, &proxy);
-    let link = link(shared, application, parts.cluster, peers, link_inbox, &proxy);
+        checker(shared, application, (&settings, targets), checker_inbox, &transport, listener);
+    let link = link(shared, application, parts.cluster, (peers, homes), link_inbox, &proxy);
     let handle = Handle {
         proxy: proxy.clone(),
         checker: ServiceChecker::new(checker_mail.clone()),
@@ -197,19 +203,44 @@ fn targets(application: &Application, settings: &Settings) -> Vec<Target> {
     targets
 }
 
-fn checker(
+/// The T-Controllers of the switch, to which registered phones are told.
+fn homes(
     shared: &Shared<'_>,
     application: &Application,
-    settings: &Settings,
-    targets: Vec<Target>,
-    inbox: Inbox<crate::modules::service_checker::inbox::Inbox>,
-    transport: &Transport,
-    proxy: &Proxy,
-) -> ServiceCheckerModule {
-    let core = CheckerCore::new(targets, shared.sealer.clone(), settings.address, settings.id);
-    let proxy = proxy.clone();
+    switch: &Switch,
+) -> Result<HomeSettings, StartError> {
+    let mut nodes: Vec<HomeNode> = Vec::new();
+    let has_one = shared
+        .config
+        .applications_of(&switch.name, AppRole::Node)
+        .any(|node| node.ports.tcport.is_some());
+    for node in shared.config.applications_of(&switch.name, AppRole::Node).filter(|_| has_one) {
+        if let Some(found) = nodes.iter_mut().find(|found| found.id == node.node_id) {
+            found.has_standby = true;
+        } else if let Some(address) = shared.cluster_port(node)? {
+            nodes.push(HomeNode {
+                id: node.node_id,
+                address,
+                is_local: node.geo_location == application.geo_location,
+                has_standby: false,
+            });
+        }
+    }
+    let cluster = switch.cluster_dn().map(|dn| &dn.object.options);
+    let rehoming = cluster.map(|options| options.duration_or_default("dn-rehoming-time"));
+    Ok(HomeSettings {
+        node: application.node_id,
+        name: application.name.to_string().into(),
+        epoch: u32::try_from(shared.clock.wall().as_secs()).unwrap_or(u32::MAX),
+        rehoming: rehoming.unwrap_or_default(),
+        nodes,
+    })
+}
+
+/// Tells the shard where a node's primary is, and the link whether there is one.
+fn node_listener(proxy: Proxy, link: ClusterLink) -> Listener {
     let mut up: Vec<(Box<str>, SocketAddr)> = Vec::new();
-    let listener = Box::new(move |target: &Target, standing: Standing| {
+    Box::new(move |target: &Target, standing: Standing| {
         let Destination::Address { remote, .. } = target.to else { return };
         up.retain(|(name, at)| *name != target.name || *at != remote);
         if standing == Standing::In {
@@ -218,8 +249,20 @@ fn checker(
         let primary = up.iter().find(|(name, _)| *name == target.name).map(|(_, at)| *at);
         if let Some(id) = target.name.parse().ok().and_then(NodeId::new) {
             proxy.node(id, primary);
+            link.node(id, primary.is_some());
         }
-    });
+    })
+}
+
+fn checker(
+    shared: &Shared<'_>,
+    application: &Application,
+    (settings, targets): (&Settings, Vec<Target>),
+    inbox: Inbox<crate::modules::service_checker::inbox::Inbox>,
+    transport: &Transport,
+    listener: Listener,
+) -> ServiceCheckerModule {
+    let core = CheckerCore::new(targets, shared.sealer.clone(), settings.address, settings.id);
     let ids = Ids::new(random_u64());
     ServiceCheckerModule::new(
         &application.name,
@@ -236,7 +279,7 @@ fn link(
     shared: &Shared<'_>,
     application: &Application,
     listener: socket2::Socket,
-    peers: Vec<Peer>,
+    (peers, homes): (Vec<Peer>, HomeSettings),
     inbox: Inbox<crate::modules::cluster_link::inbox::Inbox>,
     proxy: &Proxy,
 ) -> ClusterLinkModule {
@@ -256,7 +299,7 @@ fn link(
     });
     let path = shared.data_dir.join(format!("registrations-{}", application.name));
     ClusterLinkModule::new(
-        options,
+        (options, homes),
         listener,
         peers,
         inbox,

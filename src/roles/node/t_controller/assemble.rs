@@ -33,6 +33,11 @@ pub(in crate::roles::node) fn settings(
         logout_on_disconnect: application.options.flag_or_default("logout-on-disconnect"),
         latency_poll: span("tc-latency-poll-interval"),
         reconnect: span("tc-reconnect-timeout"),
+        proxies: shared
+            .config
+            .applications_of(&switch.name, AppRole::SipProxy)
+            .map(|proxy| proxy.node_id)
+            .collect(),
         peers: peers(shared, application, switch),
     }
 }

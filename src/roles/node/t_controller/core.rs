@@ -177,6 +177,8 @@ pub(super) struct Entry {
     /// What others say of a claim of this node that it does not know of, and until when
     /// a hand-over may come that explains it.
     pub(super) said_own: Option<(u32, Instant)>,
+    /// Until when it is not claimed for what was known before it was lost.
+    pub(super) claim_after: Instant,
     /// The node that is to own it as soon as nothing is in the way.
     pub(super) leaving: Option<NodeId>,
     /// What clients here have been told of it.
@@ -336,6 +338,7 @@ impl Core {
                         owner: Ownership::default(),
                         is_attached: false,
                         said_own: None,
+                        claim_after: Instant::ZERO,
                         leaving: None,
                         shown: Shown::default(),
                     });

@@ -94,11 +94,16 @@ struct State {
     epoch: u32,
 }
 
+/// A SIP Proxy, and when something was last heard of it.
+type Since = (NodeId, Instant);
+
 /// All others.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Links {
     peers: BTreeMap<NodeId, State>,
     by_id: BTreeMap<ClientId, NodeId>,
+    /// SIP Proxies, and when something was last heard of each.
+    proxies: BTreeMap<ClientId, Since>,
     /// Connections of those who have not said who they are, since when.
     nameless: BTreeMap<ClientId, Instant>,
     pub(super) is_ticking: bool,
@@ -172,6 +177,11 @@ impl Core {
         for id in late {
             self.close_nameless(id, cx);
         }
+        let is_silent = |(_, at): &Since| now.since(*at) >= LINK_SILENCE_MAX;
+        for (id, _) in self.links.proxies.extract_if(.., |_, since| is_silent(since)) {
+            cx.out.push(Action::EndLink(id));
+        }
+        self.leave_for_operators(cx);
         self.links.ticks += 1;
         if self.links.ticks.is_multiple_of(TICKS_PER_SUM) {
             self.send_all(Body::Digest(proto::Digest { buckets: vec![self.owners_sum] }), cx);
@@ -214,6 +224,7 @@ impl Core {
             Heard::Frame(payload) => {
                 if let Err(reason) = self.on_link_frame(id, payload, cx) {
                     tracing::warn!(node = %self.settings.name, peer = self.links.by_id.get(&id).map(|node| node.get()), reason, "link to a T-Controller closed");
+                    self.links.proxies.remove(&id);
                     match self.links.by_id.get(&id).copied() {
                         Some(node) => self.drop_link(node, reason, cx),
                         None => self.close_nameless(id, cx),
@@ -222,6 +233,7 @@ impl Core {
             }
             Heard::Gone(reason) => {
                 self.links.nameless.remove(&id);
+                self.links.proxies.remove(&id);
                 for state in self.links.peers.values_mut() {
                     if state.dialled == Some(id) {
                         state.dialled = None;
@@ -251,6 +263,9 @@ impl Core {
         cx: &mut Cx<'_>,
     ) -> Result<(), &'static str> {
         let body = wire::decode(payload).map_err(|_| "a frame cannot be decoded")?;
+        if self.links.proxies.contains_key(&id) {
+            return self.on_proxy_frame(id, body, cx);
+        }
         let Some(from) = self.links.by_id.get(&id).copied() else {
             if !self.links.nameless.contains_key(&id) {
                 // Under way when it was closed.
@@ -302,6 +317,31 @@ impl Core {
         Ok(())
     }
 
+    /// A SIP Proxy tells of phones, and is otherwise silent.
+    fn on_proxy_frame(
+        &mut self,
+        id: ClientId,
+        body: Option<Body>,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), &'static str> {
+        if let Some((_, heard)) = self.links.proxies.get_mut(&id) {
+            *heard = cx.now;
+        }
+        match body {
+            None | Some(Body::Pong(_)) => Ok(()),
+            Some(Body::Ping(ping)) => {
+                let pong = proto::Pong { token: ping.token, ..proto::Pong::default() };
+                cx.out.push(Action::SendLink(id, framed(Body::Pong(pong))));
+                Ok(())
+            }
+            Some(Body::PhoneRegistered(phone)) => {
+                self.on_known_phone(phone, cx);
+                Ok(())
+            }
+            Some(_) => Err("a frame that a SIP Proxy does not send"),
+        }
+    }
+
     fn on_hello(
         &mut self,
         id: ClientId,
@@ -312,8 +352,14 @@ impl Core {
             return Err("another version of the protocol");
         }
         let node = wire::node_id(hello.node_id, "node_id").map_err(|_| "no node-id")?;
+        if self.settings.proxies.contains(&node) {
+            self.links.nameless.remove(&id);
+            self.links.proxies.insert(id, (node, cx.now));
+            cx.out.push(Action::SendLink(id, self.hello()));
+            return Ok(());
+        }
         let Some(state) = self.links.peers.get(&node) else {
-            return Err("no node of this switch");
+            return Err("no application of this switch");
         };
         let dialled = self.links.peers.iter().find(|(_, state)| state.dialled == Some(id));
         match dialled.map(|(node, _)| *node) {

@@ -37,6 +37,8 @@ pub(super) struct Operators {
     /// By ReferenceID of what is under way: the operator's number and what is to follow.
     asked: BTreeMap<u32, (u64, Option<Request>)>,
     last_reference: u32,
+    /// DNs that it could not leave yet.
+    stays: BTreeSet<usize>,
 }
 
 impl Core {
@@ -114,18 +116,39 @@ impl Core {
         };
         let Some((ask, follows)) = self.operators.asked.remove(&reference_id) else { return };
         let is_registered = event.r#type == i32::from(EventType::EventRegistered);
-        match follows.filter(|_| is_registered) {
-            Some(request) => {
-                let this_dn = request.attributes.as_ref().and_then(|given| given.this_dn.clone());
-                self.send_for_operator(ask, request, None, cx);
-                // Nobody hears of its answer: another operator may need the DN as well.
-                let is_last = !self.operators.wants(this_dn.as_deref());
-                if is_last {
-                    self.ask_for_operator(0, RequestType::TUnregisterAddress, this_dn, None, cx);
-                }
-            }
-            None if ask == 0 => {}
-            None => cx.out.push(Action::Operated(ask, Box::new(event))),
+        let dn = follows.as_ref().and_then(|request| request.attributes.as_ref()?.this_dn.clone());
+        if ask == 0 && event.r#type == i32::from(EventType::EventError) {
+            // Their owner is just changing: the links' next tick tries again.
+            let name = event.attributes.as_ref().and_then(|given| given.this_dn.as_deref());
+            let index = name.and_then(|name| self.names.get(name).copied());
+            self.operators.stays.extend(index);
+            return;
+        }
+        match follows {
+            Some(request) if is_registered => self.send_for_operator(ask, request, None, cx),
+            Some(_) | None if ask != 0 => cx.out.push(Action::Operated(ask, Box::new(event))),
+            Some(_) | None => {}
+        }
+        // Another operator may need the DN as well, and may have been refused it.
+        let index = dn.as_ref().and_then(|name| self.names.get(&**name).copied());
+        if let Some(index) = index {
+            self.leave_for_operator(index, cx);
+        }
+    }
+
+    /// DNs for which the operators' client is registered and need not be.
+    pub(super) fn leave_for_operators(&mut self, cx: &mut Cx<'_>) {
+        for index in core::mem::take(&mut self.operators.stays) {
+            self.leave_for_operator(index, cx);
+        }
+    }
+
+    fn leave_for_operator(&mut self, index: usize, cx: &mut Cx<'_>) {
+        let dns = self.clients.get(&OPERATOR).map(|client| &client.dns);
+        let is_there = dns.is_some_and(|dns| dns.contains(&index));
+        let dn = Some(self.dns[index].name.to_string());
+        if is_there && !self.operators.wants(dn.as_deref()) {
+            self.ask_for_operator(0, RequestType::TUnregisterAddress, dn, None, cx);
         }
     }
 }

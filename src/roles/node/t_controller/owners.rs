@@ -19,7 +19,7 @@ use super::core::{Core, Cx, Entry, Look};
 use super::links::PART_LEN;
 use super::settings::DnKind;
 use crate::base::id::NodeId;
-use crate::base::limits::{CLAIM_EPOCH_MAX, CONTACT_SECONDS_MAX, HAND_OVER_TIME};
+use crate::base::limits::{CLAIM_EPOCH_MAX, CLAIM_PAUSE, CONTACT_SECONDS_MAX, HAND_OVER_TIME};
 use crate::base::time::{Duration, Instant};
 use crate::cti::agent;
 use crate::cti::dn::Dn;
@@ -173,6 +173,9 @@ impl Core {
                 let peer = said.node.map_or(0, NodeId::get);
                 tracing::info!(node = %self.settings.name, dn = %self.dns[index].name, peer, "DN lost to a greater claim");
                 self.let_go(index, said, cx);
+                if said.node.is_some_and(|node| !self.is_linked(node)) {
+                    self.dns[index].claim_after = cx.now + CLAIM_PAUSE;
+                }
                 // Not everybody has a link to who has said so.
                 let dns = vec![self.ownership(index)];
                 let owned = proto::Owned { dns, all: false, last: false };
@@ -245,10 +248,19 @@ impl Core {
             self.attach(index, owner, cx);
             return;
         }
-        if self.has_reason(index, cx.now) {
+        let entry = &self.dns[index];
+        let after = entry.owner.node.map_or(Instant::ZERO, |_| entry.claim_after);
+        let has_reason = self.has_reason(index, cx.now);
+        if after <= cx.now {
+            self.dns[index].claim_after = Instant::ZERO;
+        }
+        if has_reason && after <= cx.now {
             self.claim(index, cx);
             self.gain(index, cx);
         } else {
+            if has_reason {
+                self.arm_dn(index, after, cx);
+            }
             self.tell_lost(index, cx);
         }
     }

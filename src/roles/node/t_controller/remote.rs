@@ -387,18 +387,8 @@ impl Core {
         given: proto::PhoneRegistered,
         cx: &mut Cx<'_>,
     ) {
-        let contacts = given.contacts.into_iter();
-        let phone = Phone {
-            dn: given.dn.into(),
-            contacts: contacts
-                .map(|contact| (contact.contact.into(), contact.seconds.min(CONTACT_SECONDS_MAX)))
-                .collect(),
-            removes_all: given.removes_all,
-        };
-        let Some(index) = self.names.get(&phone.dn).copied() else { return };
-        if self.dns[index].kind != DnKind::SipBased {
-            return;
-        }
+        let known_before = given.known_before;
+        let Some((index, phone)) = self.phone_of(given) else { return };
         if !self.is_own(index) {
             match self.owner_elsewhere(index) {
                 // A hand-over may be under way, in which it is not.
@@ -407,7 +397,7 @@ impl Core {
                     let dns = vec![self.ownership(index)];
                     let owned = proto::Owned { dns, all: false, last: false };
                     self.send_to(from, Body::Owned(owned), cx);
-                    self.send_phone(owner, &phone, given.known_before, cx);
+                    self.send_phone(owner, &phone, known_before, cx);
                 }
                 None => self.on_phone(&phone, cx),
             }
@@ -415,12 +405,42 @@ impl Core {
         }
         let is_elsewhere = self.location_of(from) != Some(&*self.settings.geo_location);
         let is_there = phone.contacts.iter().any(|(_, seconds)| *seconds > 0);
-        if is_there && !given.known_before {
+        if is_there && !known_before {
             self.dns[index].leaving = is_elsewhere.then_some(from);
         }
         self.note_contacts(index, &phone, cx);
         self.look_at_service(index, cx);
         self.look_at_leaving(index, cx);
+    }
+
+    fn phone_of(&self, given: proto::PhoneRegistered) -> Option<(usize, Phone)> {
+        let index = self.names.get(&*given.dn).copied()?;
+        if self.dns[index].kind != DnKind::SipBased {
+            return None;
+        }
+        let seconds = |contact: &proto::PhoneContact| contact.seconds.min(CONTACT_SECONDS_MAX);
+        let contacts = given.contacts.into_iter();
+        let contacts = contacts.map(|contact| {
+            let seconds = seconds(&contact);
+            (contact.contact.into(), seconds)
+        });
+        let (contacts, removes_all) = (contacts.collect(), given.removes_all);
+        Some((index, Phone { dn: given.dn.into(), contacts, removes_all }))
+    }
+
+    /// A SIP Proxy has a phone whose DN this node has owned before it started anew, or
+    /// another node that is dead. Who is linked with its owner leaves it there.
+    pub(super) fn on_known_phone(&mut self, given: proto::PhoneRegistered, cx: &mut Cx<'_>) {
+        let Some((index, mut phone)) = self.phone_of(given) else { return };
+        if self.is_own(index) {
+            // What it knows of itself is newer.
+            let known = &self.dns[index].contacts;
+            phone.contacts.retain(|(contact, _)| !known.contains_key(contact));
+            self.note_contacts(index, &phone, cx);
+            self.look_at_service(index, cx);
+        } else if self.owner_elsewhere(index).is_none() {
+            self.on_phone(&phone, cx);
+        }
     }
 
     /// What was accepted here for a DN that another node owns.

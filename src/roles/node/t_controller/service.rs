@@ -26,6 +26,8 @@ impl Core {
             }
             self.look_at_service(index, cx);
         } else {
+            // This is news, not what was known before.
+            self.dns[index].claim_after = Instant::ZERO;
             self.look_at_owner(index, cx);
         }
     }
@@ -51,6 +53,10 @@ impl Core {
         }
         self.dns[index].armed = Instant::NEVER;
         self.look_at_said(index, cx);
+        let after = self.dns[index].claim_after;
+        if after != Instant::ZERO && !self.is_own(index) {
+            self.look_at_owner(index, cx);
+        }
         self.look_at_service(index, cx);
         self.turn_agent(index, agent::Event::Wake, cx);
         self.look_at_leaving(index, cx);

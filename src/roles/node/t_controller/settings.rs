@@ -5,7 +5,7 @@ use crate::base::time::Duration;
 use crate::cti::agent;
 use crate::cti::tlib::AddressType;
 use core::net::SocketAddr;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// A DN that clients can register for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +76,8 @@ pub struct Settings {
     pub latency_poll: Duration,
     /// `tc-reconnect-timeout`.
     pub reconnect: Duration,
+    /// SIP Proxies of the switch, which tell of registered phones.
+    pub proxies: BTreeSet<NodeId>,
     /// The other nodes of the switch that have a cluster port.
     pub peers: Vec<Peer>,
 }

@@ -7,16 +7,21 @@
 use super::*;
 use crate::base::id::ConnId;
 use crate::call::facts::{CallFact, EndedBy, Party as CallParty, Step};
+use crate::mesh::wire::{self, Body, proto};
 use crate::roles::node::t_controller::core::Party;
 use crate::roles::node::t_controller::owners::Ownership;
 use crate::roles::node::t_controller::settings::Peer;
 use crate::roles::node::t_controller::shown::Shown;
 use std::collections::VecDeque;
 
+mod check;
+
 const NODES: u16 = 4;
 const PHONES: [&str; 4] = ["7001", "7002", "7003", "7004"];
 const OWNED: [&str; 2] = ["8000", "8001"];
 const PERSONS: [&str; 3] = ["alice", "bob", "carol"];
+/// Node-id of a SIP Proxy.
+const PROXY: u16 = 100;
 /// Longest time that a frame is under way.
 const DELAY_MAX: u64 = 200;
 
@@ -74,6 +79,8 @@ struct Mesh {
     /// Operators who wait for an answer.
     operators: BTreeSet<(NodeNumber, u64)>,
     next_operator: u64,
+    /// Connections of SIP Proxies.
+    proxies: BTreeSet<(NodeNumber, ClientId)>,
     said: BTreeMap<(NodeNumber, String), Ownership>,
     is_told: bool,
 }
@@ -98,6 +105,7 @@ fn settings_of(node: NodeNumber) -> Settings {
         logout_on_disconnect: true,
         latency_poll: Duration::from_secs(10),
         reconnect: Duration::ZERO,
+        proxies: NodeId::new(PROXY).into_iter().collect(),
         peers: peers.collect(),
     }
 }
@@ -121,6 +129,7 @@ impl Mesh {
             findings: Vec::new(),
             operators: BTreeSet::new(),
             next_operator: 1,
+            proxies: BTreeSet::new(),
             said: BTreeMap::new(),
             is_told: std::env::var_os("SEED").is_some(),
         };
@@ -181,7 +190,10 @@ impl Mesh {
 
     fn act(&mut self, number: NodeNumber, action: Action) {
         match action {
-            Action::Send(OPERATOR, bytes) => self.on(number, Event::OperatorFrame(bytes)),
+            Action::Send(OPERATOR, bytes) => {
+                self.read(number, OPERATOR, &bytes);
+                self.on(number, Event::OperatorFrame(bytes));
+            }
             Action::Operated(ask, _) => {
                 if !self.operators.remove(&(number, ask)) {
                     self.find(format!("an operator of node {number} is answered twice"));
@@ -191,6 +203,10 @@ impl Mesh {
             Action::End(id) => self.find(format!("node {number} ends client {}", id.0)),
             Action::Arm(wake, at) => {
                 self.nodes.get_mut(&number).expect("it acts").armed.push((wake, at));
+            }
+            Action::SendLink(id, _) if self.proxies.contains(&(number, id)) => {}
+            Action::EndLink(id) if self.proxies.contains(&(number, id)) => {
+                self.find("a proxy's link is closed".to_owned());
             }
             Action::SendLink(id, bytes) => {
                 self.post(number, id, Heard::Frame(bytes.slice(LENGTH_BYTES..)));
@@ -526,7 +542,11 @@ impl Mesh {
                     self.on(number, Event::Heard(id, Heard::Gone("test")));
                 }
             }
-            6..16 => self.somebody_asks(),
+            6 => {
+                let (dn, seconds) = (self.draw(PHONES.len() as u64), 5 + self.draw(60));
+                self.proxy_tells(node, PHONES[dn as usize], seconds);
+            }
+            7..16 => self.somebody_asks(),
             16..20 => self.call(node),
             20 => {
                 let other = self.any_node();
@@ -536,6 +556,36 @@ impl Mesh {
             }
             21 | 22 => self.heal(),
             _ => self.crash(node),
+        }
+    }
+
+    /// A SIP Proxy takes a node for the one that is to have a phone.
+    fn proxy_tells(&mut self, number: NodeNumber, dn: &str, seconds: u64) {
+        self.say(|| format!("a proxy tells {number} of {dn}"));
+        let id = ClientId(self.next_id);
+        self.next_id += 1;
+        let contact = proto::PhoneContact { contact: "sip:told".to_owned(), seconds };
+        let hello = proto::NodeHello {
+            protocol: 1,
+            node_id: u32::from(PROXY),
+            name: "SIPProxy_1".to_owned(),
+            epoch: 1,
+        };
+        let phone = proto::PhoneRegistered {
+            dn: dn.to_owned(),
+            contacts: vec![contact],
+            removes_all: false,
+            known_before: true,
+        };
+        let remote = "127.0.0.1:1".parse().expect("an address");
+        self.proxies.insert((number, id));
+        for heard in [
+            Heard::Connected(remote),
+            Heard::Frame(wire::encode(Body::NodeHello(hello))),
+            Heard::Frame(wire::encode(Body::PhoneRegistered(phone))),
+            Heard::Gone("test"),
+        ] {
+            self.on(number, Event::Link(id, heard));
         }
     }
 
@@ -580,6 +630,7 @@ impl Mesh {
             let ask = self.next_operator;
             self.next_operator += 1;
             self.operators.insert((number, ask));
+            self.say(|| format!("operator {ask} of {number} asks {kind:?} {:?}", given.this_dn));
             self.on(number, Event::Operate(ask, kind, Box::new(given)));
         }
     }
@@ -615,135 +666,6 @@ impl Mesh {
         };
         self.calls.push((node, fact.clone()));
         self.on(node, Event::Fact(Box::new(fact)));
-    }
-
-    /// When all is quiet everybody agrees, and every client's view is what it would hear
-    /// if it asked.
-    fn check_end(&mut self) {
-        self.check_agreement();
-        if !self.operators.is_empty() {
-            self.find(format!("operators wait: {:?}", self.operators));
-        }
-        let desks: Vec<_> = self
-            .nodes
-            .iter()
-            .flat_map(|(number, node)| node.desks.iter().map(|(id, desk)| (*number, *id, desk)))
-            .map(|(number, id, desk)| (number, id, desk.views.clone(), desk.asked.clone()))
-            .collect();
-        for (number, id, _, asked) in &desks {
-            if !asked.is_empty() {
-                self.find(format!("client {} of node {number} waits for {asked:?}", id.0));
-            }
-        }
-        for (number, id, views, _) in &desks {
-            for name in views.keys() {
-                let kind = tlib::AddressInfoType::AddressInfoDnStatus;
-                let given = Attributes { address_info_type: Some(kind.into()), ..dn(name) };
-                self.ask(*number, *id, RequestType::TQueryAddress, given);
-            }
-        }
-        self.pass(Duration::from_secs(2));
-        for (number, id, before, _) in desks {
-            let after = self.nodes[&number].desks[&id].fresh.clone();
-            for (name, view) in before {
-                if after.get(&name) != Some(&view) {
-                    let after = after.get(&name).cloned();
-                    let client = id.0;
-                    let text = format!(
-                        "client {client} of node {number} saw {name} as {view:?}, and it is {after:?}"
-                    );
-                    self.find(text);
-                }
-            }
-        }
-        self.check_registrants();
-        self.check_rest();
-    }
-
-    fn check_agreement(&mut self) {
-        for one in 1..=NODES {
-            for other in one + 1..=NODES {
-                if !self.in_contact(one, other) {
-                    let links =
-                        [one, other].map(|node| format!("{:?}", self.nodes[&node].core.links));
-                    self.find(format!("no link between {one} and {other}: {links:#?}"));
-                }
-            }
-        }
-        for index in 0..PHONES.len() + OWNED.len() {
-            let owners: Vec<(NodeNumber, Ownership)> = self
-                .nodes
-                .iter()
-                .map(|(number, node)| (*number, node.core.dns[index].owner))
-                .collect();
-            let nodes: BTreeSet<Option<NodeId>> =
-                owners.iter().map(|(_, owner)| owner.node).collect();
-            let claims: BTreeSet<Ownership> = owners
-                .iter()
-                .map(|(_, owner)| *owner)
-                .filter(|owner| owner.node.is_some())
-                .collect();
-            if nodes.len() > 1 || claims.len() > 1 {
-                self.find(format!("no agreement about DN {index}: {owners:?}"));
-            }
-        }
-    }
-
-    /// No call is left, and no agent is at two DNs.
-    fn check_rest(&mut self) {
-        let mut problems = Vec::new();
-        let mut agents = BTreeMap::new();
-        for (number, node) in &self.nodes {
-            for entry in &node.core.dns {
-                if !entry.calls.is_empty() {
-                    problems.push(format!("a call is left at {} of node {number}", entry.name));
-                }
-                if let Some(status) = entry.agent.status() {
-                    let at = agents.insert(status.agent_id.clone(), entry.name.clone());
-                    if let Some(at) = at {
-                        let id = status.agent_id;
-                        problems.push(format!("{id} is at {at} and at {}", entry.name));
-                    }
-                }
-            }
-        }
-        for problem in problems {
-            self.find(problem);
-        }
-    }
-
-    /// Who is registered at an owner is a client that is there, and the other way round.
-    fn check_registrants(&mut self) {
-        let mut problems = Vec::new();
-        for (number, node) in &self.nodes {
-            if !node.core.pending.is_empty() {
-                problems.push(format!("node {number} waits for {:?}", node.core.pending));
-            }
-            for entry in node.core.dns.iter().filter(|entry| entry.owner.node.is_some()) {
-                let owner = entry.owner.node.map(NodeId::get).filter(|owner| owner == number);
-                let Some(owner) = owner else { continue };
-                let at_owner: BTreeSet<Party> =
-                    entry.registrants.iter().map(|(party, _)| *party).collect();
-                let mut there = BTreeSet::new();
-                for (number, node) in &self.nodes {
-                    for (id, desk) in &node.desks {
-                        if desk.views.contains_key(&*entry.name) {
-                            let node = NodeId::new(*number).expect("one");
-                            there.insert(Party { node, client: *id });
-                        }
-                    }
-                }
-                if at_owner != there {
-                    let name = &entry.name;
-                    problems.push(format!(
-                        "owner {owner} of {name} knows {at_owner:?}, and there are {there:?}"
-                    ));
-                }
-            }
-        }
-        for problem in problems {
-            self.find(problem);
-        }
     }
 
     fn run(seed: u64) -> Vec<String> {

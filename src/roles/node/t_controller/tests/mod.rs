@@ -69,6 +69,7 @@ fn settings() -> Settings {
         logout_on_disconnect: true,
         latency_poll: Duration::ZERO,
         reconnect: Duration::ZERO,
+        proxies: BTreeSet::new(),
         peers: Vec::new(),
     }
 }

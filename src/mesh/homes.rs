@@ -1,0 +1,429 @@
+//! Homes of DNs, as a SIP Proxy keeps them: phones that have registered are told to the
+//! T-Controller that owns their DN when it has started anew, and to other ones of the
+//! data centre when it is dead (`decisions.md` 8: a claim message, never a made-up
+//! REGISTER).
+//!
+//! ```text
+//!              NodeHello of an epoch not seen before
+//!   linked ───────────────────────────────────────────▶ its phones go there
+//!     │ ▲
+//!     │ └─ linked again in time: nothing has happened
+//!     ▼
+//!   lost ── `dn-rehoming-time`, and no answer to OPTIONS either, or nobody listens ──▶
+//!              its phones go to the others, each to the one that the DN's hash says
+//! ```
+//!
+//! All proxies of a data centre hold all registrations and do the same: whoever comes
+//! second finds the DN owned. A T-Controller that still has a link to the owner takes
+//! nothing, so that a proxy which alone has lost a node moves no DN.
+
+use super::registrations::{LinkId, LivePart, Registrations};
+use super::wire::{self, Body, WireError, proto};
+use crate::base::id::NodeId;
+use crate::base::limits::{LINK_HELLO_TIME, LINK_PING_TIME, LINK_SILENCE_MAX};
+use crate::base::time::{Duration, Instant};
+use bytes::Bytes;
+use core::hash::Hasher as _;
+use core::net::SocketAddr;
+use siphasher::sip::SipHasher13;
+use std::collections::{BTreeMap, VecDeque};
+
+#[cfg(test)]
+mod tests;
+
+/// Version of what a proxy says to a T-Controller.
+pub const PROTOCOL_VERSION: u32 = 1;
+/// Time between two tries to reach a node.
+const REDIAL: Duration = Duration::from_millis(500);
+/// Time that a node has after its start to hear from others what they own.
+const SETTLE_TIME: Duration = Duration::from_secs(1);
+/// Time after which it is looked again whether somebody takes phones.
+const JOB_PAUSE: Duration = Duration::from_millis(100);
+/// Registrations that one turn tells of.
+pub const PHONES_PER_TURN_MAX: usize = 128;
+/// Actions of one event: a frame for each registration, and a few for each node.
+pub const ACTIONS_PER_EVENT_MAX: usize = PHONES_PER_TURN_MAX + 3 * 4_096;
+
+/// A node as the configuration has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Its node-id.
+    pub id: NodeId,
+    /// Its cluster port.
+    pub address: SocketAddr,
+    /// Whether it is in the proxy's data centre.
+    pub is_local: bool,
+    /// Whether another process stands by to take over: then nobody else does.
+    pub has_standby: bool,
+}
+
+/// What the machine works by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// This proxy's node-id.
+    pub node: NodeId,
+    /// Its name in the configuration.
+    pub name: Box<str>,
+    /// Its start epoch.
+    pub epoch: u32,
+    /// `dn-rehoming-time`; zero waits for the phones' next REGISTER.
+    pub rehoming: Duration,
+    /// The nodes that have a T-Controller.
+    pub nodes: Vec<Node>,
+}
+
+/// What the machine is told.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The configuration was changed.
+    Settings(Settings),
+    /// The Service Checker's word on a node.
+    InService(NodeId, bool),
+    /// A connection to that node is being made, or nobody listens there.
+    Dialled(NodeId, Option<LinkId>),
+    /// It is made.
+    Up(LinkId),
+    /// A frame has arrived, its length taken off.
+    Frame(LinkId, Bytes),
+    /// It is gone, or could not be made, perhaps because nobody listens there.
+    Down(LinkId, bool),
+    /// The time that was armed last has come, or there is time for more.
+    Timer,
+}
+
+/// What the machine wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Connect to a node, and say so.
+    Dial(NodeId, SocketAddr),
+    /// Send a frame, its length before it.
+    Send(LinkId, Bytes),
+    /// Close a connection; the machine has forgotten it.
+    Close(LinkId, &'static str),
+    /// Phones of that node go to others, or to itself.
+    Moved {
+        /// Whose phones.
+        node: NodeId,
+        /// How many have been told of.
+        count: usize,
+        /// Whether it has died, so that others have them.
+        is_dead: bool,
+    },
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Link {
+    id: LinkId,
+    is_made: bool,
+    is_greeted: bool,
+    heard: Instant,
+    is_pinged: bool,
+}
+
+#[derive(Clone, Debug)]
+struct State {
+    node: Node,
+    /// Whether it answers OPTIONS.
+    in_service: bool,
+    link: Option<Link>,
+    /// Nobody has listened when it was last dialled.
+    is_refused: bool,
+    dial_at: Instant,
+    /// Start epoch that has been told of its phones.
+    epoch: Option<u32>,
+    /// Since when there is no link.
+    lost: Option<Instant>,
+    /// Its phones went to others: when it is back, it has none of them.
+    is_rehomed: bool,
+}
+
+impl State {
+    fn takes(&self) -> bool {
+        self.link.is_some_and(|link| link.is_greeted)
+    }
+}
+
+/// Phones of a node that are told of, a part at a time.
+#[derive(Clone, Debug)]
+struct Job {
+    node: NodeId,
+    is_dead: bool,
+    not_before: Instant,
+    part: LivePart,
+    count: usize,
+}
+
+/// The machine of one proxy.
+#[derive(Debug)]
+pub struct Homes {
+    settings: Settings,
+    states: BTreeMap<NodeId, State>,
+    jobs: VecDeque<Job>,
+}
+
+impl Homes {
+    /// A proxy that is linked with nobody.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let mut homes =
+            Self { settings: settings.clone(), states: BTreeMap::new(), jobs: VecDeque::new() };
+        homes.configure(settings, &mut Vec::new());
+        homes
+    }
+
+    /// The one entry of the machine. `has_room` tells whether a connection takes more now.
+    pub fn on(
+        &mut self,
+        event: Event,
+        now: Instant,
+        registrations: &Registrations,
+        has_room: &dyn Fn(LinkId) -> bool,
+        out: &mut Vec<Action>,
+    ) {
+        match event {
+            Event::Settings(settings) => self.configure(settings, out),
+            Event::InService(id, in_service) => {
+                if let Some(state) = self.states.get_mut(&id) {
+                    state.in_service = in_service;
+                }
+            }
+            Event::Dialled(id, link) => self.on_dialled(id, link, now),
+            Event::Up(id) => self.on_up(id, now, out),
+            Event::Frame(id, payload) => {
+                if let Err(reason) = self.on_frame(id, payload, now) {
+                    self.drop_link(id, now);
+                    out.push(Action::Close(id, reason));
+                }
+            }
+            Event::Down(id, is_refused) => {
+                if let Some(state) = self.by_link(id) {
+                    state.is_refused |= is_refused;
+                }
+                self.drop_link(id, now);
+            }
+            Event::Timer => self.look(now, out),
+        }
+        self.work(now, registrations, has_room, out);
+    }
+
+    /// Whether there is more to tell at once.
+    #[must_use]
+    pub fn has_work(&self, now: Instant) -> bool {
+        self.jobs.iter().any(|job| job.not_before <= now)
+    }
+
+    fn configure(&mut self, settings: Settings, out: &mut Vec<Action>) {
+        let mut before = core::mem::take(&mut self.states);
+        for node in &settings.nodes {
+            let known = before.remove(&node.id).filter(|state| state.node.address == node.address);
+            let fresh = State {
+                node: node.clone(),
+                in_service: false,
+                link: None,
+                is_refused: false,
+                dial_at: Instant::ZERO,
+                epoch: None,
+                lost: None,
+                is_rehomed: false,
+            };
+            self.states.insert(node.id, State { node: node.clone(), ..known.unwrap_or(fresh) });
+        }
+        let gone = before.into_values().filter_map(|state| state.link);
+        out.extend(gone.map(|link| Action::Close(link.id, "not configured any more")));
+        let states = &self.states;
+        self.jobs.retain(|job| states.contains_key(&job.node));
+        self.settings = settings;
+    }
+
+    fn on_dialled(&mut self, id: NodeId, link: Option<LinkId>, now: Instant) {
+        let Some(state) = self.states.get_mut(&id) else { return };
+        state.is_refused = link.is_none();
+        state.link = link.map(|id| Link {
+            id,
+            is_made: false,
+            is_greeted: false,
+            heard: now,
+            is_pinged: false,
+        });
+    }
+
+    fn by_link(&mut self, id: LinkId) -> Option<&mut State> {
+        let has = |state: &&mut State| state.link.is_some_and(|link| link.id == id);
+        self.states.values_mut().find(has)
+    }
+
+    fn on_up(&mut self, id: LinkId, now: Instant, out: &mut Vec<Action>) {
+        let hello = proto::NodeHello {
+            protocol: PROTOCOL_VERSION,
+            node_id: u32::from(self.settings.node.get()),
+            name: self.settings.name.to_string(),
+            epoch: self.settings.epoch,
+        };
+        let Some(state) = self.by_link(id) else { return };
+        state.is_refused = false;
+        if let Some(link) = &mut state.link {
+            (link.is_made, link.heard) = (true, now);
+        }
+        out.push(Action::Send(id, wire::encode(Body::NodeHello(hello))));
+    }
+
+    fn on_frame(&mut self, id: LinkId, payload: Bytes, now: Instant) -> Result<(), &'static str> {
+        let Some(state) = self.by_link(id) else { return Ok(()) };
+        let body = wire::decode(payload).map_err(|_: WireError| "a frame cannot be decoded")?;
+        let Some(link) = &mut state.link else { return Ok(()) };
+        (link.heard, link.is_pinged) = (now, false);
+        let Some(Body::NodeHello(hello)) = body else {
+            // Answers to pings, and what a later release says besides.
+            return if link.is_greeted { Ok(()) } else { Err("the first frame is no NodeHello") };
+        };
+        if hello.protocol != PROTOCOL_VERSION {
+            return Err("another version of the protocol");
+        }
+        if hello.node_id != u32::from(state.node.id.get()) {
+            return Err("another node than was dialled");
+        }
+        link.is_greeted = true;
+        state.lost = None;
+        let node = state.node.id;
+        let is_new = state.epoch != Some(hello.epoch);
+        state.epoch = Some(hello.epoch);
+        let was_rehomed = core::mem::take(&mut state.is_rehomed);
+        // It is back: what others have not been told of yet is its own again.
+        self.jobs.retain(|job| job.node != node);
+        if is_new && !was_rehomed {
+            // It hears first from the others what they own.
+            self.begin(node, false, now + SETTLE_TIME);
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, node: NodeId, is_dead: bool, not_before: Instant) {
+        self.jobs.push_back(Job { node, is_dead, not_before, part: LivePart::default(), count: 0 });
+    }
+
+    fn drop_link(&mut self, id: LinkId, now: Instant) {
+        let redial = now + REDIAL;
+        let Some(state) = self.by_link(id) else { return };
+        let was_made = state.link.take().is_some_and(|link| link.is_made);
+        state.dial_at = if was_made { now } else { redial };
+        if state.epoch.is_some() {
+            state.lost.get_or_insert(now);
+        }
+    }
+
+    /// Dials who is not there, looks who is silent and who is dead.
+    fn look(&mut self, now: Instant, out: &mut Vec<Action>) {
+        let mut silent = Vec::new();
+        let mut dead = Vec::new();
+        let can_move = !self.settings.rehoming.is_zero()
+            && self.states.values().any(|state| state.node.is_local && state.takes());
+        for (id, state) in &mut self.states {
+            match &mut state.link {
+                None if state.dial_at <= now => {
+                    state.dial_at = now + REDIAL;
+                    out.push(Action::Dial(*id, state.node.address));
+                }
+                None => {}
+                Some(link) => {
+                    let silence = now.since(link.heard);
+                    let bound = if link.is_greeted { LINK_SILENCE_MAX } else { LINK_HELLO_TIME };
+                    if silence >= bound {
+                        silent.push(link.id);
+                    } else if link.is_greeted && silence >= LINK_PING_TIME && !link.is_pinged {
+                        link.is_pinged = true;
+                        let ping = proto::Ping { token: now.as_millis(), sent_ms: 0 };
+                        out.push(Action::Send(link.id, wire::encode(Body::Ping(ping))));
+                    }
+                }
+            }
+            let is_late =
+                state.lost.is_some_and(|since| now.since(since) >= self.settings.rehoming);
+            let is_silent = !state.in_service || state.is_refused;
+            if can_move && is_late && is_silent && state.node.is_local && !state.node.has_standby {
+                // Whoever it is that comes back has nothing any more.
+                state.lost = None;
+                state.is_rehomed = true;
+                dead.push(*id);
+            }
+        }
+        for id in silent {
+            self.drop_link(id, now);
+            out.push(Action::Close(id, "silent"));
+        }
+        for node in dead {
+            self.begin(node, true, now);
+        }
+    }
+
+    /// Goes on with what is to be told.
+    fn work(
+        &mut self,
+        now: Instant,
+        registrations: &Registrations,
+        has_room: &dyn Fn(LinkId) -> bool,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(at) = self.jobs.iter().position(|job| job.not_before <= now) else { return };
+        let Some(mut job) = self.jobs.remove(at) else { return };
+        let takes = |state: &&State| match (state.takes(), job.is_dead) {
+            (true, true) => state.node.is_local && state.node.id != job.node,
+            (true, false) => state.node.id == job.node,
+            (false, _) => false,
+        };
+        let links: Vec<(NodeId, LinkId)> = self
+            .states
+            .values()
+            .filter(takes)
+            .filter_map(|state| Some((state.node.id, state.link?.id)))
+            .collect();
+        if links.is_empty() {
+            if job.is_dead {
+                // Until one is there.
+                job.not_before = now + JOB_PAUSE;
+                self.jobs.push_back(job);
+            }
+            return;
+        }
+        if !links.iter().all(|(_, link)| has_room(*link)) {
+            job.not_before = now + JOB_PAUSE;
+            self.jobs.push_front(job);
+            return;
+        }
+        let (entries, is_last) = registrations.live_part(&mut job.part, now, PHONES_PER_TURN_MAX);
+        for entry in entries {
+            let parts = entry.contact.parts();
+            if parts.bound.is_none_or(|bound| bound.node != job.node) {
+                continue;
+            }
+            let best = links.iter().max_by_key(|(node, _)| weight(parts.aor, *node));
+            let Some((_, link)) = best else { continue };
+            let contact = proto::PhoneContact {
+                contact: parts.key.to_owned(),
+                seconds: entry.expires.since(now).as_secs().max(1),
+            };
+            let phone = proto::PhoneRegistered {
+                dn: parts.aor.to_owned(),
+                contacts: vec![contact],
+                removes_all: false,
+                known_before: true,
+            };
+            job.count += 1;
+            out.push(Action::Send(*link, wire::encode(Body::PhoneRegistered(phone))));
+        }
+        if is_last {
+            let Job { node, count, is_dead, .. } = job;
+            out.push(Action::Moved { node, count, is_dead });
+        } else {
+            self.jobs.push_front(job);
+        }
+    }
+}
+
+/// Which node gets a DN: the greatest counts, so that each has its share and all proxies
+/// say the same.
+fn weight(dn: &str, node: NodeId) -> u64 {
+    let mut hasher = SipHasher13::new_with_keys(0x686f_6d65, 0x646e_7321);
+    hasher.write(dn.as_bytes());
+    hasher.write_u16(node.get());
+    hasher.finish()
+}

@@ -1,0 +1,134 @@
+//! What must hold when all is quiet.
+
+use super::*;
+
+impl Mesh {
+    /// When all is quiet everybody agrees, and every client's view is what it would hear
+    /// if it asked.
+    pub(super) fn check_end(&mut self) {
+        self.check_agreement();
+        if !self.operators.is_empty() {
+            self.find(format!("operators wait: {:?}", self.operators));
+        }
+        let desks: Vec<_> = self
+            .nodes
+            .iter()
+            .flat_map(|(number, node)| node.desks.iter().map(|(id, desk)| (*number, *id, desk)))
+            .map(|(number, id, desk)| (number, id, desk.views.clone(), desk.asked.clone()))
+            .collect();
+        for (number, id, _, asked) in &desks {
+            if !asked.is_empty() {
+                self.find(format!("client {} of node {number} waits for {asked:?}", id.0));
+            }
+        }
+        for (number, id, views, _) in &desks {
+            for name in views.keys() {
+                let kind = tlib::AddressInfoType::AddressInfoDnStatus;
+                let given = Attributes { address_info_type: Some(kind.into()), ..dn(name) };
+                self.ask(*number, *id, RequestType::TQueryAddress, given);
+            }
+        }
+        self.pass(Duration::from_secs(2));
+        for (number, id, before, _) in desks {
+            let after = self.nodes[&number].desks[&id].fresh.clone();
+            for (name, view) in before {
+                if after.get(&name) != Some(&view) {
+                    let after = after.get(&name).cloned();
+                    let client = id.0;
+                    let text = format!(
+                        "client {client} of node {number} saw {name} as {view:?}, and it is {after:?}"
+                    );
+                    self.find(text);
+                }
+            }
+        }
+        self.check_registrants();
+        self.check_rest();
+    }
+
+    fn check_agreement(&mut self) {
+        for one in 1..=NODES {
+            for other in one + 1..=NODES {
+                if !self.in_contact(one, other) {
+                    let links =
+                        [one, other].map(|node| format!("{:?}", self.nodes[&node].core.links));
+                    self.find(format!("no link between {one} and {other}: {links:#?}"));
+                }
+            }
+        }
+        for index in 0..PHONES.len() + OWNED.len() {
+            let owners: Vec<(NodeNumber, Ownership)> = self
+                .nodes
+                .iter()
+                .map(|(number, node)| (*number, node.core.dns[index].owner))
+                .collect();
+            let nodes: BTreeSet<Option<NodeId>> =
+                owners.iter().map(|(_, owner)| owner.node).collect();
+            let claims: BTreeSet<Ownership> = owners
+                .iter()
+                .map(|(_, owner)| *owner)
+                .filter(|owner| owner.node.is_some())
+                .collect();
+            if nodes.len() > 1 || claims.len() > 1 {
+                self.find(format!("no agreement about DN {index}: {owners:?}"));
+            }
+        }
+    }
+
+    /// No call is left, and no agent is at two DNs.
+    fn check_rest(&mut self) {
+        let mut problems = Vec::new();
+        let mut agents = BTreeMap::new();
+        for (number, node) in &self.nodes {
+            for entry in &node.core.dns {
+                if !entry.calls.is_empty() {
+                    problems.push(format!("a call is left at {} of node {number}", entry.name));
+                }
+                if let Some(status) = entry.agent.status() {
+                    let at = agents.insert(status.agent_id.clone(), entry.name.clone());
+                    if let Some(at) = at {
+                        let id = status.agent_id;
+                        problems.push(format!("{id} is at {at} and at {}", entry.name));
+                    }
+                }
+            }
+        }
+        for problem in problems {
+            self.find(problem);
+        }
+    }
+
+    /// Who is registered at an owner is a client that is there, and the other way round.
+    fn check_registrants(&mut self) {
+        let mut problems = Vec::new();
+        for (number, node) in &self.nodes {
+            if !node.core.pending.is_empty() {
+                problems.push(format!("node {number} waits for {:?}", node.core.pending));
+            }
+            for entry in node.core.dns.iter().filter(|entry| entry.owner.node.is_some()) {
+                let owner = entry.owner.node.map(NodeId::get).filter(|owner| owner == number);
+                let Some(owner) = owner else { continue };
+                let at_owner: BTreeSet<Party> =
+                    entry.registrants.iter().map(|(party, _)| *party).collect();
+                let mut there = BTreeSet::new();
+                for (number, node) in &self.nodes {
+                    for (id, desk) in &node.desks {
+                        if desk.views.contains_key(&*entry.name) {
+                            let node = NodeId::new(*number).expect("one");
+                            there.insert(Party { node, client: *id });
+                        }
+                    }
+                }
+                if at_owner != there {
+                    let name = &entry.name;
+                    problems.push(format!(
+                        "owner {owner} of {name} knows {at_owner:?}, and there are {there:?}"
+                    ));
+                }
+            }
+        }
+        for problem in problems {
+            self.find(problem);
+        }
+    }
+}
