@@ -154,6 +154,40 @@ def hold(checks: Checks, desk: Desk) -> None:
     checks.quiet("nothing more comes", caller, called, late)
 
 
+def release(checks: Checks, desk: Desk) -> None:
+    """TReleaseCall while it rings, by who is called and by who calls, and while they talk."""
+    one, other, caller, called = pair(desk)
+    for client, dn, status in ((called, other.dn, 603), (caller, one.dn, 487)):
+        one.invite(other.dn)
+        invite = other.ring()
+        conn_id = called.wait("EventRinging").get("ConnID")
+        caller.wait("EventDialing")
+        event = client.ask("TReleaseCall", ThisDN=dn, ConnID=conn_id)
+        checks.event(event, f"{dn} releases what rings", "EventReleased", ThisDN=dn, ConnID=conn_id)
+        other.respond(other.expect("CANCEL"), 200)
+        other.respond(invite, 487)
+        other.expect("ACK")
+        one.refused(status)
+        checks.see(True, f"the caller hears {status}")
+        caller.drain()
+        called.drain()
+    one.invite(other.dn)
+    other.answer(other.ring())
+    one.answered()
+    told(caller, "EventDialing", "EventEstablished")
+    conn_id = told(called, "EventRinging", "EventEstablished")[1].get("ConnID")
+    event = called.ask("TReleaseCall", ThisDN=other.dn, ConnID=conn_id + 1)
+    checks.error(event, "another call", "ErrorInvalidConnID")
+    event = called.ask("TReleaseCall", ThisDN=other.dn)
+    checks.error(event, "no call", "ErrorInvalidAttribute")
+    event = called.ask("TReleaseCall", ThisDN=other.dn, ConnID=conn_id)
+    checks.event(event, "while they talk", "EventReleased", ThisDN=other.dn, CallState="CallStateOk")
+    one.hung_up()
+    other.hung_up()
+    checks.event(caller.wait("EventReleased"), "the other side", "EventReleased", ThisDN=one.dn, ConnID=conn_id)
+    checks.quiet("nothing more comes", caller, called)
+
+
 def agent(checks: Checks, desk: Desk) -> None:
     """An agent cannot log in during a call, and can afterwards."""
     one, other, caller, called = pair(desk)
@@ -174,4 +208,4 @@ def agent(checks: Checks, desk: Desk) -> None:
     checks.quiet("nothing more comes", caller, called)
 
 
-SCENES = (("basic call", basic), ("interrupted calls", interrupted), ("hold and retrieve", hold), ("agents and calls", agent))
+SCENES = (("basic call", basic), ("interrupted calls", interrupted), ("hold and retrieve", hold), ("release", release), ("agents and calls", agent))

@@ -218,6 +218,20 @@ class Client:
             self.events.append(event)
         raise Silence(f"no {what}; heard: {'; '.join(map(str, self.events)) or 'nothing'}")
 
+    def until(self, name: str) -> list[Event]:
+        """The events that wait, or that come, up to the first of this type, which is the last. Raises Silence."""
+        last = self.wait(name)
+        before = list(self.events)
+        self.events.clear()
+        return [*before, last]
+
+    def drain(self, seconds: float = 0.3) -> list[Event]:
+        """All events that wait or come in this time: nobody asks for them any more."""
+        self.quiet(seconds)
+        events = list(self.events)
+        self.events.clear()
+        return events
+
     def quiet(self, seconds: float) -> bool:
         """Whether no event waits and none comes in this time. What comes stays in `events`."""
         until = time.monotonic() + seconds

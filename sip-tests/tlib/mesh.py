@@ -6,6 +6,8 @@ import secrets
 import signal
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 from types import ModuleType
 
@@ -29,6 +31,16 @@ SETTLED_S = 2.5
 #: What a called DN tells of a call that is put on hold and taken back.
 CALL = ("EventRinging", "EventEstablished", "EventHeld", "EventRetrieved", "EventReleased")
 HELD = f"{DESCRIPTION}a=sendonly\r\n"
+#: Agents on lines of the telephone network, whose DNs their desktops own, and where each line ends.
+LINES = {8011: 5911, 8012: 5912, 8013: 5913}
+LINE = """      - {{name: "{dn}", type: extension, options: {{contact: "sip:{dn}@127.0.0.20:{port}"}}}}"""
+#: Where the customer calls from.
+CUSTOMER_PORT = 5900
+WRAP_UP_S = 2
+#: From a login in another data centre to the move of a DN whose desktop was lost.
+MOVE_DELAY_S = 3
+CLUSTER_PORT = 7014
+UP, DOWN = "link to a T-Controller is up", "link to a T-Controller is down"
 CONFIGURATION = """\
 cluster-key: ${{SIPCLUSTER_CLUSTER_KEY}}
 threading: shared
@@ -45,9 +57,12 @@ switches:
           siproxy-applications: [{proxies}]
           sip-enable-strict-auth: false
           dn-owner-applications: [{owner}]
+          dn-owner-move-delay: {move_delay}
       - {{name: SIPProxy_DN, type: voip-service, options: {{service-type: sip-outbound-proxy}}}}
       - {{name: "7001-7099", type: extension, options: {{contact: "*"}}}}
       - {{name: "8001-8009", type: extension, options: {{contact: "sip:desk@127.0.0.20:5999"}}}}
+{lines}
+      - {{name: Trunk_1, type: trunk, options: {{contact: "127.0.0.20:{customer}"}}}}
 persons:
 {agents}
 applications:
@@ -75,7 +90,7 @@ def configuration() -> str:
     applications = [
         APPLICATION.format(
             name=name_of(number), role="node", number=number, location=location,
-            ports=f"sip: 5070, TCport: {TCPORT}, cluster: 7014", http=8000 + number, options="tlib-without-tls: true",
+            ports=f"sip: 5070, TCport: {TCPORT}, cluster: {CLUSTER_PORT}", http=8000 + number, options=f"tlib-without-tls: true, wrap-up-time: {WRAP_UP_S}",
         )
         for number, location in NODES.items()
     ]  # fmt: skip
@@ -88,10 +103,28 @@ def configuration() -> str:
         for number, location in PROXIES.items()
     ]  # fmt: skip
     return CONFIGURATION.format(
-        nodes=", ".join(map(name_of, NODES)), proxies=", ".join(map(name_of, PROXIES)), owner=OWNER,
+        lines="\n".join(LINE.format(dn=dn, port=port) for dn, port in LINES.items()), customer=CUSTOMER_PORT,
+        move_delay=MOVE_DELAY_S, nodes=", ".join(map(name_of, NODES)), proxies=", ".join(map(name_of, PROXIES)), owner=OWNER,
         agents="\n".join(f"  - {{employee-id: agent-{number}}}" for number in range(1, 10)),
         applications="".join(applications),
     )  # fmt: skip
+
+
+def is_ready(number: int) -> bool:
+    """Whether an application says that it takes calls."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.{number}:{8000 + number}/readyz", timeout=5) as answer:
+            return answer.status == 200
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def ip(arguments: str, quiet: bool = False) -> bool:
+    """One command of iproute2; whether it did it."""
+    done = subprocess.run(["ip", *arguments.split()], capture_output=True, text=True, check=False)
+    if done.returncode != 0 and not quiet:
+        raise ClusterError(f"ip {arguments}: {done.stderr.strip()}")
+    return done.returncode == 0
 
 
 class Mesh:
@@ -107,9 +140,17 @@ class Mesh:
         """Starts all."""
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "cluster.yaml").write_text(configuration(), "utf-8")
+        # addresses of this machine are looked up after the rules of a cut, not before
+        ip("rule add pref 100 lookup local")
+        ip("rule del pref 0")
         for number in (*NODES, *PROXIES):
             self.begin(number)
         self.wait_for_links({number: len(NODES) - 1 for number in NODES})
+        until = time.monotonic() + READY_WAIT_S
+        while not all(is_ready(number) for number in (*NODES, *PROXIES)):
+            if time.monotonic() > until:
+                raise ClusterError(f"not ready\n{self.tail()}")
+            time.sleep(0.1)
 
     def begin(self, number: int) -> None:
         """Starts one."""
@@ -126,10 +167,10 @@ class Mesh:
         """What it has said."""
         return (self.folder / f"{name_of(number)}.log").read_text("utf-8", "replace")
 
-    def wait_for_links(self, wanted: dict[int, int]) -> None:
-        """Until each of these nodes has said so many times that a link is up."""
+    def wait_for_links(self, wanted: dict[int, int], word: str = UP) -> None:
+        """Until each of these nodes has said so many times that a link is up, or down."""
         until = time.monotonic() + READY_WAIT_S
-        while any(self.log(number).count("link to a T-Controller is up") < count for number, count in wanted.items()):
+        while any(self.log(number).count(word) < count for number, count in wanted.items()):
             if time.monotonic() > until:
                 raise ClusterError(f"no links\n{self.tail()}")
             time.sleep(0.05)
@@ -145,9 +186,26 @@ class Mesh:
 
     def again(self, number: int) -> None:
         """A node that was killed is back, and linked."""
-        before = self.log(number).count("link to a T-Controller is up")
+        before = self.log(number).count(UP)
         self.begin(number)
         self.wait_for_links({number: before + len(NODES) - 1})
+
+    def cut(self) -> None:
+        """Nothing gets through any more between the T-Controllers of the two data centres, and they know; SIP does."""
+        before = {number: self.log(number).count(DOWN) for number in NODES}
+        for one, here in NODES.items():
+            for other, there in NODES.items():
+                for port in ("sport", "dport") if here != there else ():
+                    path = f"from 127.0.0.{one} to 127.0.0.{other} ipproto tcp {port} {CLUSTER_PORT}"
+                    ip(f"rule add pref {CUT_RULE} {path} blackhole")
+        self.wait_for_links({number: count + 2 for number, count in before.items()}, DOWN)
+
+    def heal(self) -> None:
+        """The links between the data centres are back."""
+        before = {number: self.log(number).count(UP) for number in NODES}
+        while ip(f"rule del pref {CUT_RULE}", quiet=True):
+            pass
+        self.wait_for_links({number: count + 2 for number, count in before.items()})
 
     def tail(self) -> str:
         """The ends of all logs."""
@@ -415,6 +473,7 @@ def desktop_moves(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
     watcher.wait("EventDNBackInService")
     checks.see(owner_of(watcher, "8001") == 1, "the first desktop brings it in service")
     register(other, "8001")
+    one.ask("TUnregisterAddress", ThisDN="8001")
     one.close()
     checks.quiet("it stays in service for the second one", watcher)
     event = other.ask("TAgentLogin", ThisDN="8001", AgentID="agent-4")
@@ -485,17 +544,18 @@ def dn_row(mesh: Mesh, node: int, dn: str) -> dict:
     return next(row for row in operated(mesh, node, "dns")[1]["dns"] if row["dn"] == dn)
 
 
+CUT_RULE = 10
 SCENES = (operator, one_switch, owner_dies, many_move, owner_starts_anew, owner_hangs, phone_moves, desktop_moves)
 
 
-def play(checks: Checks, binary: Path, folder: Path, language: ModuleType) -> None:
+def play(checks: Checks, binary: Path, folder: Path, language: ModuleType, more: tuple = ()) -> None:
     """Every scene, in one cluster."""
     mesh = Mesh(binary, folder)
     failed = checks.failed
     try:
         checks.title = "mesh"
         mesh.start()
-        for test in SCENES:
+        for test in (*SCENES, *more):
             try:
                 test(checks, mesh, language)
             except (Silence, Closed, OSError, ClusterError, PhoneError) as error:

@@ -20,11 +20,11 @@ class PhoneError(Exception):
 class Phone:
     """One DN at a port of its own."""
 
-    def __init__(self, dn: str):
+    def __init__(self, dn: str, port: int = 0):
         self.dn = dn
         self.proxy = PROXY
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind((ADDRESS, 0))
+        self.socket.bind((ADDRESS, port))
         self.port = self.socket.getsockname()[1]
         self.call_id = secrets.token_hex(8)
         self.cseq = 0

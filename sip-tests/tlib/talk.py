@@ -61,11 +61,15 @@ class Talking(Phone):
         raise PhoneError(f"{self.dn}: no {' or '.join(wanted)}")
 
     def send(self, line: str, headers: list[tuple[str, str]], body: str = "") -> None:
-        """One message to the proxy."""
+        """One message: a request to the proxy, a response to who has sent the request (RFC 3261 18.2.2)."""
+        to = self.proxy
+        if line.startswith("SIP/2.0"):
+            host, _, port = headers[0][1].split()[1].split(";")[0].partition(":")
+            to = (host, int(port or 5060))
         if body:
             headers = [*headers, ("Content-Type", "application/sdp")]
         lines = [line, *(f"{name}: {value}" for name, value in headers), f"Content-Length: {len(body)}", "", body]
-        self.socket.sendto("\r\n".join(lines).encode(), self.proxy)
+        self.socket.sendto("\r\n".join(lines).encode(), to)
 
     def own(self) -> str:
         """Its Contact."""

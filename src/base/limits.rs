@@ -96,6 +96,8 @@ pub const TLIB_PAIRS_MAX: usize = 1_024;
 pub const ADDP_TIME_MIN: Duration = Duration::from_millis(100);
 /// Between two looks at the links of a T-Controller.
 pub const LINK_TICK: Duration = Duration::from_millis(500);
+/// How often it is looked whether anybody listens who would have to dial.
+pub const LINK_PROBE_TIME: Duration = Duration::from_secs(2);
 /// Silence after which the other T-Controller of a link is asked whether it is there.
 pub const LINK_PING_TIME: Duration = Duration::from_secs(3);
 /// Silence after which a link between T-Controllers is lost.

@@ -2,7 +2,7 @@
 
 pub use super::record::EndedBy;
 pub use super::two_party::Party;
-use crate::base::id::{CallUuid, ConnId};
+use crate::base::id::{CallUuid, ConnId, Slot};
 
 /// How far a call is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub struct CallFact {
     pub trunk: Box<str>,
     /// Whether it came by that trunk.
     pub is_inbound: bool,
+    /// Where its node holds it.
+    pub slot: Slot,
     /// What has happened.
     pub step: Step,
 }

@@ -167,6 +167,34 @@ fn media_before_the_answer_are_no_hold() {
     assert_eq!((answered.len(), call.is_held()), (1, false));
 }
 
+/// Who asks by a desktop: what both phones hear, who has ended it, and how it is recorded.
+#[test]
+fn a_party_ends_the_call_other_than_by_its_phone() {
+    let mut ringing = call();
+    let rings = LegEvent::Progress { code: 180, body: None, reliable: false };
+    step(&mut ringing, Party::Callee, rings, 1);
+    for (call, party, code, result) in [
+        (connected(), Party::Caller, 200, CallResult::Answered),
+        (connected(), Party::Callee, 200, CallResult::Answered),
+        (ringing.clone(), Party::Caller, 487, CallResult::NoAnswer),
+        (ringing, Party::Callee, 603, CallResult::Failed),
+        (call(), Party::Caller, 487, CallResult::Failed),
+    ] {
+        let mut call = call;
+        let mut out = Vec::new();
+        call.on_party_release(party, Instant(9), &mut out);
+        for (action, to) in out.iter().zip([party, party.other()]) {
+            let Action::ToLeg(told, LegCommand::End(cause)) = action else { panic!("{out:?}") };
+            assert_eq!((*told, cause.code), (to, code));
+        }
+        let by = if party == Party::Caller { EndedBy::Caller } else { EndedBy::Callee };
+        assert_eq!((record(&out).result, record(&out).ended_by), (result, by));
+        out.clear();
+        call.on_party_release(party, Instant(9), &mut out);
+        assert_eq!(out, [], "once");
+    }
+}
+
 #[test]
 fn nobody_to_call_and_nobody_answering() {
     let mut call = call();

@@ -183,6 +183,20 @@ impl Call {
         self.end(EndedBy::Cluster, cause, now, out);
     }
 
+    /// A party asks for the end other than by its phone: who talks hangs up, who calls
+    /// gives up, who is called declines.
+    pub fn on_party_release(&mut self, party: Party, now: Instant, out: &mut Vec<Action>) {
+        let cause = match (self.state, party) {
+            (State::Ended, _) => return,
+            (State::Connected, _) => Cause::with_q850(200, 16, "Normal call clearing"),
+            (State::Routing | State::Calling | State::Alerting, Party::Caller) => Cause::code(487),
+            (State::Routing | State::Calling | State::Alerting, Party::Callee) => Cause::code(603),
+        };
+        out.push(Action::ToLeg(party, LegCommand::End(cause.clone())));
+        out.push(Action::ToLeg(party.other(), LegCommand::End(cause.clone())));
+        self.end(party.ended_by(), cause, now, out);
+    }
+
     /// Something broke in the middle of what the call was doing: both legs are ended
     /// and the record is given out, whatever the state.
     pub fn on_broken(&mut self, now: Instant, out: &mut Vec<Action>) {

@@ -58,6 +58,8 @@ struct OnCall {
     phase: Phase,
     /// The DN has put the other party on hold.
     is_held: bool,
+    /// Its node is out of reach: who comes now does not hear of it.
+    is_cut: bool,
     fact: CallFact,
 }
 
@@ -74,21 +76,43 @@ impl Calls {
         self.calls.is_empty()
     }
 
-    /// How many there are.
+    /// How many can be heard of.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.calls.len()
+        self.calls.values().filter(|call| !call.is_cut).count()
+    }
+
+    /// Whether there is none that can be heard of.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.calls.values().all(|call| call.is_cut)
+    }
+
+    /// The node of calls is out of reach, or in reach again.
+    pub fn cut(&mut self, node: NodeId, is_cut: bool) {
+        for (conn_id, call) in &mut self.calls {
+            if conn_id.node() == Some(node) {
+                call.is_cut = is_cut;
+            }
+        }
+    }
+
+    /// A call of the DN as it was last heard of, and whether its node is out of reach.
+    #[must_use]
+    pub fn find(&self, conn_id: ConnId) -> Option<(Side, &CallFact, bool)> {
+        let call = self.calls.get(&conn_id)?;
+        Some((call.side, &call.fact, call.is_cut))
     }
 
     /// AddressStatus by the call that is furthest; one on hold counts where there is no other.
     #[must_use]
     pub fn status(&self) -> AddressStatus {
-        let active = self.calls.values().filter(|call| !call.is_held);
+        let active = self.calls.values().filter(|call| !call.is_held && !call.is_cut);
         match active.map(|call| call.phase).max() {
             Some(Phase::Talking) => AddressStatus::Talking,
             Some(Phase::Ringing) => AddressStatus::Ringing,
             Some(Phase::Dialing) => AddressStatus::Dialing,
-            None if self.calls.is_empty() => AddressStatus::Idle,
+            None if self.is_idle() => AddressStatus::Idle,
             None => AddressStatus::Held,
         }
     }
@@ -97,7 +121,8 @@ impl Calls {
     /// client builds its view.
     #[must_use]
     pub fn shown(&self) -> KvList {
-        let pairs = self.calls.iter().map(|(conn_id, call)| {
+        let calls = self.calls.iter().filter(|(_, call)| !call.is_cut);
+        let pairs = calls.map(|(conn_id, call)| {
             let role = role(call.side);
             let state = match call.phase {
                 Phase::Dialing => PartyState::Initiated as i32 | PartyState::Dialing as i32,
@@ -141,6 +166,9 @@ impl Calls {
     /// Takes a step of a call in which the DN is that party.
     pub fn on_fact(&mut self, side: Side, fact: &CallFact) -> Vec<Meaning> {
         let mut told = Vec::new();
+        if let Some(call) = self.calls.get_mut(&fact.conn_id) {
+            call.is_cut = false;
+        }
         match (fact.step, side) {
             (Step::Dialing, Side::Caller) => self.reach(Phase::Dialing, side, fact, &mut told),
             (Step::Alerting, Side::Called) => self.reach(Phase::Ringing, side, fact, &mut told),
@@ -171,7 +199,8 @@ impl Calls {
         match known {
             Some(call) => call.phase = phase,
             None => {
-                let call = OnCall { side, phase, is_held: false, fact: fact.clone() };
+                let call =
+                    OnCall { side, phase, is_held: false, is_cut: false, fact: fact.clone() };
                 self.calls.insert(fact.conn_id, call);
             }
         }

@@ -79,8 +79,9 @@ pub enum Event {
     Settings(Settings),
     /// The Service Checker's word on a node.
     InService(NodeId, bool),
-    /// A connection to that node is being made, or nobody listens there.
-    Dialled(NodeId, Option<LinkId>),
+    /// A connection to that node is being made, or cannot be, perhaps because nobody
+    /// listens there.
+    Dialled(NodeId, Option<LinkId>, bool),
     /// It is made.
     Up(LinkId),
     /// A frame has arrived, its length taken off.
@@ -187,7 +188,12 @@ impl Homes {
                     state.in_service = in_service;
                 }
             }
-            Event::Dialled(id, link) => self.on_dialled(id, link, now),
+            Event::Dialled(id, link, is_refused) => {
+                if let Some(state) = self.states.get_mut(&id) {
+                    state.is_refused |= is_refused;
+                }
+                self.on_dialled(id, link, now);
+            }
             Event::Up(id) => self.on_up(id, now, out),
             Event::Frame(id, payload) => {
                 if let Err(reason) = self.on_frame(id, payload, now) {
@@ -237,7 +243,6 @@ impl Homes {
 
     fn on_dialled(&mut self, id: NodeId, link: Option<LinkId>, now: Instant) {
         let Some(state) = self.states.get_mut(&id) else { return };
-        state.is_refused = link.is_none();
         state.link = link.map(|id| Link {
             id,
             is_made: false,

@@ -418,7 +418,8 @@ impl Registrations {
                 | Body::PhoneRegistered(_)
                 | Body::HandOver(_)
                 | Body::CallFact(_)
-                | Body::LiveCalls(_),
+                | Body::LiveCalls(_)
+                | Body::ReleaseCall(_),
             ) => return Err(CloseReason::Unexpected),
             Some(body) if has_session => self.on_session_frame(id, body, now, out)?,
             Some(_) => return Err(CloseReason::Unexpected),
@@ -468,25 +469,23 @@ impl Registrations {
                 session.feed.repair(buckets_of(repair)?, &self.log);
                 Vec::new()
             }
-            Body::Hello(_)
-            | Body::Ping(_)
-            | Body::Pong(_)
-            | Body::FileHeader(_)
-            | Body::FileChunk(_) => return Err(CloseReason::Unexpected),
+            Body::Hello(_) | Body::Ping(_) | Body::Pong(_) => return Err(CloseReason::Unexpected),
+            Body::FileHeader(_) | Body::FileChunk(_) => return Err(CloseReason::Unexpected),
             // Of T-Controllers.
-            Body::NodeHello(_) | Body::Owned(_) | Body::Agents(_) | Body::HandOver(_) => {
-                return Err(CloseReason::Unexpected);
-            }
-            Body::Attach(_) | Body::Attached(_) | Body::Forwarded(_) | Body::Bounced(_) => {
-                return Err(CloseReason::Unexpected);
-            }
-            Body::Told(_)
+            Body::NodeHello(_)
+            | Body::Owned(_)
+            | Body::Agents(_)
+            | Body::HandOver(_)
+            | Body::Attach(_)
+            | Body::Attached(_)
+            | Body::Forwarded(_)
+            | Body::Bounced(_)
+            | Body::Told(_)
             | Body::ClientGone(_)
             | Body::PhoneRegistered(_)
             | Body::CallFact(_)
-            | Body::LiveCalls(_) => {
-                return Err(CloseReason::Unexpected);
-            }
+            | Body::LiveCalls(_)
+            | Body::ReleaseCall(_) => return Err(CloseReason::Unexpected),
         };
         let cursor = session.intake.cursor(session.epoch);
         if let Some(peer) = self.peers.get_mut(&session.peer) {

@@ -27,7 +27,7 @@ options! {
     "dn-owner-applications", &[ClusterDn], List, "", Immediately, Later,
         "Application names whose TRegisterAddress makes a node own a DN whose contact is not `*`.",
         "Configuring the SIP Cluster Node DN";
-    "dn-owner-move-delay", &[ClusterDn], SECONDS, "30", Immediately, Later,
+    "dn-owner-move-delay", &[ClusterDn], SECONDS, "30", Immediately, Works,
         "Wait between the login from another data centre and the move of a T-Library-based DN, after call and \
          after-call work.", "GWS disconnects from SIP Server";
     "dn-rehoming-time", &[ClusterDn], SECONDS, "2", Immediately, Works,

@@ -1,7 +1,7 @@
 //! Call models, party by party.
 
 use super::*;
-use crate::base::id::{CallUuid, Ids};
+use crate::base::id::{CallUuid, Ids, Shard, Slot};
 use crate::cti::tlib::CallState as State;
 
 fn uuid() -> CallUuid {
@@ -17,6 +17,7 @@ fn internal(step: Step) -> CallFact {
         destination: "7002".into(),
         trunk: "".into(),
         is_inbound: false,
+        slot: Slot { index: 0, generation: 0 },
         step,
     }
 }
@@ -251,4 +252,25 @@ fn a_dn_with_a_call_on_hold() {
     assert_eq!(calls.status(), AddressStatus::Held);
     calls.on_fact(Side::Called, &inbound(Step::Retrieved(Party::Callee)));
     assert_eq!(calls.status(), AddressStatus::Talking);
+}
+
+/// Who comes while its node is out of reach does not hear of a call; it is there all the same.
+#[test]
+fn a_call_whose_node_is_out_of_reach() {
+    let node = NodeId::new(1).expect("in range");
+    let conn_id = ConnId::new(node, 1, Shard(0), 1);
+    let at = |step| CallFact { conn_id, ..inbound(step) };
+    let mut calls = Calls::default();
+    calls.on_fact(Side::Called, &at(Step::Connected));
+    calls.cut(NodeId::new(2).expect("in range"), true);
+    assert_eq!((calls.is_idle(), calls.len()), (false, 1), "another node's");
+    calls.cut(node, true);
+    assert_eq!((calls.is_idle(), calls.is_empty(), calls.len()), (true, false, 0));
+    assert_eq!((calls.status(), calls.shown().pairs.len()), (AddressStatus::Idle, 0));
+    assert!(calls.find(conn_id).is_some_and(|(_, _, is_cut)| is_cut));
+    calls.cut(node, false);
+    assert_eq!(calls.status(), AddressStatus::Talking);
+    calls.cut(node, true);
+    let told = shortly(calls.on_fact(Side::Called, &at(Step::Held(Party::Callee))));
+    assert_eq!((told.len(), calls.status()), (1, AddressStatus::Held), "heard of again");
 }

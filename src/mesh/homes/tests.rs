@@ -109,11 +109,11 @@ impl World {
                 let link = LinkId(self.next_link);
                 self.next_link += 1;
                 match self.dead.get(&node) {
-                    Some(true) => self.on(Event::Dialled(node, None)),
-                    Some(false) => self.on(Event::Dialled(node, Some(link))),
+                    Some(true) => self.on(Event::Dialled(node, None, true)),
+                    Some(false) => self.on(Event::Dialled(node, Some(link), false)),
                     None => {
                         self.links.insert(link, node);
-                        self.on(Event::Dialled(node, Some(link)));
+                        self.on(Event::Dialled(node, Some(link), false));
                         self.on(Event::Up(link));
                     }
                 }
@@ -150,7 +150,8 @@ impl World {
                     | Body::ClientGone(_)
                     | Body::HandOver(_)
                     | Body::CallFact(_)
-                    | Body::LiveCalls(_)) => panic!("{other:?}"),
+                    | Body::LiveCalls(_)
+                    | Body::ReleaseCall(_)) => panic!("{other:?}"),
                 }
             }
             Action::Close(link, reason) => {
@@ -372,7 +373,7 @@ fn what_a_node_says_is_looked_at() {
         let mut world = World::new(1);
         let link = LinkId(77);
         world.die(1);
-        world.on(Event::Dialled(id(1), Some(link)));
+        world.on(Event::Dialled(id(1), Some(link), false));
         world.links.insert(link, id(1));
         world.on(Event::Frame(link, frame));
         assert_eq!(world.closed, [reason]);

@@ -5,10 +5,12 @@ use crate::base::frames::length_prefix;
 use crate::base::time::Instant;
 use crate::mesh::homes::{Action, Event, Homes, Settings};
 use crate::mesh::registrations::{LinkId, Registrations};
-use crate::modules::t_library::port::{ClientId, Heard, Port, UNREACHABLE};
+use crate::modules::t_library::port::{ClientId, Heard, Port, REFUSED};
 use crate::runtime::waker::ThreadWaker;
 use bytes::{Bytes, BytesMut};
+use core::net::IpAddr;
 use core::task::{Context, Poll};
+use std::io::{Error, ErrorKind};
 use std::sync::Arc;
 
 /// Bytes that may wait on a connection before no more phones are told over it.
@@ -18,16 +20,18 @@ const ROOM_LEN: usize = 1 << 20;
 pub(super) struct HomeLinks {
     name: String,
     homes: Homes,
+    /// The address by which others know this proxy.
+    from: Option<IpAddr>,
     port: Port,
     heard: Vec<(ClientId, Heard)>,
 }
 
 impl HomeLinks {
     /// None yet.
-    pub(super) fn new(settings: Settings) -> Self {
+    pub(super) fn new(settings: Settings, from: Option<IpAddr>) -> Self {
         let name = settings.name.to_string();
         let port = Port::dialling(&name);
-        Self { homes: Homes::new(settings), port, heard: Vec::new(), name }
+        Self { homes: Homes::new(settings), from, port, heard: Vec::new(), name }
     }
 
     /// Tells the machine.
@@ -39,8 +43,11 @@ impl HomeLinks {
         for action in actions {
             match action {
                 Action::Dial(node, address) => {
-                    let dialled = self.port.dial(address, now).ok().map(|id| LinkId(id.0));
-                    self.on(Event::Dialled(node, dialled), now, registrations);
+                    let dialled = self.port.dial(self.from, address, now);
+                    let refused = |error: &Error| error.kind() == ErrorKind::ConnectionRefused;
+                    let is_refused = dialled.as_ref().is_err_and(refused);
+                    let link = dialled.ok().map(|id| LinkId(id.0));
+                    self.on(Event::Dialled(node, link, is_refused), now, registrations);
                 }
                 Action::Send(link, payload) => self.port.send(ClientId(link.0), framed(&payload)),
                 Action::Close(link, reason) => {
@@ -66,7 +73,7 @@ impl HomeLinks {
             let event = match what {
                 Heard::Connected(_) => Event::Up(link),
                 Heard::Frame(payload) => Event::Frame(link, payload),
-                Heard::Gone(reason) => Event::Down(link, reason == UNREACHABLE),
+                Heard::Gone(reason) => Event::Down(link, reason == REFUSED),
             };
             self.on(event, now, registrations);
         }

@@ -155,10 +155,12 @@ impl ClusterLinkModule {
         apply: Apply,
         readiness: Readiness,
     ) -> Self {
+        let from = listener.local_addr().ok().and_then(|address| address.as_socket());
+        let from = from.map(|address| address.ip()).filter(|ip| !ip.is_unspecified());
         Self {
             name: format!("{}-cluster", options.name),
             machine: Registrations::new(options),
-            homes: HomeLinks::new(homes),
+            homes: HomeLinks::new(homes, from),
             tells_more: false,
             listener: Err(Some(listener)),
             peers: peers.into_iter().map(|peer| (peer, Instant::ZERO)).collect(),

@@ -1,6 +1,6 @@
 //! One client's connection: frames in, frames out.
 
-use super::port::{ClientId, UNREACHABLE};
+use super::port::{ClientId, REFUSED};
 use crate::base::frames::FrameReader;
 use crate::base::limits::{
     CLIENT_BACKLOG_LEN_MAX, CONNECT_TIME, STREAM_LINGER_TIME, STREAM_MESSAGE_TIME,
@@ -102,8 +102,12 @@ impl Connection {
 
     /// Whether it has been made by now: the peer's address when it has.
     pub(super) fn dialled(&mut self) -> Result<Option<SocketAddr>, Closed> {
-        if self.socket.take_error().ok().flatten().is_some() {
-            return Err(Closed(UNREACHABLE));
+        match self.socket.take_error().ok().flatten() {
+            Some(error) if error.kind() == ErrorKind::ConnectionRefused => {
+                return Err(Closed(REFUSED));
+            }
+            Some(_) => return Err(Closed("it cannot be reached")),
+            None => {}
         }
         let remote = self.socket.peer_addr().ok();
         if remote.is_some() {

@@ -7,7 +7,7 @@ use crate::base::time::Instant;
 use crate::runtime::mailbox::{Inbox, Mail, mailbox};
 use crate::runtime::waker::ThreadWaker;
 use bytes::Bytes;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::task::{Context, Poll};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
@@ -17,8 +17,8 @@ use tokio::net::{TcpListener, TcpStream};
 /// Bytes that one read takes.
 const READ_LEN: usize = 16 * 1024;
 
-/// Why a connection that was dialled is gone when the system says that nobody is there.
-pub const UNREACHABLE: &str = "it cannot be reached";
+/// Why a connection that was dialled is gone when nobody listens there.
+pub const REFUSED: &str = "nobody listens there";
 
 /// A connection of a port; never the same twice in a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -204,15 +204,24 @@ impl Port {
         }
     }
 
-    /// Begins a connection to somebody else's port; [`Heard::Connected`] tells when it is
+    /// Begins a connection to somebody else's port from an address of this machine, its own
+    /// port chosen by the system; [`Heard::Connected`] tells when it is
     /// made, [`Heard::Gone`] when it cannot be. Called on the module's thread.
     ///
     /// # Errors
     /// When the system gives no socket, or knows no way there.
-    pub fn dial(&mut self, address: SocketAddr, now: Instant) -> std::io::Result<ClientId> {
+    pub fn dial(
+        &mut self,
+        from: Option<IpAddr>,
+        address: SocketAddr,
+        now: Instant,
+    ) -> std::io::Result<ClientId> {
         let domain = socket2::Domain::for_address(address);
         let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
+        if let Some(from) = from.filter(|from| from.is_ipv4() == address.is_ipv4()) {
+            socket.bind(&SocketAddr::new(from, 0).into())?;
+        }
         // It is made while others work; its outcome is seen later, unless it fails at once.
         if let Err(error) = socket.connect(&address.into())
             && matches!(

@@ -8,7 +8,7 @@ use super::t_controller::assemble as t_controller_assemble;
 use super::t_controller::core::Core as TCore;
 use super::t_controller::handle::TController;
 use super::t_controller::inbox::Phone;
-use super::t_controller::module::{Publish, TControllerModule};
+use super::t_controller::module::{Listeners as TListeners, Publish, TControllerModule};
 use super::t_controller::settings::Settings as TSettings;
 use crate::base::flow::{Destination, Protocol};
 use crate::base::id::{Ids, Shard};
@@ -172,7 +172,6 @@ pub fn assemble(
     let address = sip_address(application)?;
     let switch = shared.switch(application)?;
     let Configured { settings, stack, targets, cti } = configured(shared, application)?;
-    let t_controller = t_controller(shared, application, cti, (parts.epoch, parts.cluster))?;
     let transport = Transport::new(parts.transport.0);
     let sealer = Arc::new(shared.sealer.salted(random_u64() as u32));
 
@@ -181,6 +180,8 @@ pub fn assemble(
     let (checker_mail, checker_inbox) =
         shared.mailboxes.mailbox(&format!("{name}-512"), MAILBOX_LEN_MAX);
     let calls = CallManager::new(shard_mail.clone());
+    let on_mesh = (parts.epoch, parts.cluster);
+    let t_controller = t_controller(shared, application, cti, on_mesh, &calls)?;
 
     let cells = Families::register(parts.registry, &name);
     let receivers = Receivers { shards: vec![shard_mail], checker: checker_mail.clone() };
@@ -228,6 +229,7 @@ fn t_controller(
     application: &Application,
     settings: Arc<TSettings>,
     (epoch, cluster): (u32, Option<socket2::Socket>),
+    calls: &CallManager,
 ) -> Result<Option<(TController, TControllerModule)>, StartError> {
     if !t_controller_assemble::has_one(shared.config, application) {
         return Ok(None);
@@ -238,9 +240,13 @@ fn t_controller(
     let (mail, inbox) = shared.mailboxes.mailbox(&format!("{name}-1280"), MAILBOX_LEN_MAX);
     let core = TCore::new(settings, epoch, shared.clock.wall());
     let ids = Ids::new(random_u64());
-    let publish = t_controller_publish(shared, name);
+    let calls = calls.clone();
+    let listeners = TListeners {
+        publish: t_controller_publish(shared, name),
+        release: Box::new(move |slot, conn_id, party| calls.release(slot, conn_id, party)),
+    };
     let ports = (port, mesh);
-    let module = TControllerModule::new(name, core, ports, ids, shared.clock, inbox, publish);
+    let module = TControllerModule::new(name, core, ports, ids, shared.clock, inbox, listeners);
     Ok(Some((TController::new(mail), module)))
 }
 

@@ -164,18 +164,10 @@ impl Core {
         match found {
             Route::Refused(cause) => self.refuse_call(slot, cause, cx),
             Route::Extension { dn } => {
-                let Some(uri) = self.extension_uri(&dn) else {
+                let Some(target) = self.extension_target(&dn) else {
                     return self.refuse_call(slot, Cause::code(480), cx);
                 };
-                self.call_out(
-                    slot,
-                    message,
-                    caller,
-                    &dn.clone(),
-                    (uri, "registrar".to_owned()),
-                    hops,
-                    cx,
-                );
+                self.call_out(slot, message, caller, &dn, target, hops, cx);
             }
             Route::Trunk { index, number } => {
                 self.call_trunk(slot, message, caller, index, &number, hops, cx)
@@ -183,14 +175,20 @@ impl Core {
         }
     }
 
-    /// The name of a DN for the proxy that looks it up; without a proxy the phone itself.
-    fn extension_uri(&self, dn: &str) -> Option<String> {
-        if !self.settings.direct {
-            return Some(format!("sip:{dn}@{}", self.settings.access));
-        }
-        match self.settings.dns.get(dn)? {
-            DnKind::Extension { contact, .. } => contact.as_deref().map(str::to_owned),
+    /// Request-URI and next hop of a DN: its own `contact`, or its name for the proxy that
+    /// looks up what is registered.
+    fn extension_target(&self, dn: &str) -> Option<(String, String)> {
+        let contact = match self.settings.dns.get(dn)? {
+            DnKind::Extension { contact, .. } => contact.as_deref(),
             DnKind::RoutingPoint { .. } => None,
+        };
+        match contact {
+            Some(contact) => Some((contact.to_owned(), contact.to_owned())),
+            None if self.settings.direct => None,
+            None => {
+                let uri = format!("sip:{dn}@{}", self.settings.access);
+                Some((uri, "registrar".to_owned()))
+            }
         }
     }
 

@@ -40,6 +40,8 @@ pub enum Event {
     /// Where the calls of a DN live, for what starts next at that DN: at another
     /// node, or here or nowhere (`None`).
     Elsewhere(Box<str>, Option<NodeId>),
+    /// A party of a call asks for its end, by its desktop.
+    Release(Slot, ConnId, Party),
     /// The configuration was changed: settings of calls and of the stack.
     Settings(Arc<Settings>, Arc<user_agent::Settings>),
 }
@@ -101,8 +103,9 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    fn fact(&self, step: Step) -> CallFact {
+    fn fact(&self, slot: Slot, step: Step) -> CallFact {
         CallFact {
+            slot,
             conn_id: self.call.conn_id,
             uuid: self.call.uuid,
             caller: self.call.caller.clone(),
@@ -197,6 +200,7 @@ impl Core {
             Event::Proxy(proxy, in_service) => self.stack.proxy(proxy, in_service),
             Event::Ready(ready) => self.ready = ready,
             Event::Elsewhere(dn, node) => self.on_elsewhere(dn, node),
+            Event::Release(call, conn_id, party) => self.on_release(call, conn_id, party, cx),
             Event::Settings(settings, stack) => {
                 self.settings = settings;
                 self.stack.settings(stack);
@@ -259,6 +263,15 @@ impl Core {
         self.apply(call, actions, cx);
     }
 
+    fn on_release(&mut self, call: Slot, conn_id: ConnId, party: Party, cx: &mut Cx<'_>) {
+        let found = self.calls.get_mut(call).filter(|entry| entry.call.conn_id == conn_id);
+        let Some(entry) = found else { return };
+        self.timed = Some(call);
+        let mut actions = Vec::new();
+        entry.call.on_party_release(party, cx.now, &mut actions);
+        self.apply(call, actions, cx);
+    }
+
     fn on_no_answer(&mut self, call: Slot, cx: &mut Cx<'_>) {
         let Some(entry) = self.calls.get_mut(call) else { return };
         if cx.now < entry.no_answer_at {
@@ -318,7 +331,7 @@ impl Core {
 
     fn tell_step(&self, call: Slot, step: Step, cx: &mut Cx<'_>) {
         if let Some(entry) = self.calls.get(call).filter(|_| self.settings.tells_phones) {
-            cx.out.push(Action::Fact(Box::new(entry.fact(step))));
+            cx.out.push(Action::Fact(Box::new(entry.fact(call, step))));
         }
     }
 

@@ -197,7 +197,7 @@ impl Core {
             extensions.push(KvPair::integer(AGENT_STATUS, number));
             let dnd = if is_kept { entry.dn.dnd } else { entry.shown.dnd };
             extensions.push(KvPair::integer(DND, i32::from(dnd)));
-            if !entry.calls.is_empty() {
+            if !entry.calls.is_idle() {
                 let calls = Some(kv_pair::Value::List(entry.calls.shown()));
                 extensions.push(KvPair { key: CALLS.to_owned(), value: calls });
             }

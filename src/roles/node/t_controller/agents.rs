@@ -33,7 +33,7 @@ impl Core {
             let text = "the DN is out of service";
             return Err(Refusal::new(ErrorCode::ErrorOutOfService, text));
         }
-        if !self.dns[index].calls.is_empty() {
+        if !self.dns[index].calls.is_idle() {
             let text = "no agent can log in while the DN has a call";
             return Err(Refusal::new(ErrorCode::ErrorWrongState, text));
         }
@@ -52,6 +52,10 @@ impl Core {
         self.tell_where(&agent_id, Some(index), cx);
         self.agents.insert(agent_id, index);
         self.dns[index].desktop = Some(id);
+        if self.dns[index].is_deserted && id.node != self.settings.node {
+            self.dns[index].move_at = Some(cx.now + self.settings.move_delay);
+            self.looks.push_back(Look::Service(index));
+        }
         Ok(())
     }
 

@@ -33,6 +33,7 @@ pub(in crate::roles::node) fn settings(
         logout_on_disconnect: application.options.flag_or_default("logout-on-disconnect"),
         latency_poll: span("tc-latency-poll-interval"),
         reconnect: span("tc-reconnect-timeout"),
+        move_delay: span("dn-owner-move-delay"),
         proxies: shared
             .config
             .applications_of(&switch.name, AppRole::SipProxy)

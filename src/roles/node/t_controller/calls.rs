@@ -1,9 +1,11 @@
 //! Calls of this node, as the DNs that are in them see them.
 
 use super::core::{Asked, Core, Cx};
+use crate::base::id::ConnId;
 use crate::call::facts::{CallFact, Step};
 use crate::cti::agent;
 use crate::cti::calls::{Meaning, Side};
+use crate::cti::tlib::EventType;
 
 impl Core {
     /// A call has gone on: caller and called hear of it, if they are DNs.
@@ -47,15 +49,21 @@ impl Core {
     /// A call has gone on at a DN that is in it.
     pub(super) fn on_side(&mut self, side: Side, index: usize, fact: &CallFact, cx: &mut Cx<'_>) {
         for meaning in self.dns[index].calls.on_fact(side, fact) {
-            self.mean(index, meaning, cx);
+            self.mean(index, fact.conn_id, meaning, cx);
+        }
+        if matches!(fact.step, Step::Ended { .. }) {
+            self.releases.remove(&(fact.conn_id, index));
         }
         self.look_at_leaving(index, cx);
     }
 
-    fn mean(&mut self, index: usize, meaning: Meaning, cx: &mut Cx<'_>) {
+    fn mean(&mut self, index: usize, conn_id: ConnId, meaning: Meaning, cx: &mut Cx<'_>) {
         let event = match meaning {
             Meaning::Tell(kind, attributes) => {
-                return self.publish(index, kind, *attributes, &mut Asked::default(), cx);
+                let is_over = matches!(kind, EventType::EventReleased | EventType::EventAbandoned);
+                let mut asked =
+                    if is_over { self.released(conn_id, index) } else { Asked::default() };
+                return self.publish(index, kind, *attributes, &mut asked, cx);
             }
             Meaning::Begun { is_business } => agent::Event::CallBegun { is_business },
             Meaning::Stopped { is_business } => {

@@ -158,7 +158,7 @@ impl Core {
     /// A client is gone: its registrations are, and by option the agents that it has
     /// logged in.
     pub(super) fn gone(&mut self, id: ClientId, reason: &'static str, cx: &mut Cx<'_>) {
-        let Some(client) = self.clients.remove(&id) else { return };
+        let Some(client) = self.clients.get(&id).cloned() else { return };
         if let Some(name) = &client.name {
             tracing::info!(node = %self.settings.name, client = id.0, application = %name, reason, "T-Library client gone");
         }
@@ -167,5 +167,6 @@ impl Core {
             self.send_all(Body::ClientGone(proto::ClientGone { client: id.0 }), cx);
         }
         self.forget_party(Party { node: self.settings.node, client: id }, client.dns);
+        self.clients.remove(&id);
     }
 }

@@ -7,14 +7,14 @@ use super::owners::Ownership;
 use super::remote::{Pending, Remote};
 use super::settings::{DnKind, Settings};
 use super::shown::Shown;
-use crate::base::id::{CallUuid, ConnId, Ids, NodeId};
+use crate::base::id::{CallUuid, ConnId, Ids, NodeId, Slot};
 use crate::base::limits::{
     DNS_PER_EVENT_MAX, OUTBOX_LEN_MAX, TLIB_LIST_LEN_MAX, TLIB_NAME_LEN_MAX, TLIB_PAIRS_MAX,
     TLIB_REQUEST_LEN_MAX,
 };
 use crate::base::outbox::Outbox;
 use crate::base::time::{Duration, Instant, WallTime};
-use crate::call::facts::CallFact;
+use crate::call::facts::{CallFact, Party as CallParty};
 use crate::cti::agent::{self, Agent};
 use crate::cti::calls::Calls;
 use crate::cti::dn::Dn;
@@ -46,8 +46,9 @@ pub enum Event {
     Settings(Arc<Settings>),
     /// Something was heard of a connection with another T-Controller.
     Link(ClientId, Heard),
-    /// A connection to that node is being made, or cannot be.
-    Dialled(NodeId, Option<ClientId>),
+    /// A connection to that node is being made, or cannot be, perhaps because nobody
+    /// listens there.
+    Dialled(NodeId, Option<ClientId>, bool),
     /// An operator, by a number of its own, asks for something about a DN.
     Operate(u64, RequestType, Box<Attributes>),
     /// A frame for the client that operators are.
@@ -106,6 +107,8 @@ pub enum Action {
     EndLink(ClientId),
     /// Connect to another T-Controller, and say so.
     Dial(NodeId, SocketAddr),
+    /// Have the Call Manager end a call, as one of its parties asks.
+    Release(Slot, ConnId, CallParty),
     /// The answer to an operator.
     Operated(u64, Box<tlib::Event>),
 }
@@ -179,6 +182,10 @@ pub(super) struct Entry {
     pub(super) said_own: Option<(u32, Instant)>,
     /// Until when it is not claimed for what was known before it was lost.
     pub(super) claim_after: Instant,
+    /// The last client here that kept it in service was lost, without a word.
+    pub(super) is_deserted: bool,
+    /// When it is to go to the data centre from which its agent has logged in since.
+    pub(super) move_at: Option<Instant>,
     /// The node that is to own it as soon as nothing is in the way.
     pub(super) leaving: Option<NodeId>,
     /// What clients here have been told of it.
@@ -225,6 +232,8 @@ pub struct Core {
     pub(super) elsewhere: BTreeMap<Box<str>, NodeId>,
     /// Requests of clients here that they work on.
     pub(super) pending: BTreeMap<(ClientId, u32), Pending>,
+    /// Who has asked for the end of a call at a DN.
+    pub(super) releases: BTreeMap<(ConnId, usize), Asked>,
     /// Calls of this node that others have been told of, and which.
     pub(super) told_calls: BTreeMap<ConnId, SmallVec<[NodeId; 2]>>,
     /// What operators wait for.
@@ -254,6 +263,7 @@ impl Core {
             remotes: BTreeMap::new(),
             elsewhere: BTreeMap::new(),
             pending: BTreeMap::new(),
+            releases: BTreeMap::new(),
             told_calls: BTreeMap::new(),
             operators: Operators::default(),
             early: BTreeMap::new(),
@@ -282,7 +292,7 @@ impl Core {
                 self.know_peers(cx);
             }
             Event::Link(id, heard) => self.on_link(id, heard, cx),
-            Event::Dialled(node, id) => self.on_dialled(node, id, cx),
+            Event::Dialled(node, id, is_refused) => self.on_dialled(node, id, is_refused, cx),
             Event::Operate(ask, kind, given) => self.on_operate(ask, kind, *given, cx),
             Event::OperatorFrame(bytes) => self.on_operator_frame(&bytes, cx),
         }
@@ -339,6 +349,8 @@ impl Core {
                         is_attached: false,
                         said_own: None,
                         claim_after: Instant::ZERO,
+                        is_deserted: false,
+                        move_at: None,
                         leaving: None,
                         shown: Shown::default(),
                     });
@@ -473,6 +485,7 @@ impl Core {
             RequestType::TCallSetForward => self.set_forward(id, given, asked, cx),
             RequestType::TCallCancelForward => self.cancel_forward(id, given, asked, cx),
             RequestType::TSendUserEvent => self.send_user_event(given, asked, cx),
+            RequestType::TReleaseCall => self.release_call(id, given, asked, cx),
             other => {
                 let name = other.as_str_name();
                 let text = format!("{name} is not supported on this port");
@@ -540,7 +553,7 @@ fn within_limits(given: &Attributes) -> Result<(), Refusal> {
 }
 
 /// Requests that this port works on, for ServerCapabilityMask.
-pub(super) const SUPPORTED: [RequestType; 15] = [
+pub(super) const SUPPORTED: [RequestType; 16] = [
     RequestType::TRegisterClient,
     RequestType::TQueryServer,
     RequestType::TQueryAddress,
@@ -556,4 +569,5 @@ pub(super) const SUPPORTED: [RequestType; 15] = [
     RequestType::TCallSetForward,
     RequestType::TCallCancelForward,
     RequestType::TSendUserEvent,
+    RequestType::TReleaseCall,
 ];

@@ -10,15 +10,20 @@
 //!     |<------ Attached -------------->|     how that is
 //!     |           …                    |     changes; Ping in silence
 //! ```
+//!
+//! The greater one dials as well while there is no link, and closes what it gets: where
+//! nobody listens a node is dead and its calls are over, else only the link is lost.
 
 use super::core::{Action, Core, Cx, Look, Wake};
 use super::settings::Peer;
 use crate::base::frames::length_prefix;
 use crate::base::id::{ConnId, NodeId};
-use crate::base::limits::{LINK_HELLO_TIME, LINK_PING_TIME, LINK_SILENCE_MAX, LINK_TICK};
+use crate::base::limits::{
+    LINK_HELLO_TIME, LINK_PING_TIME, LINK_PROBE_TIME, LINK_SILENCE_MAX, LINK_TICK,
+};
 use crate::base::time::{Duration, Instant, WallTime};
 use crate::mesh::wire::{self, Body, proto};
-use crate::modules::t_library::port::{ClientId, Heard};
+use crate::modules::t_library::port::{ClientId, Heard, REFUSED};
 use bytes::{Bytes, BytesMut};
 use core::net::SocketAddr;
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,6 +95,10 @@ struct State {
     link: Option<Link>,
     /// A connection that is being made, or on which it has not said who it is.
     dialled: Option<ClientId>,
+    /// When it is dialled next.
+    dial_at: Instant,
+    /// Nobody listens there.
+    is_dead: bool,
     /// Start epoch of the last link.
     epoch: u32,
 }
@@ -135,7 +144,14 @@ impl Core {
             self.links.peers.remove(&node);
         }
         for peer in &settings.peers {
-            let fresh = State { peer: peer.clone(), link: None, dialled: None, epoch: 0 };
+            let fresh = State {
+                peer: peer.clone(),
+                link: None,
+                dialled: None,
+                dial_at: Instant::ZERO,
+                is_dead: false,
+                epoch: 0,
+            };
             self.links.peers.entry(peer.node).or_insert(fresh).peer = peer.clone();
         }
         if !self.links.is_ticking && !self.links.peers.is_empty() {
@@ -150,7 +166,9 @@ impl Core {
         let (mut silent, mut ping) = (Vec::new(), Vec::new());
         for (node, state) in &mut self.links.peers {
             let Some(link) = &mut state.link else {
-                if state.dialled.is_none() && own < *node {
+                // The other side of one with a smaller node-id only looks whether anybody listens.
+                if state.dialled.is_none() && state.dial_at <= now {
+                    state.dial_at = if own < *node { now } else { now + LINK_PROBE_TIME };
                     cx.out.push(Action::Dial(*node, state.peer.address));
                 }
                 continue;
@@ -203,9 +221,18 @@ impl Core {
     }
 
     /// A connection to that node is being made, or cannot be.
-    pub(super) fn on_dialled(&mut self, node: NodeId, id: Option<ClientId>, cx: &Cx<'_>) {
+    pub(super) fn on_dialled(
+        &mut self,
+        node: NodeId,
+        id: Option<ClientId>,
+        is_refused: bool,
+        cx: &Cx<'_>,
+    ) {
         if let Some(state) = self.links.peers.get_mut(&node) {
             state.dialled = id;
+        }
+        if is_refused {
+            self.note_dead(node);
         }
         if let Some(id) = id {
             self.links.nameless.insert(id, cx.now);
@@ -217,8 +244,14 @@ impl Core {
         match heard {
             Heard::Connected(_) => {
                 self.links.nameless.insert(id, cx.now);
-                if self.links.peers.values().any(|state| state.dialled == Some(id)) {
-                    cx.out.push(Action::SendLink(id, self.hello()));
+                let mut peers = self.links.peers.iter();
+                match peers.find(|(_, state)| state.dialled == Some(id)).map(|(node, _)| *node) {
+                    Some(node) if self.settings.node < node => {
+                        cx.out.push(Action::SendLink(id, self.hello()));
+                    }
+                    // Somebody does: it will dial.
+                    Some(_) => self.close_nameless(id, cx),
+                    None => {}
                 }
             }
             Heard::Frame(payload) => {
@@ -234,16 +267,27 @@ impl Core {
             Heard::Gone(reason) => {
                 self.links.nameless.remove(&id);
                 self.links.proxies.remove(&id);
-                for state in self.links.peers.values_mut() {
-                    if state.dialled == Some(id) {
-                        state.dialled = None;
+                let mut peers = self.links.peers.iter_mut();
+                if let Some((node, state)) = peers.find(|(_, state)| state.dialled == Some(id)) {
+                    state.dialled = None;
+                    let node = *node;
+                    if reason == REFUSED {
+                        self.note_dead(node);
                     }
                 }
                 if let Some(node) = self.links.by_id.get(&id).copied() {
-                    self.link_down(node, reason);
+                    self.link_down(node, reason, cx);
                     self.look_at_pending(node, cx);
                 }
             }
+        }
+    }
+
+    /// Nobody listens at a node's cluster port: its process is gone, and its calls with it.
+    fn note_dead(&mut self, node: NodeId) {
+        let Some(state) = self.links.peers.get_mut(&node) else { return };
+        if !core::mem::replace(&mut state.is_dead, true) {
+            self.end_calls_of(node);
         }
     }
 
@@ -302,6 +346,7 @@ impl Core {
             Some(Body::HandOver(given)) => self.on_hand_over(from, given, cx),
             Some(Body::LiveCalls(live)) => self.on_live(from, live, cx),
             Some(Body::CallFact(fact)) => self.on_remote_fact(&fact, cx)?,
+            Some(Body::ReleaseCall(release)) => self.on_release_call(&release, cx),
             Some(
                 Body::NodeHello(_)
                 | Body::Hello(_)
@@ -376,6 +421,7 @@ impl Core {
         self.links.by_id.insert(id, node);
         if let Some(state) = self.links.peers.get_mut(&node) {
             state.dialled = None;
+            state.is_dead = false;
             state.epoch = hello.epoch;
             let listed = BTreeSet::new();
             state.link = Some(Link {
@@ -394,6 +440,7 @@ impl Core {
             cx.out.push(Action::SendLink(id, self.hello()));
         }
         tracing::info!(node = %self.settings.name, peer = node.get(), "link to a T-Controller is up");
+        self.cut_calls(node, false, cx);
         if has_restarted {
             self.end_calls_of(node);
         }
@@ -436,18 +483,19 @@ impl Core {
         let link = self.links.peers.get(&node).and_then(|state| state.link.as_ref());
         if let Some(id) = link.map(|link| link.id) {
             cx.out.push(Action::EndLink(id));
-            self.link_down(node, reason);
+            self.link_down(node, reason, cx);
             self.look_at_pending(node, cx);
         }
     }
 
-    fn link_down(&mut self, node: NodeId, reason: &'static str) {
+    fn link_down(&mut self, node: NodeId, reason: &'static str, cx: &mut Cx<'_>) {
         let Some(link) = self.links.peers.get_mut(&node).and_then(|state| state.link.take()) else {
             return;
         };
         self.links.by_id.remove(&link.id);
         tracing::info!(node = %self.settings.name, peer = node.get(), reason, "link to a T-Controller is down");
         self.elsewhere.retain(|_, at| *at != node);
+        self.cut_calls(node, true, cx);
         for early in self.early.values_mut() {
             early.remove(&node);
         }

@@ -4,7 +4,7 @@
 //! `core.rs` is what it is told and wants done; `clients.rs` registers clients and keeps
 //! them alive, `addresses.rs` says who hears of a DN, `agents.rs` works on requests of
 //! agents and on what is set at a DN, `service.rs` on what brings a DN into service,
-//! `calls.rs` on what happens in calls, `publish.rs` numbers events and hands them out.
+//! `calls.rs` on what happens in calls, `release.rs` on their end by request, `publish.rs` numbers events and hands them out.
 //! `links.rs` keeps the links to the other T-Controllers, `owners.rs` says which of them
 //! owns a DN, `remote.rs` works for clients here on DNs of others and the other way round,
 //! `shown.rs` is what clients here know of such a DN. `operator.rs` works for operators,
@@ -23,6 +23,7 @@ pub mod module;
 pub mod operator;
 mod owners;
 mod publish;
+mod release;
 mod remote;
 mod service;
 pub mod settings;

@@ -3,10 +3,11 @@
 use super::core::{Action, Core, Cx, Event, Wake};
 use super::inbox::{Inbox, Operate};
 use super::operator::OPERATOR;
-use crate::base::id::Ids;
+use crate::base::id::{ConnId, Ids, Slot};
 use crate::base::limits::{CLIENTS_MAX, DNS_PER_EVENT_MAX, TURN_BATCH_LEN};
 use crate::base::outbox::Outbox;
 use crate::base::time::Instant;
+use crate::call::facts::Party as CallParty;
 use crate::cti::tlib;
 use crate::modules::t_library::port::{ClientId, Heard, Port};
 use crate::observe::listing::PUBLISH_INTERVAL;
@@ -27,6 +28,17 @@ const EVENT_ACTIONS_LEN_MAX: usize = 3 * DNS_PER_EVENT_MAX * CLIENTS_MAX;
 /// Shows the core, its port and its links on the board.
 pub type Publish = Box<dyn FnMut(&Core, Option<&Port>, Option<&Port>, Instant) + Send>;
 
+/// Has a call ended, as one of its parties asks.
+pub type Release = Box<dyn FnMut(Slot, ConnId, CallParty) + Send>;
+
+/// Who hears from a T-Controller besides its clients.
+pub struct Listeners {
+    /// The board, now and then.
+    pub publish: Publish,
+    /// The Call Manager.
+    pub release: Release,
+}
+
 /// The T-Controller of a node, with its port.
 pub struct TControllerModule {
     name: String,
@@ -44,7 +56,7 @@ pub struct TControllerModule {
     /// Operators who wait for an answer.
     operators: BTreeMap<u64, oneshot::Sender<tlib::Event>>,
     next_operator: u64,
-    publish: Publish,
+    listeners: Listeners,
     next_publish: Instant,
     /// Room for what the turn hears.
     heard: Vec<(ClientId, Heard)>,
@@ -60,7 +72,7 @@ impl TControllerModule {
         ids: Ids,
         clock: Clock,
         inbox: Mailbox<Inbox>,
-        publish: Publish,
+        listeners: Listeners,
     ) -> Self {
         Self {
             name: format!("{application}-1280"),
@@ -75,7 +87,7 @@ impl TControllerModule {
             panics: Panics::default(),
             operators: BTreeMap::new(),
             next_operator: 1,
-            publish,
+            listeners,
             next_publish: Instant::ZERO,
             heard: Vec::new(),
         }
@@ -124,6 +136,9 @@ impl TControllerModule {
         for action in self.out.drain() {
             match (action, &mut self.port, &mut self.mesh) {
                 (Action::Send(OPERATOR, frame), ..) => frames.push(frame),
+                (Action::Release(slot, conn_id, party), ..) => {
+                    (self.listeners.release)(slot, conn_id, party);
+                }
                 (Action::Operated(ask, event), ..) => {
                     if let Some(answer) = self.operators.remove(&ask) {
                         // Who has asked may be gone.
@@ -135,7 +150,9 @@ impl TControllerModule {
                 (Action::SendLink(link, frame), _, Some(mesh)) => mesh.send(link, frame),
                 (Action::EndLink(link), _, Some(mesh)) => mesh.end(link, now),
                 (Action::Dial(node, address), _, Some(mesh)) => {
-                    dials.push((node, mesh.dial(address, now)));
+                    let own = mesh.local_addr().ok().flatten().map(|own| own.ip());
+                    let from = own.filter(|own| !own.is_unspecified());
+                    dials.push((node, mesh.dial(from, address, now)));
                 }
                 (Action::Arm(wake, at), ..) => self.deadlines.arm(at, wake),
                 (
@@ -152,7 +169,10 @@ impl TControllerModule {
             if let Err(error) = &dialled {
                 tracing::debug!(node = %self.name, peer = node.get(), %error, "another T-Controller cannot be dialled");
             }
-            self.on(Event::Dialled(node, dialled.ok()), now);
+            let is_refused = dialled
+                .as_ref()
+                .is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused);
+            self.on(Event::Dialled(node, dialled.ok(), is_refused), now);
         }
         for frame in frames {
             self.on(Event::OperatorFrame(frame), now);
@@ -221,7 +241,7 @@ impl Module for TControllerModule {
         self.ports().for_each(Port::flush);
         if now >= self.next_publish {
             self.next_publish = now + PUBLISH_INTERVAL;
-            (self.publish)(&self.core, self.port.as_ref(), self.mesh.as_ref(), now);
+            (self.listeners.publish)(&self.core, self.port.as_ref(), self.mesh.as_ref(), now);
         }
         work
     }

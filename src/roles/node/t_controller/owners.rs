@@ -226,7 +226,7 @@ impl Core {
         let entry = &mut self.dns[index];
         entry.dn = Dn { is_in_service: !entry.kind.is_phone(), ..Dn::default() };
         entry.desktop = None;
-        entry.leaving = None;
+        (entry.leaving, entry.is_deserted, entry.move_at) = (None, false, None);
         self.part_from_others(index);
         self.looks.push_back(Look::Owner(index));
     }
@@ -326,7 +326,7 @@ impl Core {
         let entry = &self.dns[index];
         let Some(to) = entry.leaving else { return };
         let works = entry.agent.status().is_some_and(|status| status.is_after_call_work());
-        if !self.is_own(index) || !entry.calls.is_empty() || works || !self.is_linked(to) {
+        if !self.is_own(index) || !entry.calls.is_idle() || works || !self.is_linked(to) {
             return;
         }
         let peer = to.get();

@@ -7,7 +7,7 @@ use super::inbox::Phone;
 use super::links::PART_LEN;
 use super::settings::DnKind;
 use super::shown::Shown;
-use crate::base::id::{CallUuid, ConnId, NodeId};
+use crate::base::id::{CallUuid, ConnId, NodeId, Slot};
 use crate::base::limits::{CONTACT_SECONDS_MAX, FORWARDS_MAX, PENDING_REQUESTS_MAX};
 use crate::call::facts::{CallFact, EndedBy, Party as CallParty, Step};
 use crate::cti::agent;
@@ -564,7 +564,10 @@ impl Core {
         let is_one = |index: &usize| self.dns[*index].desktop == Some(party);
         let desktops: BTreeSet<usize> = self.agents.values().copied().filter(is_one).collect();
         for index in &dns {
+            let was_kept = self.privileged(*index) == Some(self.settings.node);
             self.dns[*index].registrants.retain(|(registrant, _)| *registrant != party);
+            // A client of another node has no part in where it is.
+            self.dns[*index].is_deserted |= was_kept && party.node == self.settings.node;
         }
         for index in desktops {
             if self.settings.logout_on_disconnect {
@@ -592,6 +595,7 @@ const fn is_about_dn(kind: RequestType) -> bool {
             | RequestType::TCallSetForward
             | RequestType::TCallCancelForward
             | RequestType::TSendUserEvent
+            | RequestType::TReleaseCall
     )
 }
 
@@ -622,6 +626,8 @@ fn told_fact(fact: &CallFact) -> proto::CallFact {
         destination: fact.destination.to_string(),
         trunk: fact.trunk.to_string(),
         is_inbound: fact.is_inbound,
+        slot: fact.slot.index,
+        generation: fact.slot.generation,
         step: step.into(),
         by: by.into(),
         code: ended.map_or(0, |(_, code, _)| u32::from(code)),
@@ -658,6 +664,7 @@ fn fact_of(given: &proto::CallFact) -> Option<CallFact> {
         destination: given.destination.as_str().into(),
         trunk: given.trunk.as_str().into(),
         is_inbound: given.is_inbound,
+        slot: Slot { index: given.slot, generation: given.generation },
         step,
     })
 }

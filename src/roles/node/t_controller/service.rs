@@ -100,9 +100,7 @@ impl Core {
                 DnKind::RoutingPoint | DnKind::CommunicationDn => true,
             };
         if entry.kind == DnKind::TLibraryBased {
-            // The last that kept it here is gone, and another node has one.
-            let elsewhere = self.privileged(index).filter(|node| *node != self.settings.node);
-            self.dns[index].leaving = elsewhere;
+            self.look_where_to(index, cx);
         }
         if self.dns[index].dn.set_in_service(is_in_service)
             && (!is_in_service || !self.dns[index].shown.is_in_service)
@@ -115,6 +113,30 @@ impl Core {
         } else {
             self.look_at_leaving(index, cx);
         }
+    }
+
+    /// Where a DN without a phone goes when the last client that kept it here has left it,
+    /// and another node has one (`decisions.md` 7): at once, but for one that was lost and
+    /// not unregistered, when its agent has logged in from the other data centre, and then
+    /// some time after that.
+    fn look_where_to(&mut self, index: usize, cx: &mut Cx<'_>) {
+        let elsewhere = self.privileged(index).filter(|node| *node != self.settings.node);
+        let Some(node) = elsewhere else {
+            let entry = &mut self.dns[index];
+            (entry.leaving, entry.is_deserted, entry.move_at) = (None, false, None);
+            return;
+        };
+        let is_far = self.location_of(node) != Some(&*self.settings.geo_location);
+        let entry = &self.dns[index];
+        let may_go = match entry.move_at {
+            Some(at) if at > cx.now => {
+                self.arm_dn(index, at, cx);
+                false
+            }
+            Some(_) => true,
+            None => !(entry.is_deserted && is_far),
+        };
+        self.dns[index].leaving = may_go.then_some(node);
     }
 
     fn tell_service(&mut self, index: usize, is_in_service: bool, cx: &mut Cx<'_>) {

@@ -76,6 +76,8 @@ pub struct Settings {
     pub latency_poll: Duration,
     /// `tc-reconnect-timeout`.
     pub reconnect: Duration,
+    /// `dn-owner-move-delay`.
+    pub move_delay: Duration,
     /// SIP Proxies of the switch, which tell of registered phones.
     pub proxies: BTreeSet<NodeId>,
     /// The other nodes of the switch that have a cluster port.

@@ -1,8 +1,9 @@
 //! What others hear: phones that have registered, and how far calls are.
 
 use super::*;
-use crate::call::facts::EndedBy;
-use crate::call::facts::Step;
+use crate::base::id::ConnId;
+use crate::call::facts::{EndedBy, Party, Step};
+use crate::sip::message::Method;
 
 const PHONE: &str = "127.0.0.50:5061";
 
@@ -75,4 +76,23 @@ fn nobody_hears_of_a_call_that_got_nowhere_but_its_end() {
     shard.request("INVITE", "7002", "8888", PHONE, "");
     let told = steps(&mut shard);
     assert!(matches!(told[..], [Step::Ended { by: EndedBy::Cluster, .. }]), "{told:?}");
+}
+
+#[test]
+fn a_call_ends_when_a_desktop_asks() {
+    let mut shard = Shard1::new();
+    shard.request("INVITE", "15550100", "7002", SBC, "");
+    let invite = shard.take().into_iter().find(Message::is_request).expect("an INVITE");
+    shard.answer(&invite, 200);
+    shard.take();
+    let fact = shard.facts.last().expect("told").clone();
+    shard.on(Event::Release(fact.slot, ConnId(fact.conn_id.0 + 1), Party::Callee));
+    assert!(shard.take().is_empty(), "another call had that place");
+    steps(&mut shard);
+    shard.on(Event::Release(fact.slot, fact.conn_id, Party::Callee));
+    let sent: Vec<Method> = shard.take().iter().map(Message::method).collect();
+    assert_eq!(sent.iter().filter(|method| **method == Method::Bye).count(), 2, "{sent:?}");
+    let ended = Step::Ended { by: EndedBy::Callee, code: 200, was_connected: true };
+    assert_eq!(steps(&mut shard), [ended]);
+    assert_eq!(shard.records.len(), 1);
 }

@@ -1,7 +1,6 @@
 //! Calls of the node, as clients see them.
 
 use super::*;
-use crate::base::id::ConnId;
 use crate::call::facts::EndedBy;
 use crate::call::facts::{CallFact, Step};
 
@@ -14,6 +13,7 @@ fn fact(conn_id: u64, caller: &str, called: &str, step: Step) -> Event {
         destination: called.into(),
         trunk: if caller.starts_with('0') { "Trunk_SBC".into() } else { "".into() },
         is_inbound: caller.starts_with('0'),
+        slot: Slot { index: 3, generation: 4 },
         step,
     }))
 }
@@ -117,4 +117,37 @@ fn a_busy_phone_is_an_agent_not_ready_by_option() {
         let expected = if expected { vec![EventType::EventAgentNotReady] } else { vec![] };
         assert_eq!(world.kinds(one), expected, "{by_option} {code}");
     }
+}
+
+fn release(conn_id: u64) -> Attributes {
+    Attributes { conn_id: Some(conn_id), ..dn("7002") }
+}
+
+#[test]
+fn a_client_ends_a_call_and_is_answered_when_it_is_over() {
+    let mut world = World::new();
+    let (one, other) = (world.client(1, "a"), world.client(2, "b"));
+    world.share(one, "7002");
+    world.share(other, "7002");
+    world.on(fact(5, "7001", "7002", Step::Connected));
+    let kind = RequestType::TReleaseCall;
+    assert_eq!(world.refused(one, kind, dn("7002")), ErrorCode::ErrorInvalidAttribute);
+    assert_eq!(world.refused(one, kind, release(6)), ErrorCode::ErrorInvalidConnId);
+    let elsewhere = Attributes { conn_id: Some(5), ..dn("7003") };
+    assert_eq!(world.refused(one, kind, elsewhere), ErrorCode::ErrorNotRegistered);
+    world.take(one);
+    world.take(other);
+    let attributes = Some(Box::new(release(5)));
+    let asked = Request { r#type: kind.into(), reference_id: 9, attributes, registration: None };
+    world.send(one, asked);
+    let slot = Slot { index: 3, generation: 4 };
+    assert_eq!(world.released, [(slot, ConnId(5), CallParty::Callee)]);
+    assert!(world.take(one).is_empty(), "not before it is over");
+    assert_eq!(world.refused(other, kind, release(5)), ErrorCode::ErrorWrongState);
+    world.on(fact(5, "7001", "7002", OVER));
+    let seen = world.take(one);
+    assert_eq!((seen[0].kind, seen[0].reference_id), (EventType::EventReleased, 9));
+    let seen = world.take(other);
+    assert_eq!((seen[0].kind, seen[0].reference_id), (EventType::EventReleased, 0));
+    assert_eq!(world.refused(other, kind, release(5)), ErrorCode::ErrorInvalidConnId);
 }

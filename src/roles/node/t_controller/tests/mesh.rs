@@ -5,7 +5,7 @@
 //! `SEEDS=100000` runs so many.
 
 use super::*;
-use crate::base::id::ConnId;
+use crate::base::id::{ConnId, Slot};
 use crate::call::facts::{CallFact, EndedBy, Party as CallParty, Step};
 use crate::mesh::wire::{self, Body, proto};
 use crate::roles::node::t_controller::core::Party;
@@ -105,6 +105,7 @@ fn settings_of(node: NodeNumber) -> Settings {
         logout_on_disconnect: true,
         latency_poll: Duration::from_secs(10),
         reconnect: Duration::ZERO,
+        move_delay: Duration::from_secs(3),
         proxies: NodeId::new(PROXY).into_iter().collect(),
         peers: peers.collect(),
     }
@@ -194,6 +195,7 @@ impl Mesh {
                 self.read(number, OPERATOR, &bytes);
                 self.on(number, Event::OperatorFrame(bytes));
             }
+            Action::Release(_, conn_id, _) => self.end_call(conn_id),
             Action::Operated(ask, _) => {
                 if !self.operators.remove(&(number, ask)) {
                     self.find(format!("an operator of node {number} is answered twice"));
@@ -220,12 +222,13 @@ impl Mesh {
                 self.next_id += 1;
                 let reached = self.nodes.contains_key(&to) && !self.cut.contains(&pair(number, to));
                 if !reached {
-                    self.on(number, Event::Dialled(NodeId::new(to).expect("one"), None));
+                    let is_dead = !self.nodes.contains_key(&to);
+                    self.on(number, Event::Dialled(NodeId::new(to).expect("one"), None, is_dead));
                     return;
                 }
                 let ends = [(number, id), (to, there)];
                 self.wires.push(Wire { ends, pipes: Default::default(), is_dead: false });
-                self.on(number, Event::Dialled(NodeId::new(to).expect("one"), Some(id)));
+                self.on(number, Event::Dialled(NodeId::new(to).expect("one"), Some(id), false));
                 let remote = "127.0.0.1:1".parse().expect("an address");
                 self.post(number, id, Heard::Connected(remote));
                 self.post(to, there, Heard::Connected(remote));
@@ -598,7 +601,12 @@ impl Mesh {
         let Some((number, id)) = self.any_desk() else { return };
         let name = self.any_dn();
         let person = PERSONS[self.draw(PERSONS.len() as u64) as usize];
-        let (kind, given) = match self.draw(10) {
+        let calls: Vec<u64> = self.calls.iter().map(|(_, fact)| fact.conn_id.0).collect();
+        let (kind, given) = match self.draw(11) {
+            10 if !calls.is_empty() => {
+                let conn_id = Some(calls[self.draw(calls.len() as u64) as usize]);
+                (RequestType::TReleaseCall, Attributes { conn_id, ..dn(name) })
+            }
             0..4 => {
                 let mode = [RegisterMode::Share, RegisterMode::Monitor][self.draw(2) as usize];
                 let mode = Some(mode.into());
@@ -635,6 +643,15 @@ impl Mesh {
         }
     }
 
+    fn end_call(&mut self, conn_id: ConnId) {
+        let Some(at) = self.calls.iter().position(|(_, fact)| fact.conn_id == conn_id) else {
+            return;
+        };
+        let (node, fact) = self.calls.swap_remove(at);
+        let step = Step::Ended { by: EndedBy::Caller, code: 200, was_connected: true };
+        self.on(node, Event::Fact(Box::new(CallFact { step, ..fact })));
+    }
+
     fn call(&mut self, node: NodeNumber) {
         let what = self.draw(6);
         if what < 4 && !self.calls.is_empty() {
@@ -646,11 +663,7 @@ impl Mesh {
                 self.on(node, Event::Fact(Box::new(CallFact { step, ..fact })));
                 return;
             }
-            let (node, fact) = self.calls.swap_remove(at);
-            let by = EndedBy::Caller;
-            let step = Step::Ended { by, code: 200, was_connected: true };
-            self.on(node, Event::Fact(Box::new(CallFact { step, ..fact })));
-            return;
+            return self.end_call(self.calls[at].1.conn_id);
         }
         self.next_call += 1;
         let called = self.any_dn();
@@ -662,6 +675,7 @@ impl Mesh {
             destination: called.into(),
             trunk: "Trunk_SBC".into(),
             is_inbound: true,
+            slot: Slot { index: 1, generation: 1 },
             step: Step::Connected,
         };
         self.calls.push((node, fact.clone()));

@@ -12,9 +12,10 @@ use super::inbox::Phone;
 use super::operator::OPERATOR;
 use super::settings::{DnKind, Settings};
 use crate::base::frames::{FrameReader, LENGTH_BYTES};
-use crate::base::id::{Ids, NodeId};
+use crate::base::id::{ConnId, Ids, NodeId, Slot};
 use crate::base::outbox::Outbox;
 use crate::base::time::{Duration, Instant, WallTime};
+use crate::call::facts::Party as CallParty;
 use crate::cti::agent;
 use crate::cti::tlib::{
     self, Attributes, ClientRegistration, ErrorCode, EventType, Frame, RegisterMode, Request,
@@ -52,6 +53,8 @@ struct World {
     next_reference: u32,
     /// Answers to operators.
     operated: Vec<(u64, tlib::Event)>,
+    /// Calls that are to be ended.
+    released: Vec<(Slot, ConnId, CallParty)>,
 }
 
 fn settings() -> Settings {
@@ -69,6 +72,7 @@ fn settings() -> Settings {
         logout_on_disconnect: true,
         latency_poll: Duration::ZERO,
         reconnect: Duration::ZERO,
+        move_delay: Duration::from_secs(3),
         proxies: BTreeSet::new(),
         peers: Vec::new(),
     }
@@ -96,6 +100,7 @@ impl World {
             most: 0,
             next_reference: 100,
             operated: Vec::new(),
+            released: Vec::new(),
         }
     }
 
@@ -107,6 +112,7 @@ impl World {
         for action in actions {
             match action {
                 Action::Send(OPERATOR, bytes) => self.on(Event::OperatorFrame(bytes)),
+                Action::Release(slot, conn_id, party) => self.released.push((slot, conn_id, party)),
                 Action::Operated(ask, event) => self.operated.push((ask, *event)),
                 Action::Send(id, bytes) => self.read(id, &bytes),
                 Action::End(id) => {
