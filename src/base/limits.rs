@@ -78,6 +78,12 @@ pub const CLIENTS_MAX: usize = 10_000;
 /// Time in which a DN that was lost to a node out of reach is not claimed again for what
 /// was known before: both would go on claiming it as fast as others tell them.
 pub const CLAIM_PAUSE: Duration = Duration::from_secs(30);
+/// Events that a T-Controller keeps for clients that come back.
+pub const EVENTS_KEPT_MAX: usize = 100_000;
+/// Bytes of those.
+pub const EVENTS_KEPT_LEN_MAX: usize = 64 << 20;
+/// How long they are kept.
+pub const EVENTS_KEPT_TIME: Duration = Duration::from_secs(600);
 /// Requests of operators that one T-Controller works on at a time.
 pub const OPERATORS_MAX: usize = 64;
 /// Time in which a T-Library client must say who it is.

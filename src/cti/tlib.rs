@@ -63,6 +63,13 @@ impl EncodedEvent {
         Self { frame: frame.freeze(), start }
     }
 
+    /// Bytes that it takes.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "no event is empty")]
+    pub fn len(&self) -> usize {
+        self.frame.len()
+    }
+
     /// The event without its frame, for [`EncodedEvent::of_bytes`].
     #[must_use]
     pub fn event(&self) -> Bytes {

@@ -78,6 +78,9 @@ impl Core {
         if let Some(dns) = self.dns_of(id) {
             dns.insert(index);
         }
+        if let Some(since) = asked.since {
+            self.replay(index, id, since, cx);
+        }
         let attributes = self.registered(index);
         self.answer(asked, EventType::EventRegistered, attributes, cx);
         if self.dns[index].owner.node.is_none() {

@@ -1,6 +1,7 @@
 //! Clients: their registration, their keep-alive, their end.
 
 use super::core::{Action, Asked, Client, Core, Cx, Party, SUPPORTED, Wake};
+use super::log::Cursors;
 use crate::base::limits::{ADDP_TIME_MIN, CLIENT_GREETING_TIME, TLIB_NAME_LEN_MAX};
 use crate::base::time::{Duration, Instant};
 use crate::cti::refusal::Refusal;
@@ -26,6 +27,7 @@ impl Core {
             connected_wall: cx.wall,
             mask: None,
             dns: BTreeSet::new(),
+            cursors: Cursors::default(),
             silence: None,
             heard: cx.now,
             polled: None,
@@ -78,10 +80,8 @@ impl Core {
         let attributes = Attributes { session_id: Some(session), ..self.server() };
         self.answer(asked, EventType::EventServerConnected, attributes, cx);
         self.tell(id, EventType::EventLinkConnected, Attributes::default(), cx);
-        // No event is kept: what has happened since is lost, and the client is told so.
-        for cursor in given.cursors.iter().take(CURSORS_MAX) {
-            self.tell_gap(id, cursor, cx);
-        }
+        let given = given.cursors.get(..CURSORS_MAX).unwrap_or(&given.cursors);
+        self.on_cursors(id, given, cx);
         Ok(())
     }
 

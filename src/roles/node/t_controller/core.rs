@@ -2,6 +2,7 @@
 
 use super::inbox::Phone;
 use super::links::Links;
+use super::log::{Cursors, DnLog, Log, Since};
 use super::operator::Operators;
 use super::owners::Ownership;
 use super::remote::{Pending, Remote};
@@ -141,6 +142,8 @@ pub(super) struct Client {
     pub(super) mask: Option<Vec<u8>>,
     /// Indices of the DNs that it is registered for.
     pub(super) dns: BTreeSet<usize>,
+    /// What it has had on an earlier connection.
+    pub(super) cursors: Cursors,
     /// Silence after which it is polled.
     pub(super) silence: Option<Duration>,
     /// When something was last heard of it.
@@ -190,6 +193,8 @@ pub(super) struct Entry {
     pub(super) leaving: Option<NodeId>,
     /// What clients here have been told of it.
     pub(super) shown: Shown,
+    /// What it has told since it is owned here.
+    pub(super) log: DnLog,
     /// Contacts of its phone, until when.
     pub(super) contacts: BTreeMap<Box<str>, Instant>,
     /// When it is to be woken: a wake-up before that is none of its own any more.
@@ -200,6 +205,8 @@ pub(super) struct Entry {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Asked {
     pub(super) by: Option<(Party, u32)>,
+    /// From where on a client that has come back is to hear of the DN.
+    pub(super) since: Option<Since>,
 }
 
 /// The T-Controller of a node.
@@ -236,6 +243,8 @@ pub struct Core {
     pub(super) releases: BTreeMap<(ConnId, usize), Asked>,
     /// Calls of this node that others have been told of, and which.
     pub(super) told_calls: BTreeMap<ConnId, SmallVec<[NodeId; 2]>>,
+    /// Events that are kept.
+    pub(super) log: Log,
     /// What operators wait for.
     pub(super) operators: Operators,
     /// Clients of other nodes that come to a DN which is not owned here yet.
@@ -265,6 +274,7 @@ impl Core {
             pending: BTreeMap::new(),
             releases: BTreeMap::new(),
             told_calls: BTreeMap::new(),
+            log: Log::default(),
             operators: Operators::default(),
             early: BTreeMap::new(),
         };
@@ -353,6 +363,7 @@ impl Core {
                         move_at: None,
                         leaving: None,
                         shown: Shown::default(),
+                        log: DnLog::default(),
                     });
                 }
             }
@@ -405,7 +416,7 @@ impl Core {
         cx: &mut Cx<'_>,
     ) {
         let party = Party { node: self.settings.node, client: id };
-        let asked = Asked { by: Some((party, request.reference_id)) };
+        let asked = Asked { by: Some((party, request.reference_id)), since: None };
         let is_registered = self.clients.get(&id).is_some_and(|client| client.name.is_some());
         let whole = Request { registration: None, ..request.clone() };
         let attributes = request.attributes.map(|attributes| *attributes).unwrap_or_default();
@@ -427,7 +438,10 @@ impl Core {
                 Ok(kind) if kind != RequestType::None => {
                     match self.wanted_elsewhere(kind, &attributes, cx) {
                         Some(node) => self.forward(id, whole, (node, tries), cx),
-                        None => self.work_on(kind, party, &attributes, asked, cx),
+                        None => {
+                            let since = self.since_of(kind, id, &attributes);
+                            self.work_on(kind, party, &attributes, Asked { since, ..asked }, cx)
+                        }
                     }
                 }
                 Ok(_) | Err(_) => {

@@ -125,6 +125,11 @@ impl Core {
         self.links.peers.get(&node).is_some_and(|state| state.link.is_some())
     }
 
+    /// Start epoch of a node that there is a link to.
+    pub(super) fn epoch_of(&self, node: NodeId) -> Option<u32> {
+        self.links.peers.get(&node).filter(|state| state.link.is_some()).map(|state| state.epoch)
+    }
+
     /// The data centre of a node.
     pub(super) fn location_of(&self, node: NodeId) -> Option<&str> {
         self.links.peers.get(&node).map(|state| &*state.peer.geo_location)

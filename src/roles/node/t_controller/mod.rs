@@ -7,7 +7,7 @@
 //! `calls.rs` on what happens in calls, `release.rs` on their end by request, `publish.rs` numbers events and hands them out.
 //! `links.rs` keeps the links to the other T-Controllers, `owners.rs` says which of them
 //! owns a DN, `remote.rs` works for clients here on DNs of others and the other way round,
-//! `shown.rs` is what clients here know of such a DN. `operator.rs` works for operators,
+//! `shown.rs` is what clients here know of such a DN, `log.rs` keeps events for who comes back. `operator.rs` works for operators,
 //! `view.rs` is what they see.
 
 mod addresses;
@@ -19,6 +19,7 @@ pub mod core;
 pub mod handle;
 pub mod inbox;
 mod links;
+mod log;
 pub mod module;
 pub mod operator;
 mod owners;

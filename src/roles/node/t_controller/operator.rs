@@ -14,6 +14,7 @@
 //! ```
 
 use super::core::{Action, Client, Core, Cx};
+use super::log::Cursors;
 use crate::base::frames::LENGTH_BYTES;
 use crate::base::limits::OPERATORS_MAX;
 use crate::base::time::Instant;
@@ -63,6 +64,7 @@ impl Core {
             // Of what nobody has asked for it hears nothing.
             mask: Some(Vec::new()),
             dns: BTreeSet::new(),
+            cursors: Cursors::default(),
             silence: None,
             heard: cx.now,
             polled: None,

@@ -50,6 +50,11 @@ impl Core {
         let entry = &mut self.dns[index];
         self.owned += usize::from(owner.node == own);
         self.owned -= usize::from(entry.owner.node == own);
+        if owner.node == own && entry.owner.node != own {
+            // What an earlier owner has told is not known here.
+            let is_first = entry.owner == Ownership::default();
+            entry.log.gained = if is_first { 0 } else { self.seq + 1 };
+        }
         self.owners_sum ^= hash(&entry.name, entry.owner) ^ hash(&entry.name, owner);
         entry.owner = owner;
         entry.is_attached = false;
@@ -223,6 +228,7 @@ impl Core {
     fn let_go(&mut self, index: usize, then: Ownership, cx: &mut Cx<'_>) {
         self.turn_agent(index, agent::Event::ClientLost, cx);
         self.set_owner(index, then);
+        self.forget_events(index);
         let entry = &mut self.dns[index];
         entry.dn = Dn { is_in_service: !entry.kind.is_phone(), ..Dn::default() };
         entry.desktop = None;
@@ -306,6 +312,7 @@ impl Core {
     pub(super) fn release(&mut self, index: usize, cx: &mut Cx<'_>) {
         self.dns[index].leaving = None;
         self.part_from_others(index);
+        self.forget_events(index);
         self.write_owner(index, None, cx);
     }
 

@@ -25,6 +25,7 @@ impl Core {
         let this_dn = self.dns[index].name.to_string();
         let attributes = Attributes { this_dn: Some(this_dn), ..attributes };
         let encoded = EncodedEvent::new(&self.event(kind, self.seq, attributes, cx));
+        self.keep(index, (self.seq, kind), &encoded, cx.now);
         let asked = core::mem::take(&mut asked.by);
         let own = self.settings.node;
         let mut is_answered = false;
@@ -77,7 +78,8 @@ impl Core {
         }
     }
 
-    /// To who has asked alone, without a number.
+    /// To who has asked alone, without a number of its own; how a DN is says up to which
+    /// event that is so, for the client's cursor.
     pub(super) fn answer(
         &mut self,
         asked: Asked,
@@ -87,7 +89,8 @@ impl Core {
     ) {
         let Some((by, reference_id)) = asked.by else { return };
         let about = attributes.this_dn.as_deref().and_then(|name| self.names.get(name).copied());
-        let encoded = EncodedEvent::new(&self.event(kind, 0, attributes, cx));
+        let seq = if kind == EventType::EventRegistered { self.seq } else { 0 };
+        let encoded = EncodedEvent::new(&self.event(kind, seq, attributes, cx));
         self.send_answer(by, reference_id, about, &encoded, cx);
     }
 
@@ -103,12 +106,8 @@ impl Core {
         cx.out.push(Action::Send(id, encoded.shared()));
     }
 
-    /// EventGap, unless the client has had the last event of this node.
+    /// EventGap: what a source has told after that is lost.
     pub(super) fn tell_gap(&mut self, id: ClientId, cursor: &Cursor, cx: &mut Cx<'_>) {
-        let own = (u32::from(self.settings.node.get()), self.epoch, self.seq);
-        if (cursor.source, cursor.epoch, cursor.seq) == own {
-            return;
-        }
         let event = Event {
             source: cursor.source,
             epoch: cursor.epoch,

@@ -5,6 +5,7 @@
 use super::core::{Action, Asked, Core, Cx, Look, Party, subject};
 use super::inbox::Phone;
 use super::links::PART_LEN;
+use super::log::Since;
 use super::settings::DnKind;
 use super::shown::Shown;
 use crate::base::id::{CallUuid, ConnId, NodeId, Slot};
@@ -80,11 +81,16 @@ impl Core {
             return Err(Refusal::attribute("ReferenceID"));
         }
         let application = self.clients.get(&id).and_then(|client| client.name.clone());
+        let kind = RequestType::try_from(request.r#type).unwrap_or_default();
+        let attributes = request.attributes.as_deref();
+        let since = attributes.and_then(|attributes| self.since_of(kind, id, attributes));
         let forwarded = proto::Forwarded {
             node: u32::from(self.settings.node.get()),
             client: id.0,
             application: application.unwrap_or_default().into(),
             request: request.encode_to_vec(),
+            since_epoch: since.map(|since| since.epoch),
+            since_seq: since.map_or(0, |since| since.seq),
         };
         self.pending.insert(
             (id, reference_id),
@@ -106,7 +112,8 @@ impl Core {
         }
         let request = Request::decode(&*given.request).map_err(|_| "a request is none")?;
         let party = Party { node: from, client: ClientId(given.client) };
-        let asked = Asked { by: Some((party, request.reference_id)) };
+        let since = given.since_epoch.map(|epoch| Since { epoch, seq: given.since_seq });
+        let asked = Asked { by: Some((party, request.reference_id)), since };
         let attributes = request.attributes.map(|attributes| *attributes).unwrap_or_default();
         let kind = RequestType::try_from(request.r#type).map_err(|_| "a request is none")?;
         if !is_about_dn(kind) {
@@ -129,6 +136,18 @@ impl Core {
             self.refuse(asked, &refusal, subject, cx);
         }
         Ok(())
+    }
+
+    /// From where on a client that has come back is to hear of the DN that it registers for.
+    pub(super) fn since_of(
+        &self,
+        kind: RequestType,
+        id: ClientId,
+        given: &Attributes,
+    ) -> Option<Since> {
+        let index = self.dn_of(kind, given)?;
+        let is_first = kind == RequestType::TRegisterAddress;
+        self.since(id, index).filter(|_| is_first)
     }
 
     /// The DN that a request is about.
@@ -181,6 +200,13 @@ impl Core {
         let index = self.names.get(&*told.dn).copied();
         let own = self.settings.node;
         let mut asker = None;
+        if told.client != 0 && told.reference_id == 0 {
+            let id = ClientId(told.client);
+            if self.clients.contains_key(&id) && self.wants(id, kind) {
+                cx.out.push(Action::Send(id, encoded.shared()));
+            }
+            return Ok(());
+        }
         if told.client != 0 {
             let key = (ClientId(told.client), told.reference_id);
             let is_theirs = |pending: &Pending| pending.to == from;

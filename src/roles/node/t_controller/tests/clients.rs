@@ -267,46 +267,6 @@ fn a_name_is_a_text_of_one_line() {
 }
 
 #[test]
-fn a_client_that_asks_for_what_it_missed_hears_that_it_is_lost() {
-    let mut world = World::new();
-    let cursor = |source, epoch, seq| tlib::Cursor { source, epoch, seq };
-    let watcher = world.client(1, "watcher");
-    world.share(watcher, "7001");
-    world.phone("7001", "sip:one", 60);
-    // The event of the phone was number 1 of node 1 in epoch 7.
-    let returning = world.connect(2);
-    let registration = ClientRegistration {
-        application_name: "desktop".to_owned(),
-        protocol_version: 1,
-        cursors: vec![cursor(1, 7, 1), cursor(1, 7, 0), cursor(2, 3, 9), cursor(1, 6, 1)],
-        ..ClientRegistration::default()
-    };
-    let request = Request {
-        r#type: RequestType::TRegisterClient.into(),
-        reference_id: 1,
-        attributes: None,
-        registration: Some(registration),
-    };
-    let bytes = tlib::encode_frame(frame::Body::Request(request)).slice(LENGTH_BYTES..);
-    let (now, wall, ids, out) = (world.now, WallTime(5_000), &mut world.ids, &mut world.out);
-    world.core.on(Event::Heard(returning, Heard::Frame(bytes)), &mut Cx { now, wall, ids, out });
-    let gaps: Vec<_> = world
-        .out
-        .drain()
-        .filter_map(|action| {
-            let Action::Send(_, bytes) = action else { return None };
-            match Frame::decode(bytes.slice(LENGTH_BYTES..)).expect("a frame").body {
-                Some(frame::Body::Event(event)) if event.r#type == EventType::EventGap as i32 => {
-                    Some((event.source, event.epoch, event.seq))
-                }
-                _ => None,
-            }
-        })
-        .collect();
-    assert_eq!(gaps, [(1, 7, 0), (2, 3, 9), (1, 6, 1)], "not for the one that misses nothing");
-}
-
-#[test]
 fn a_silence_is_watched_by_one_wake_up() {
     let mut world = World::new();
     let id = world.connect(1);

@@ -1,0 +1,189 @@
+//! Events that are kept for clients that come back: a client names the last event that it
+//! has had of each source, and gets what a DN has told since when it registers for it
+//! again, or EventGap where that is not known any more.
+//!
+//! An owner keeps the events of its DNs; what another node has told while it owned the DN
+//! is not known here, so that a DN that has come here since is a gap.
+
+use super::core::{Action, Core, Cx, Party};
+use super::remote::told;
+use crate::base::id::NodeId;
+use crate::base::limits::{EVENTS_KEPT_LEN_MAX, EVENTS_KEPT_MAX, EVENTS_KEPT_TIME};
+use crate::base::time::Instant;
+use crate::cti::tlib::{Attributes, Cursor, EncodedEvent, Event, EventType};
+use crate::mesh::wire::Body;
+use crate::modules::t_library::port::ClientId;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// A cursor for one source: its epoch and the last event that the client has had, zeros
+/// for none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Since {
+    pub(super) epoch: u32,
+    pub(super) seq: u64,
+}
+
+/// What a client that has come back has had.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Cursors {
+    known: BTreeMap<u32, Since>,
+    /// Sources of which it has been told that events are lost.
+    lost: BTreeSet<u32>,
+}
+
+impl Cursors {
+    /// What it has had of a source; `None` where it has been told that events are lost, or
+    /// has never been here before.
+    fn of(&self, source: u32) -> Option<Since> {
+        let is_new = self.known.is_empty() && self.lost.is_empty();
+        if is_new || self.lost.contains(&source) {
+            return None;
+        }
+        Some(self.known.get(&source).copied().unwrap_or_default())
+    }
+}
+
+/// One event of a DN.
+#[derive(Clone, Debug)]
+struct Kept {
+    seq: u64,
+    kind: EventType,
+    event: EncodedEvent,
+}
+
+/// Events of one DN, since it was gained.
+#[derive(Clone, Debug, Default)]
+pub(super) struct DnLog {
+    kept: VecDeque<Kept>,
+    /// Number from which on the node's events of the DN are all that there is.
+    pub(super) gained: u64,
+}
+
+/// The order of all that is kept.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Log {
+    order: VecDeque<(u64, usize, Instant)>,
+    len: usize,
+    /// The last event that is not kept any more.
+    dropped: u64,
+}
+
+impl Core {
+    /// Keeps an event of a DN that is owned here.
+    pub(super) fn keep(
+        &mut self,
+        index: usize,
+        (seq, kind): (u64, EventType),
+        event: &EncodedEvent,
+        now: Instant,
+    ) {
+        if self.dns[index].kind.is_phone() && !self.is_own(index) {
+            return;
+        }
+        self.log.len += event.len();
+        self.log.order.push_back((seq, index, now));
+        self.dns[index].log.kept.push_back(Kept { seq, kind, event: event.clone() });
+        while let Some((seq, index, since)) = self.log.order.front().copied() {
+            let is_old = now.since(since) >= EVENTS_KEPT_TIME;
+            let is_much =
+                self.log.order.len() > EVENTS_KEPT_MAX || self.log.len > EVENTS_KEPT_LEN_MAX;
+            if !is_old && !is_much {
+                return;
+            }
+            self.log.order.pop_front();
+            self.log.dropped = seq;
+            let kept = &mut self.dns[index].log.kept;
+            if kept.front().is_some_and(|first| first.seq == seq)
+                && let Some(first) = kept.pop_front()
+            {
+                self.log.len -= first.event.len();
+            }
+        }
+    }
+
+    /// The DN is another's: what was kept of it is of no use.
+    pub(super) fn forget_events(&mut self, index: usize) {
+        for kept in self.dns[index].log.kept.drain(..) {
+            self.log.len -= kept.event.len();
+        }
+    }
+
+    /// Where a client that has come back left off. Sources that do not go on from there are
+    /// told at once.
+    pub(super) fn on_cursors(&mut self, id: ClientId, given: &[Cursor], cx: &mut Cx<'_>) {
+        let mut cursors = Cursors::default();
+        for cursor in given {
+            let goes_on = match u16::try_from(cursor.source).ok().and_then(NodeId::new) {
+                Some(node) if node == self.settings.node => {
+                    let range = self.log.dropped..=self.seq;
+                    cursor.epoch == self.epoch && range.contains(&cursor.seq)
+                }
+                Some(node) => self.epoch_of(node) == Some(cursor.epoch),
+                None => false,
+            };
+            if goes_on {
+                let since = Since { epoch: cursor.epoch, seq: cursor.seq };
+                cursors.known.insert(cursor.source, since);
+            } else {
+                cursors.lost.insert(cursor.source);
+                self.tell_gap(id, cursor, cx);
+            }
+        }
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.cursors = cursors;
+        }
+    }
+
+    /// From where on a client that registers for a DN is to hear of it, the first time on
+    /// its connection.
+    pub(super) fn since(&self, id: ClientId, index: usize) -> Option<Since> {
+        let client = self.clients.get(&id).filter(|client| !client.dns.contains(&index))?;
+        let source = self.dns[index].owner.node.unwrap_or(self.settings.node);
+        client.cursors.of(u32::from(source.get()))
+    }
+
+    /// What a DN has told since, for one client that registers for it.
+    pub(super) fn replay(&mut self, index: usize, to: Party, since: Since, cx: &mut Cx<'_>) {
+        let entry = &self.dns[index];
+        let is_kept = self.is_own(index) || !entry.kind.is_phone();
+        let is_whole = is_kept
+            && since.epoch == self.epoch
+            && since.seq >= self.log.dropped.max(entry.log.gained);
+        if !is_whole {
+            let this_dn = Some(entry.name.to_string());
+            let attributes = Box::new(Attributes { this_dn, ..Attributes::default() });
+            let event = Event {
+                r#type: EventType::EventGap.into(),
+                source: u32::from(self.settings.node.get()),
+                epoch: since.epoch,
+                seq: since.seq,
+                timeinu_secs: cx.wall.0.saturating_mul(1_000),
+                attributes: Some(attributes),
+            };
+            return self.tell_one(index, to, EventType::EventGap, &EncodedEvent::new(&event), cx);
+        }
+        let missed: Vec<Kept> =
+            entry.log.kept.iter().filter(|kept| kept.seq > since.seq).cloned().collect();
+        for kept in missed {
+            self.tell_one(index, to, kept.kind, &kept.event, cx);
+        }
+    }
+
+    /// An event of a DN for one client, which has not asked for it.
+    fn tell_one(
+        &self,
+        index: usize,
+        to: Party,
+        kind: EventType,
+        event: &EncodedEvent,
+        cx: &mut Cx<'_>,
+    ) {
+        if to.node != self.settings.node {
+            let dn = &self.dns[index].name;
+            let told = told(dn, &event.event(), false, Some((to.client, 0)));
+            self.send_to(to.node, Body::Told(told), cx);
+        } else if self.wants(to.client, kind) {
+            cx.out.push(Action::Send(to.client, event.shared()));
+        }
+    }
+}
