@@ -419,6 +419,7 @@ impl Registrations {
                 | Body::HandOver(_)
                 | Body::CallFact(_)
                 | Body::LiveCalls(_)
+                | Body::LiveClients(_)
                 | Body::ReleaseCall(_),
             ) => return Err(CloseReason::Unexpected),
             Some(body) if has_session => self.on_session_frame(id, body, now, out)?,
@@ -485,6 +486,7 @@ impl Registrations {
             | Body::PhoneRegistered(_)
             | Body::CallFact(_)
             | Body::LiveCalls(_)
+            | Body::LiveClients(_)
             | Body::ReleaseCall(_) => return Err(CloseReason::Unexpected),
         };
         let cursor = session.intake.cursor(session.epoch);

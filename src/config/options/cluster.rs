@@ -57,7 +57,7 @@ options! {
         "Configuring the SIP Cluster Node DN";
     "smart-proxy-enabled", &[ClusterDn], Flag, "false", Immediately, Later,
         "Whether T-Controllers send each event once per node that has a Smart Proxy.", "Enabling Smart Proxy";
-    "tc-reconnect-timeout", &[ClusterDn], Duration { unit: Unit::Seconds, max: 60 }, "0", Immediately, Later,
+    "tc-reconnect-timeout", &[ClusterDn], Duration { unit: Unit::Seconds, max: 60 }, "0", Immediately, Works,
         "Time for a lost link between T-Controllers to come back before the DNs of the other node are out of \
          service; 0 puts them out of service at once.", "Configuring the SIP Cluster Node DN";
     "tc-latency-poll-interval", &[ClusterDn], SECONDS, "10", Immediately, Works,

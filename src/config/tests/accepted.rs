@@ -151,10 +151,10 @@ fn what_a_cluster_ignores_is_accepted_with_a_warning() {
 
 #[test]
 fn what_comes_later_is_noted() {
-    let loaded = accepted(&small("CLUSTER", "tc-reconnect-timeout: 5"));
+    let loaded = accepted(&small("CLUSTER", "addp-remote-timeout: 5"));
     assert_eq!(
         messages(&loaded.report, Severity::Note),
-        ["12:11: `tc-reconnect-timeout` has no effect in this version"]
+        ["12:11: `addp-remote-timeout` has no effect in this version"]
     );
 }
 

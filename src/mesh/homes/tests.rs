@@ -151,6 +151,7 @@ impl World {
                     | Body::HandOver(_)
                     | Body::CallFact(_)
                     | Body::LiveCalls(_)
+                    | Body::LiveClients(_)
                     | Body::ReleaseCall(_)) => panic!("{other:?}"),
                 }
             }

@@ -99,6 +99,8 @@ struct State {
     dial_at: Instant,
     /// Nobody listens there.
     is_dead: bool,
+    /// Until when the link may come back before anybody hears that it was lost.
+    lost_until: Option<Instant>,
     /// Start epoch of the last link.
     epoch: u32,
 }
@@ -125,6 +127,12 @@ impl Core {
         self.links.peers.get(&node).is_some_and(|state| state.link.is_some())
     }
 
+    /// Whether a lost link to a node may be back before anybody hears of it
+    /// (`tc-reconnect-timeout`).
+    pub(super) fn is_awaited(&self, node: NodeId) -> bool {
+        self.links.peers.get(&node).is_some_and(|state| state.lost_until.is_some())
+    }
+
     /// Start epoch of a node that there is a link to.
     pub(super) fn epoch_of(&self, node: NodeId) -> Option<u32> {
         self.links.peers.get(&node).filter(|state| state.link.is_some()).map(|state| state.epoch)
@@ -143,6 +151,7 @@ impl Core {
         for node in gone {
             let dialled = self.links.peers.get(&node).and_then(|state| state.dialled);
             self.drop_link(node, "not configured any more", cx);
+            self.give_up(node, cx);
             if let Some(id) = dialled {
                 cx.out.push(Action::EndLink(id));
             }
@@ -155,6 +164,7 @@ impl Core {
                 dialled: None,
                 dial_at: Instant::ZERO,
                 is_dead: false,
+                lost_until: None,
                 epoch: 0,
             };
             self.links.peers.entry(peer.node).or_insert(fresh).peer = peer.clone();
@@ -189,6 +199,12 @@ impl Core {
         }
         for node in silent {
             self.drop_link(node, "silent", cx);
+        }
+        let is_late = |state: &State| state.lost_until.is_some_and(|until| until <= now);
+        let late = self.links.peers.iter().filter(|(_, state)| is_late(state));
+        let late: Vec<NodeId> = late.map(|(node, _)| *node).collect();
+        for node in late {
+            self.give_up(node, cx);
         }
         for node in ping {
             let ping = proto::Ping { token: now.0, sent_ms: cx.wall.0 };
@@ -231,13 +247,13 @@ impl Core {
         node: NodeId,
         id: Option<ClientId>,
         is_refused: bool,
-        cx: &Cx<'_>,
+        cx: &mut Cx<'_>,
     ) {
         if let Some(state) = self.links.peers.get_mut(&node) {
             state.dialled = id;
         }
         if is_refused {
-            self.note_dead(node);
+            self.note_dead(node, cx);
         }
         if let Some(id) = id {
             self.links.nameless.insert(id, cx.now);
@@ -277,21 +293,21 @@ impl Core {
                     state.dialled = None;
                     let node = *node;
                     if reason == REFUSED {
-                        self.note_dead(node);
+                        self.note_dead(node, cx);
                     }
                 }
                 if let Some(node) = self.links.by_id.get(&id).copied() {
                     self.link_down(node, reason, cx);
-                    self.look_at_pending(node, cx);
                 }
             }
         }
     }
 
     /// Nobody listens at a node's cluster port: its process is gone, and its calls with it.
-    fn note_dead(&mut self, node: NodeId) {
+    fn note_dead(&mut self, node: NodeId, cx: &mut Cx<'_>) {
         let Some(state) = self.links.peers.get_mut(&node) else { return };
         if !core::mem::replace(&mut state.is_dead, true) {
+            self.give_up(node, cx);
             self.end_calls_of(node);
         }
     }
@@ -351,6 +367,7 @@ impl Core {
             Some(Body::HandOver(given)) => self.on_hand_over(from, given, cx),
             Some(Body::LiveCalls(live)) => self.on_live(from, live, cx),
             Some(Body::CallFact(fact)) => self.on_remote_fact(&fact, cx)?,
+            Some(Body::LiveClients(live)) => self.on_live_clients(from, live),
             Some(Body::ReleaseCall(release)) => self.on_release_call(&release, cx),
             Some(
                 Body::NodeHello(_)
@@ -422,11 +439,16 @@ impl Core {
         let has_restarted = state.epoch != 0 && state.epoch != hello.epoch;
         // An earlier link that has not been found dead yet.
         self.drop_link(node, "there is another one", cx);
+        if has_restarted {
+            self.give_up(node, cx);
+        }
+        let mut was_awaited = false;
         self.links.nameless.remove(&id);
         self.links.by_id.insert(id, node);
         if let Some(state) = self.links.peers.get_mut(&node) {
             state.dialled = None;
             state.is_dead = false;
+            was_awaited = state.lost_until.take().is_some();
             state.epoch = hello.epoch;
             let listed = BTreeSet::new();
             state.link = Some(Link {
@@ -449,9 +471,15 @@ impl Core {
         if has_restarted {
             self.end_calls_of(node);
         }
+        let clients = self.clients.keys().map(|client| client.0).collect();
+        self.send_to(node, Body::LiveClients(proto::LiveClients { clients }), cx);
         self.send_owned(node, cx);
         self.send_agents(node, cx);
         self.send_live(node, cx);
+        if was_awaited {
+            // What it has not answered is asked again.
+            self.look_at_pending(node, cx);
+        }
         Ok(())
     }
 
@@ -489,7 +517,6 @@ impl Core {
         if let Some(id) = link.map(|link| link.id) {
             cx.out.push(Action::EndLink(id));
             self.link_down(node, reason, cx);
-            self.look_at_pending(node, cx);
         }
     }
 
@@ -499,25 +526,55 @@ impl Core {
         };
         self.links.by_id.remove(&link.id);
         tracing::info!(node = %self.settings.name, peer = node.get(), reason, "link to a T-Controller is down");
+        for entry in self.dns.iter_mut().filter(|entry| entry.owner.node == Some(node)) {
+            entry.is_attached = false;
+        }
+        let wait = self.settings.reconnect;
+        let state = self.links.peers.get_mut(&node).filter(|_| !wait.is_zero());
+        match state {
+            Some(state) => state.lost_until = Some(cx.now + wait),
+            None => self.lose(node, cx),
+        }
+    }
+
+    /// The link is not back in time, or another process is.
+    fn give_up(&mut self, node: NodeId, cx: &mut Cx<'_>) {
+        let state = self.links.peers.get_mut(&node);
+        if state.and_then(|state| state.lost_until.take()).is_some() {
+            self.lose(node, cx);
+        }
+    }
+
+    /// What lies behind the link to a node is out of reach.
+    fn lose(&mut self, node: NodeId, cx: &mut Cx<'_>) {
         self.elsewhere.retain(|_, at| *at != node);
         self.cut_calls(node, true, cx);
         for early in self.early.values_mut() {
             early.remove(&node);
         }
         self.early.retain(|_, early| !early.is_empty());
-        let parties: Vec<ClientId> = self
-            .remotes
-            .keys()
-            .filter(|party| party.node == node)
-            .map(|party| party.client)
-            .collect();
-        for client in parties {
+        for client in self.clients_of(node) {
             self.remote_gone(node, client);
         }
-        for (index, entry) in self.dns.iter_mut().enumerate() {
+        for (index, entry) in self.dns.iter().enumerate() {
             if entry.owner.node == Some(node) {
-                entry.is_attached = false;
                 self.looks.push_back(Look::Owner(index));
+            }
+        }
+        self.look_at_pending(node, cx);
+    }
+
+    fn clients_of(&self, node: NodeId) -> Vec<ClientId> {
+        let theirs = self.remotes.keys().filter(|party| party.node == node);
+        theirs.map(|party| party.client).collect()
+    }
+
+    /// Clients of another node that are there: others went while there was no link.
+    fn on_live_clients(&mut self, from: NodeId, given: proto::LiveClients) {
+        let live: BTreeSet<u64> = given.clients.into_iter().collect();
+        for client in self.clients_of(from) {
+            if !live.contains(&client.0) {
+                self.remote_gone(from, client);
             }
         }
     }

@@ -39,10 +39,10 @@ impl Core {
         self.dns[index].owner.node == Some(self.settings.node)
     }
 
-    /// The other node that owns the DN, if there is a link to it.
+    /// The other node that owns the DN, if there is a link to it, or may be one soon.
     pub(super) fn owner_elsewhere(&self, index: usize) -> Option<NodeId> {
-        let owner = self.dns[index].owner.node?;
-        (owner != self.settings.node && self.is_linked(owner)).then_some(owner)
+        let owner = self.dns[index].owner.node.filter(|owner| *owner != self.settings.node)?;
+        (self.is_linked(owner) || self.is_awaited(owner)).then_some(owner)
     }
 
     fn set_owner(&mut self, index: usize, owner: Ownership) {
@@ -250,8 +250,10 @@ impl Core {
             return;
         }
         if let Some(owner) = self.owner_elsewhere(index) {
-            self.send_contacts(index, owner, cx);
-            self.attach(index, owner, cx);
+            if self.is_linked(owner) {
+                self.send_contacts(index, owner, cx);
+                self.attach(index, owner, cx);
+            }
             return;
         }
         let entry = &self.dns[index];

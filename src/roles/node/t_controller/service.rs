@@ -16,7 +16,11 @@ impl Core {
             return;
         }
         if let Some(owner) = self.owner_elsewhere(index) {
-            return self.send_phone(owner, phone, false, cx);
+            if self.is_linked(owner) {
+                return self.send_phone(owner, phone, false, cx);
+            }
+            // The owner hears of it when it is back.
+            return self.note_contacts(index, phone, cx);
         }
         self.note_contacts(index, phone, cx);
         if self.is_own(index) {

@@ -52,6 +52,8 @@ struct Desk {
     /// DNs of requests that wait for an answer.
     asked: BTreeMap<u32, (RequestType, String)>,
     next_reference: u32,
+    /// What it was told without having asked.
+    heard: Vec<EventType>,
 }
 
 struct Node {
@@ -75,17 +77,19 @@ struct Mesh {
     /// Since when two nodes in contact both act as owner.
     both: BTreeMap<(usize, NodeNumber, NodeNumber), Instant>,
     findings: Vec<String>,
-    /// Owners that a replay has told.
+    /// `tc-reconnect-timeout`.
+    reconnect: Duration,
     /// Operators who wait for an answer.
     operators: BTreeSet<(NodeNumber, u64)>,
     next_operator: u64,
     /// Connections of SIP Proxies.
     proxies: BTreeSet<(NodeNumber, ClientId)>,
+    /// Owners that a replay has told.
     said: BTreeMap<(NodeNumber, String), Ownership>,
     is_told: bool,
 }
 
-fn settings_of(node: NodeNumber) -> Settings {
+fn settings_of(node: NodeNumber, reconnect: Duration) -> Settings {
     let location = |node: NodeNumber| if node <= NODES / 2 { "dc1" } else { "dc2" };
     let phones = PHONES.iter().map(|dn| ((*dn).into(), DnKind::SipBased));
     let owned = OWNED.iter().map(|dn| ((*dn).into(), DnKind::TLibraryBased));
@@ -104,7 +108,7 @@ fn settings_of(node: NodeNumber) -> Settings {
         agents: agent::Options { wrap_up: Duration::from_secs(2), ..agent::Options::default() },
         logout_on_disconnect: true,
         latency_poll: Duration::from_secs(10),
-        reconnect: Duration::ZERO,
+        reconnect,
         move_delay: Duration::from_secs(3),
         proxies: NodeId::new(PROXY).into_iter().collect(),
         peers: peers.collect(),
@@ -128,6 +132,7 @@ impl Mesh {
             calls: Vec::new(),
             both: BTreeMap::new(),
             findings: Vec::new(),
+            reconnect: Duration::from_secs(if seed % 3 == 1 { 2 } else { 0 }),
             operators: BTreeSet::new(),
             next_operator: 1,
             proxies: BTreeSet::new(),
@@ -141,7 +146,7 @@ impl Mesh {
     }
 
     fn begin(&mut self, number: NodeNumber, epoch: u32) {
-        let core = Core::new(Arc::new(settings_of(number)), epoch, WallTime(1_000));
+        let core = Core::new(Arc::new(settings_of(number, self.reconnect)), epoch, WallTime(1_000));
         let ids = Ids::new(self.random.next_u64());
         let node = Node { core, ids, armed: Vec::new(), desks: BTreeMap::new(), epoch };
         self.nodes.insert(number, node);
@@ -275,6 +280,9 @@ impl Mesh {
         self.say(|| format!("    {number}/{} hears {kind:?} {name} {reference_id}", id.0));
         let desk = self.nodes.get_mut(&number).and_then(|node| node.desks.get_mut(&id));
         let Some(desk) = desk else { return };
+        if reference_id == 0 && !name.is_empty() {
+            desk.heard.push(kind);
+        }
         let mut problem = None;
         if reference_id != 0 {
             let asked = desk.asked.remove(&reference_id);
@@ -459,6 +467,10 @@ impl Mesh {
     /// The network between two nodes is cut; they may be told, or find out by silence.
     fn cut(&mut self, one: NodeNumber, other: NodeNumber) {
         let is_told = self.draw(2) == 0;
+        self.cut_between(one, other, is_told);
+    }
+
+    fn cut_between(&mut self, one: NodeNumber, other: NodeNumber, is_told: bool) {
         self.say(|| format!("cut {one} {other}, told: {is_told}"));
         self.cut.insert(pair(one, other));
         let is_theirs = |wire: &Wire| {
@@ -713,6 +725,49 @@ impl Mesh {
             }
         }
         mesh.findings
+    }
+}
+
+/// `tc-reconnect-timeout`: what one side does meanwhile, the other hears when the link is
+/// back, and nothing else; without it the DN is out of service and its agent out.
+#[test]
+fn a_link_that_is_back_in_time_is_not_missed() {
+    use EventType::{
+        EventAgentLogin, EventAgentLogout, EventAgentNotReady, EventAgentReady,
+        EventDnBackInService, EventDnOutOfService, EventDndOn,
+    };
+    for (seed, cut_ms, expected) in [
+        (1, 1_000, &[EventAgentReady, EventDndOn][..]),
+        (1, 5_000, &[EventDnOutOfService, EventAgentLogout, EventDnBackInService, EventDndOn]),
+        (2, 1_000, &[EventDnOutOfService, EventAgentLogout, EventDnBackInService, EventDndOn]),
+    ] {
+        let mut mesh = Mesh::new(seed);
+        mesh.pass(Duration::from_secs(2));
+        mesh.phone(1, "7001", 3_600);
+        mesh.pass(Duration::from_secs(1));
+        let worker = mesh.connect(1, "desktop").expect("there");
+        let desktop = mesh.connect(3, "desktop").expect("there");
+        for (number, id) in [(1, worker), (3, desktop)] {
+            mesh.ask(number, id, RequestType::TRegisterAddress, dn("7001"));
+        }
+        mesh.pass(Duration::from_secs(1));
+        let login = Attributes { agent_id: Some("alice".to_owned()), ..dn("7001") };
+        mesh.ask(3, desktop, RequestType::TAgentLogin, login);
+        mesh.pass(Duration::from_secs(1));
+        let heard = |mesh: &mut Mesh, number: NodeNumber, id: ClientId| {
+            let node = mesh.nodes.get_mut(&number).expect("there");
+            core::mem::take(&mut node.desks.get_mut(&id).expect("there").heard)
+        };
+        assert_eq!(heard(&mut mesh, 3, desktop), [EventAgentNotReady]);
+        assert_eq!(heard(&mut mesh, 1, worker), [EventAgentLogin, EventAgentNotReady]);
+        mesh.cut_between(1, 3, true);
+        mesh.ask(1, worker, RequestType::TAgentSetReady, dn("7001"));
+        mesh.ask(1, worker, RequestType::TSetDndOn, dn("7001"));
+        mesh.pass(Duration::from_millis(cut_ms));
+        mesh.heal();
+        mesh.pass(Duration::from_secs(3));
+        assert_eq!(heard(&mut mesh, 3, desktop), expected, "{seed} {cut_ms}");
+        assert_eq!(mesh.findings, Vec::<String>::new());
     }
 }
 
