@@ -82,6 +82,10 @@ pub const CLAIM_PAUSE: Duration = Duration::from_secs(30);
 pub const EVENTS_KEPT_MAX: usize = 100_000;
 /// Bytes of those.
 pub const EVENTS_KEPT_LEN_MAX: usize = 64 << 20;
+/// Bytes of events that a client which comes back is told; what is more is a gap.
+pub const REPLAY_LEN_MAX: usize = 16 << 20;
+/// The same for a client of another node.
+pub const REPLAY_REMOTE_LEN_MAX: usize = 4 << 20;
 /// How long they are kept.
 pub const EVENTS_KEPT_TIME: Duration = Duration::from_secs(600);
 /// Requests of operators that one T-Controller works on at a time.

@@ -33,6 +33,12 @@ mod tests;
 
 /// Version of what a proxy says to a T-Controller.
 pub const PROTOCOL_VERSION: u32 = 1;
+/// How often the phones of a node that stays dead are told, and how long after its loss
+/// besides `dn-rehoming-time`: a T-Controller that has not seen yet that it is dead takes
+/// none.
+const TRIES: [Duration; 3] = [Duration::ZERO, Duration::from_secs(5), Duration::from_secs(30)];
+/// Time that a node has to be there after the start of the proxy.
+const COLD_START_TIME: Duration = Duration::from_secs(60);
 /// Time between two tries to reach a node.
 const REDIAL: Duration = Duration::from_millis(500);
 /// Time that a node has after its start to hear from others what they own.
@@ -132,9 +138,13 @@ struct State {
     dial_at: Instant,
     /// Start epoch that has been told of its phones.
     epoch: Option<u32>,
+    /// Whether there has ever been a link.
+    was_linked: bool,
     /// Since when there is no link.
     lost: Option<Instant>,
-    /// Its phones went to others: when it is back, it has none of them.
+    /// How often its phones were told to others since then.
+    tries: usize,
+    /// Its phones have gone to others: they may still be registered by it.
     is_rehomed: bool,
 }
 
@@ -148,7 +158,8 @@ impl State {
 #[derive(Clone, Debug)]
 struct Job {
     node: NodeId,
-    is_dead: bool,
+    /// Start epoch of the node that has come back; `None` when it is dead.
+    epoch: Option<u32>,
     not_before: Instant,
     part: LivePart,
     count: usize,
@@ -221,7 +232,10 @@ impl Homes {
     fn configure(&mut self, settings: Settings, out: &mut Vec<Action>) {
         let mut before = core::mem::take(&mut self.states);
         for node in &settings.nodes {
-            let known = before.remove(&node.id).filter(|state| state.node.address == node.address);
+            let mut known = before.remove(&node.id);
+            let has_moved = |state: &mut State| state.node.address != node.address;
+            let moved = known.take_if(has_moved).and_then(|state| state.link);
+            out.extend(moved.map(|link| Action::Close(link.id, "at another address now")));
             let fresh = State {
                 node: node.clone(),
                 in_service: false,
@@ -229,7 +243,9 @@ impl Homes {
                 is_refused: false,
                 dial_at: Instant::ZERO,
                 epoch: None,
+                was_linked: false,
                 lost: None,
+                tries: 0,
                 is_rehomed: false,
             };
             self.states.insert(node.id, State { node: node.clone(), ..known.unwrap_or(fresh) });
@@ -288,22 +304,23 @@ impl Homes {
             return Err("another node than was dialled");
         }
         link.is_greeted = true;
-        state.lost = None;
+        (state.was_linked, state.lost, state.tries) = (true, None, 0);
         let node = state.node.id;
         let is_new = state.epoch != Some(hello.epoch);
-        state.epoch = Some(hello.epoch);
-        let was_rehomed = core::mem::take(&mut state.is_rehomed);
         // It is back: what others have not been told of yet is its own again.
         self.jobs.retain(|job| job.node != node);
-        if is_new && !was_rehomed {
-            // It hears first from the others what they own.
-            self.begin(node, false, now + SETTLE_TIME);
+        if is_new {
+            // It hears first from the others what they own, and leaves them that.
+            self.begin(node, Some(hello.epoch), now + SETTLE_TIME);
         }
         Ok(())
     }
 
-    fn begin(&mut self, node: NodeId, is_dead: bool, not_before: Instant) {
-        self.jobs.push_back(Job { node, is_dead, not_before, part: LivePart::default(), count: 0 });
+    fn begin(&mut self, node: NodeId, epoch: Option<u32>, not_before: Instant) {
+        if self.jobs.iter().all(|job| job.node != node) {
+            let part = LivePart::default();
+            self.jobs.push_back(Job { node, epoch, not_before, part, count: 0 });
+        }
     }
 
     fn drop_link(&mut self, id: LinkId, now: Instant) {
@@ -311,9 +328,7 @@ impl Homes {
         let Some(state) = self.by_link(id) else { return };
         let was_made = state.link.take().is_some_and(|link| link.is_made);
         state.dial_at = if was_made { now } else { redial };
-        if state.epoch.is_some() {
-            state.lost.get_or_insert(now);
-        }
+        state.lost.get_or_insert(now);
     }
 
     /// Dials who is not there, looks who is silent and who is dead.
@@ -341,12 +356,16 @@ impl Homes {
                     }
                 }
             }
+            if state.link.is_none() {
+                state.lost.get_or_insert(now);
+            }
+            let cold = if state.was_linked { Duration::ZERO } else { COLD_START_TIME };
+            let after = TRIES.get(state.tries).map(|more| self.settings.rehoming.max(cold) + *more);
             let is_late =
-                state.lost.is_some_and(|since| now.since(since) >= self.settings.rehoming);
+                state.lost.zip(after).is_some_and(|(since, after)| now.since(since) >= after);
             let is_silent = !state.in_service || state.is_refused;
             if can_move && is_late && is_silent && state.node.is_local && !state.node.has_standby {
-                // Whoever it is that comes back has nothing any more.
-                state.lost = None;
+                state.tries += 1;
                 state.is_rehomed = true;
                 dead.push(*id);
             }
@@ -356,7 +375,7 @@ impl Homes {
             out.push(Action::Close(id, "silent"));
         }
         for node in dead {
-            self.begin(node, true, now);
+            self.begin(node, None, now);
         }
     }
 
@@ -370,7 +389,8 @@ impl Homes {
     ) {
         let Some(at) = self.jobs.iter().position(|job| job.not_before <= now) else { return };
         let Some(mut job) = self.jobs.remove(at) else { return };
-        let takes = |state: &&State| match (state.takes(), job.is_dead) {
+        let is_dead = job.epoch.is_none();
+        let takes = |state: &&State| match (state.takes(), is_dead) {
             (true, true) => state.node.is_local && state.node.id != job.node,
             (true, false) => state.node.id == job.node,
             (false, _) => false,
@@ -382,7 +402,7 @@ impl Homes {
             .filter_map(|state| Some((state.node.id, state.link?.id)))
             .collect();
         if links.is_empty() {
-            if job.is_dead {
+            if is_dead {
                 // Until one is there.
                 job.not_before = now + JOB_PAUSE;
                 self.jobs.push_back(job);
@@ -397,7 +417,10 @@ impl Homes {
         let (entries, is_last) = registrations.live_part(&mut job.part, now, PHONES_PER_TURN_MAX);
         for entry in entries {
             let parts = entry.contact.parts();
-            if parts.bound.is_none_or(|bound| bound.node != job.node) {
+            // What another dead node had may have come to this one since.
+            let is_rehomed = |node| self.states.get(&node).is_some_and(|state| state.is_rehomed);
+            let is_of = |node| node == job.node || is_rehomed(node);
+            if !parts.bound.is_some_and(|bound| is_of(bound.node)) {
                 continue;
             }
             let best = links.iter().max_by_key(|(node, _)| weight(parts.aor, *node));
@@ -416,7 +439,10 @@ impl Homes {
             out.push(Action::Send(*link, wire::encode(Body::PhoneRegistered(phone))));
         }
         if is_last {
-            let Job { node, count, is_dead, .. } = job;
+            let Job { node, count, epoch, .. } = job;
+            if let Some(state) = self.states.get_mut(&node).filter(|_| !is_dead) {
+                state.epoch = epoch;
+            }
             out.push(Action::Moved { node, count, is_dead });
         } else {
             self.jobs.push_front(job);

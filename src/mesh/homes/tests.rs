@@ -274,14 +274,50 @@ fn a_dead_nodes_phones_go_to_the_others_of_the_data_centre_evenly() {
     assert_eq!(told.keys().copied().collect::<Vec<_>>(), [2, 3, 4], "not those of elsewhere");
     assert!(told.values().all(|count| (250..420).contains(count)), "{told:?}");
     assert_eq!(world.moved.last(), Some(&(1, 1_000, true)));
+    world.pass(60_000);
+    assert_eq!(world.moved.iter().filter(|moved| moved.2).count(), TRIES.len(), "not for ever");
+    world.take_told();
     world.again(1);
     world.pass(10_000);
-    assert!(world.take_told().is_empty(), "what it had is others'");
+    assert_eq!(world.take_told(), [(1, 1_000)].into(), "what nobody has taken");
+    // Those who have its phones now are told of them too, as long as it has not registered
+    // them itself.
+    world.die(2);
+    world.pass(4_000);
+    assert_eq!(world.take_told().values().sum::<usize>(), 2_000);
+}
+
+#[test]
+fn a_link_that_breaks_before_all_is_told_is_told_again() {
+    let mut world = World::new(300);
+    world.take_told();
     world.die(1);
     world.pass(500);
     world.again(1);
+    world.pass(700);
+    let link = world.link_of(1);
+    world.links.remove(&link);
+    world.on(Event::Down(link, false));
     world.pass(3_000);
-    assert_eq!(world.take_told(), [(1, 1_000)].into(), "a later start in time");
+    assert_eq!(world.take_told(), [(1, 300)].into());
+}
+
+#[test]
+fn a_node_that_was_never_there_is_dead_after_a_while() {
+    let mut world = World::new(0);
+    world.homes = Homes::new(settings());
+    world.links.clear();
+    let mut out = Outbox::new(ACTIONS_PER_EVENT_LEN_MAX);
+    for number in 0..10 {
+        let event = RegistrationsEvent::LocalChange(registration(1, number));
+        world.registrations.on(event, Instant::ZERO, &mut out);
+        out.drain();
+    }
+    world.dead.insert(id(1), true);
+    world.pass(COLD_START_TIME.as_millis() as u64 - 2_000);
+    assert!(world.take_told().is_empty());
+    world.pass(5_000);
+    assert_eq!(world.take_told().values().sum::<usize>(), 10);
 }
 
 #[test]
@@ -384,8 +420,13 @@ fn what_a_node_says_is_looked_at() {
     world.on(Event::Frame(link, Bytes::from_static(b"\xa2\x06\x01x")));
     world.on(Event::Frame(LinkId(999), Bytes::from_static(b"\xff\xff")));
     assert!(world.closed.is_empty(), "a later release, and what was closed");
+    let mut moved = settings();
+    moved.nodes[0].address.set_port(9);
+    world.on(Event::Settings(moved));
+    assert_eq!(world.closed, ["at another address now"]);
+    world.pass(1_000);
     world.on(Event::Settings(Settings { nodes: vec![], ..settings() }));
-    assert_eq!(world.closed.len(), 5, "not configured any more");
+    assert_eq!(world.closed.len(), 6, "not configured any more");
 }
 
 fn hello(node_id: u32, protocol: u32) -> Bytes {

@@ -81,6 +81,9 @@ impl Core {
         if let Some(since) = asked.since {
             self.replay(index, id, since, cx);
         }
+        if id.node == self.settings.node {
+            self.note_served(id.client, index);
+        }
         let attributes = self.registered(index);
         self.answer(asked, EventType::EventRegistered, attributes, cx);
         if self.dns[index].owner.node.is_none() {

@@ -239,8 +239,8 @@ pub struct Core {
     pub(super) elsewhere: BTreeMap<Box<str>, NodeId>,
     /// Requests of clients here that they work on.
     pub(super) pending: BTreeMap<(ClientId, u32), Pending>,
-    /// Who has asked for the end of a call at a DN.
-    pub(super) releases: BTreeMap<(ConnId, usize), Asked>,
+    /// Who has asked for the end of a call at a DN, and when.
+    pub(super) releases: BTreeMap<(ConnId, usize), (Asked, Instant)>,
     /// Calls of this node that others have been told of, and which.
     pub(super) told_calls: BTreeMap<ConnId, SmallVec<[NodeId; 2]>>,
     /// Events that are kept.
@@ -288,7 +288,7 @@ impl Core {
             Event::Heard(id, Heard::Connected(remote)) => self.connected(id, remote, cx),
             Event::Heard(id, Heard::Frame(bytes)) => self.on_frame(id, bytes, cx),
             Event::Heard(id, Heard::Gone(reason)) => self.gone(id, reason, cx),
-            Event::Phone(phone) => self.on_phone(&phone, cx),
+            Event::Phone(phone) => self.on_phone(&phone, true, cx),
             Event::Fact(fact) => self.on_fact(&fact, cx),
             Event::Wake(Wake::Dn(index)) => self.wake_dn(index, cx),
             Event::Wake(Wake::Client(id)) => self.watch_silence(id, cx),

@@ -169,9 +169,14 @@ impl Core {
             };
             self.links.peers.entry(peer.node).or_insert(fresh).peer = peer.clone();
         }
-        if !self.links.is_ticking && !self.links.peers.is_empty() {
+        if !self.links.is_ticking && self.has_links() {
             self.tick_links(cx);
         }
+    }
+
+    /// Whether anybody is to be linked with.
+    fn has_links(&self) -> bool {
+        !self.links.peers.is_empty() || !self.settings.proxies.is_empty()
     }
 
     /// Twice a second: dials who is not there, and looks who is silent.
@@ -225,7 +230,7 @@ impl Core {
         if self.links.ticks.is_multiple_of(TICKS_PER_SUM) {
             self.send_all(Body::Digest(proto::Digest { buckets: vec![self.owners_sum] }), cx);
         }
-        self.links.is_ticking = !self.links.peers.is_empty();
+        self.links.is_ticking = self.has_links();
         if self.links.is_ticking {
             cx.out.push(Action::Arm(Wake::Links, now + LINK_TICK));
         }
@@ -471,16 +476,21 @@ impl Core {
         if has_restarted {
             self.end_calls_of(node);
         }
-        let clients = self.clients.keys().map(|client| client.0).collect();
-        self.send_to(node, Body::LiveClients(proto::LiveClients { clients }), cx);
-        self.send_owned(node, cx);
-        self.send_agents(node, cx);
-        self.send_live(node, cx);
+        self.begin_link(node, cx);
         if was_awaited {
             // What it has not answered is asked again.
             self.look_at_pending(node, cx);
         }
         Ok(())
+    }
+
+    /// What a link begins with.
+    fn begin_link(&mut self, node: NodeId, cx: &mut Cx<'_>) {
+        let clients = self.clients.keys().map(|client| client.0).collect();
+        self.send_to(node, Body::LiveClients(proto::LiveClients { clients }), cx);
+        self.send_owned(node, cx);
+        self.send_agents(node, cx);
+        self.send_live(node, cx);
     }
 
     /// The answer to a poll: a turn answers at once, so one time stands for its arrival

@@ -8,17 +8,19 @@
 use super::core::{Action, Core, Cx, Party};
 use super::remote::told;
 use crate::base::id::NodeId;
-use crate::base::limits::{EVENTS_KEPT_LEN_MAX, EVENTS_KEPT_MAX, EVENTS_KEPT_TIME};
+use crate::base::limits::{
+    EVENTS_KEPT_LEN_MAX, EVENTS_KEPT_MAX, EVENTS_KEPT_TIME, REPLAY_LEN_MAX, REPLAY_REMOTE_LEN_MAX,
+};
 use crate::base::time::Instant;
 use crate::cti::tlib::{Attributes, Cursor, EncodedEvent, Event, EventType};
 use crate::mesh::wire::Body;
 use crate::modules::t_library::port::ClientId;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// A cursor for one source: its epoch and the last event that the client has had, zeros
-/// for none.
+/// A cursor for one source, with zeros where the client has had no event of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Since {
+    pub(super) source: u32,
     pub(super) epoch: u32,
     pub(super) seq: u64,
 }
@@ -29,6 +31,10 @@ pub(super) struct Cursors {
     known: BTreeMap<u32, Since>,
     /// Sources of which it has been told that events are lost.
     lost: BTreeSet<u32>,
+    /// DNs that it has registered for again.
+    served: BTreeSet<usize>,
+    /// Bytes of events that it has been told.
+    replayed: usize,
 }
 
 impl Cursors {
@@ -39,7 +45,8 @@ impl Cursors {
         if is_new || self.lost.contains(&source) {
             return None;
         }
-        Some(self.known.get(&source).copied().unwrap_or_default())
+        let nothing = Since { source, epoch: 0, seq: 0 };
+        Some(self.known.get(&source).copied().unwrap_or(nothing))
     }
 }
 
@@ -122,7 +129,8 @@ impl Core {
                 None => false,
             };
             if goes_on {
-                let since = Since { epoch: cursor.epoch, seq: cursor.seq };
+                let Cursor { source, epoch, seq } = *cursor;
+                let since = Since { source, epoch, seq };
                 cursors.known.insert(cursor.source, since);
             } else {
                 cursors.lost.insert(cursor.source);
@@ -137,9 +145,36 @@ impl Core {
     /// From where on a client that registers for a DN is to hear of it, the first time on
     /// its connection.
     pub(super) fn since(&self, id: ClientId, index: usize) -> Option<Since> {
-        let client = self.clients.get(&id).filter(|client| !client.dns.contains(&index))?;
+        let client = self.clients.get(&id)?;
+        if client.cursors.served.contains(&index) || client.dns.contains(&index) {
+            return None;
+        }
         let source = self.dns[index].owner.node.unwrap_or(self.settings.node);
         client.cursors.of(u32::from(source.get()))
+    }
+
+    /// A client here has registered for a DN: what it missed of that is told.
+    pub(super) fn note_served(&mut self, id: ClientId, index: usize) {
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.cursors.served.insert(index);
+        }
+    }
+
+    /// Whether so much more may be told to a client that has come back. What waits for it
+    /// must not be what closes it again, or the link to its node.
+    fn may_replay(&mut self, to: Party, len: usize) -> bool {
+        let is_own = to.node == self.settings.node;
+        let (bound, replayed) = if is_own {
+            let client = self.clients.get_mut(&to.client);
+            (REPLAY_LEN_MAX, client.map(|client| &mut client.cursors.replayed))
+        } else {
+            let remote = self.remotes.get_mut(&to);
+            (REPLAY_REMOTE_LEN_MAX, remote.map(|remote| &mut remote.replayed))
+        };
+        replayed.is_some_and(|replayed| {
+            *replayed += len;
+            *replayed <= bound
+        })
     }
 
     /// What a DN has told since, for one client that registers for it.
@@ -147,14 +182,21 @@ impl Core {
         let entry = &self.dns[index];
         let is_kept = self.is_own(index) || !entry.kind.is_phone();
         let is_whole = is_kept
-            && since.epoch == self.epoch
+            && (since.source, since.epoch) == (u32::from(self.settings.node.get()), self.epoch)
             && since.seq >= self.log.dropped.max(entry.log.gained);
-        if !is_whole {
+        let missed: Vec<Kept> = if is_whole {
+            entry.log.kept.iter().filter(|kept| kept.seq > since.seq).cloned().collect()
+        } else {
+            Vec::new()
+        };
+        let len = missed.iter().map(|kept| kept.event.len()).sum();
+        if !is_whole || !self.may_replay(to, len) {
+            let entry = &self.dns[index];
             let this_dn = Some(entry.name.to_string());
             let attributes = Box::new(Attributes { this_dn, ..Attributes::default() });
             let event = Event {
                 r#type: EventType::EventGap.into(),
-                source: u32::from(self.settings.node.get()),
+                source: since.source,
                 epoch: since.epoch,
                 seq: since.seq,
                 timeinu_secs: cx.wall.0.saturating_mul(1_000),
@@ -162,8 +204,6 @@ impl Core {
             };
             return self.tell_one(index, to, EventType::EventGap, &EncodedEvent::new(&event), cx);
         }
-        let missed: Vec<Kept> =
-            entry.log.kept.iter().filter(|kept| kept.seq > since.seq).cloned().collect();
         for kept in missed {
             self.tell_one(index, to, kept.kind, &kept.event, cx);
         }

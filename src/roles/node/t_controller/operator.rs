@@ -17,7 +17,7 @@ use super::core::{Action, Client, Core, Cx};
 use super::log::Cursors;
 use crate::base::frames::LENGTH_BYTES;
 use crate::base::limits::OPERATORS_MAX;
-use crate::base::time::Instant;
+use crate::base::time::{Duration, Instant};
 use crate::cti::refusal::Refusal;
 use crate::cti::tlib::{
     Attributes, ErrorCode, Event, EventType, Frame, Request, RequestType, frame,
@@ -29,14 +29,24 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The client that operators are: no connection has its number.
 pub const OPERATOR: ClientId = ClientId(u64::MAX);
+/// Time after which an answer is not waited for any more.
+const OPERATOR_TIME: Duration = Duration::from_secs(60);
 /// Its ApplicationName.
 const NAME: &str = "operator";
+
+/// An operator who waits.
+#[derive(Clone, Debug)]
+struct Waiting {
+    ask: u64,
+    since: Instant,
+    follows: Option<Request>,
+}
 
 /// What operators wait for.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Operators {
     /// By ReferenceID of what is under way: the operator's number and what is to follow.
-    asked: BTreeMap<u32, (u64, Option<Request>)>,
+    asked: BTreeMap<u32, Waiting>,
     last_reference: u32,
     /// DNs that it could not leave yet.
     stays: BTreeSet<usize>,
@@ -51,6 +61,9 @@ impl Core {
         given: Attributes,
         cx: &mut Cx<'_>,
     ) {
+        // Nobody waits so long; a turn that has panicked owes an answer.
+        let is_new = |waiting: &Waiting| cx.now.since(waiting.since) < OPERATOR_TIME;
+        self.operators.asked.retain(|_, waiting| is_new(waiting));
         if self.operators.asked.len() >= OPERATORS_MAX {
             let text = "too many operators wait for an answer";
             return refuse(ask, &Refusal::new(ErrorCode::ErrorServiceUnavailable, text), cx);
@@ -104,7 +117,7 @@ impl Core {
         let operators = &mut self.operators;
         operators.last_reference = operators.last_reference.wrapping_add(1).max(1);
         let reference_id = operators.last_reference;
-        operators.asked.insert(reference_id, (ask, follows));
+        operators.asked.insert(reference_id, Waiting { ask, since: cx.now, follows });
         self.on_own_request(OPERATOR, Request { reference_id, ..request }, 0, cx);
     }
 
@@ -116,7 +129,8 @@ impl Core {
         else {
             return;
         };
-        let Some((ask, follows)) = self.operators.asked.remove(&reference_id) else { return };
+        let Some(waiting) = self.operators.asked.remove(&reference_id) else { return };
+        let Waiting { ask, follows, .. } = waiting;
         let is_registered = event.r#type == i32::from(EventType::EventRegistered);
         let dn = follows.as_ref().and_then(|request| request.attributes.as_ref()?.this_dn.clone());
         if ask == 0 && event.r#type == i32::from(EventType::EventError) {
@@ -158,7 +172,7 @@ impl Core {
 impl Operators {
     /// Whether an operator is about to ask something of a DN.
     fn wants(&self, dn: Option<&str>) -> bool {
-        let follows = self.asked.values().filter_map(|(_, follows)| follows.as_ref());
+        let follows = self.asked.values().filter_map(|waiting| waiting.follows.as_ref());
         let mut dns = follows.filter_map(|request| request.attributes.as_ref()?.this_dn.as_deref());
         dns.any(|name| Some(name) == dn)
     }

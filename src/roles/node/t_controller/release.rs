@@ -4,11 +4,15 @@
 
 use super::core::{Action, Asked, Core, Cx, Party};
 use crate::base::id::{ConnId, NodeId, Slot};
+use crate::base::time::Duration;
 use crate::call::facts::{CallFact, EndedBy, Party as CallParty, Step};
 use crate::cti::calls::Side;
 use crate::cti::refusal::Refusal;
 use crate::cti::tlib::{Attributes, ErrorCode};
 use crate::mesh::wire::{Body, proto};
+
+/// Time in which a call that is asked to end does so; it may be asked again then.
+const RELEASE_TIME: Duration = Duration::from_secs(5);
 
 impl Core {
     /// TReleaseCall. Its answer is the EventReleased of the DN, when the call is over.
@@ -26,14 +30,15 @@ impl Core {
             let text = "the DN has no call of that ConnID";
             return Err(Refusal::new(ErrorCode::ErrorInvalidConnId, text));
         };
-        if self.releases.contains_key(&(conn_id, index)) {
+        let asked_before = self.releases.get(&(conn_id, index));
+        if asked_before.is_some_and(|(_, at)| cx.now.since(*at) < RELEASE_TIME) {
             let text = "the call is being released already";
             return Err(Refusal::new(ErrorCode::ErrorWrongState, text));
         }
         let (slot, party) = (fact.slot, party(side));
         let step = Step::Ended { by: EndedBy::Cluster, code: 503, was_connected: true };
         let over = is_cut.then(|| CallFact { step, ..fact.clone() });
-        self.releases.insert((conn_id, index), asked);
+        self.releases.insert((conn_id, index), (asked, cx.now));
         match (over, conn_id.node()) {
             (Some(over), _) => self.on_side(side, index, &over, cx),
             (None, Some(node)) if node != self.settings.node => {
@@ -59,7 +64,7 @@ impl Core {
 
     /// Who has asked for the end of the call at that DN.
     pub(super) fn released(&mut self, conn_id: ConnId, index: usize) -> Asked {
-        self.releases.remove(&(conn_id, index)).unwrap_or_default()
+        self.releases.remove(&(conn_id, index)).map(|(asked, _)| asked).unwrap_or_default()
     }
 
     /// Calls of a node that is out of reach are not heard of before it is in reach again.

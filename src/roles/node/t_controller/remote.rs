@@ -29,6 +29,8 @@ pub(super) struct Remote {
     pub(super) name: Box<str>,
     /// Indices of the DNs that it is registered for.
     pub(super) dns: BTreeSet<usize>,
+    /// Bytes of events that it has missed and been told.
+    pub(super) replayed: usize,
 }
 
 /// A client's request that another node works on.
@@ -112,7 +114,8 @@ impl Core {
         }
         let request = Request::decode(&*given.request).map_err(|_| "a request is none")?;
         let party = Party { node: from, client: ClientId(given.client) };
-        let since = given.since_epoch.map(|epoch| Since { epoch, seq: given.since_seq });
+        let source = u32::from(self.settings.node.get());
+        let since = given.since_epoch.map(|epoch| Since { source, epoch, seq: given.since_seq });
         let asked = Asked { by: Some((party, request.reference_id)), since };
         let attributes = request.attributes.map(|attributes| *attributes).unwrap_or_default();
         let kind = RequestType::try_from(request.r#type).map_err(|_| "a request is none")?;
@@ -129,7 +132,7 @@ impl Core {
             self.send_to(from, Body::Bounced(proto::Bounced { client, reference_id }), cx);
             return Ok(());
         }
-        let fresh = Remote { name: given.application.into(), dns: BTreeSet::new() };
+        let fresh = Remote { name: given.application.into(), dns: BTreeSet::new(), replayed: 0 };
         self.remotes.entry(party).or_insert(fresh);
         let subject = subject(&attributes);
         if let Err(refusal) = self.work_on(kind, party, &attributes, asked, cx) {
@@ -146,7 +149,14 @@ impl Core {
         given: &Attributes,
     ) -> Option<Since> {
         let index = self.dn_of(kind, given)?;
-        let is_first = kind == RequestType::TRegisterAddress;
+        // One that is under way brings what was missed.
+        let mut waiting = self.pending.range((id, 0)..=(id, u32::MAX));
+        let is_under_way = waiting.any(|(_, pending)| {
+            let attributes = pending.request.attributes.as_deref();
+            let is_same = attributes.and_then(|given| self.dn_of(kind, given)) == Some(index);
+            is_same && pending.request.r#type == i32::from(RequestType::TRegisterAddress)
+        });
+        let is_first = kind == RequestType::TRegisterAddress && !is_under_way;
         self.since(id, index).filter(|_| is_first)
     }
 
@@ -258,6 +268,7 @@ impl Core {
     ) {
         let party = Party { node: self.settings.node, client: id };
         if kind == EventType::EventRegistered {
+            self.note_served(id, index);
             self.dns[index].registrants.retain(|(other, _)| *other != party);
             // The others may not have come to it yet.
             self.tell_until(index, &Shown::of_registered(attributes), cx);
@@ -325,7 +336,8 @@ impl Core {
         for registrant in given.registrants {
             let party = Party { node: from, client: ClientId(registrant.client) };
             let Ok(mode) = RegisterMode::try_from(registrant.mode) else { continue };
-            let fresh = Remote { name: registrant.application.into(), dns: BTreeSet::new() };
+            let fresh =
+                Remote { name: registrant.application.into(), dns: BTreeSet::new(), replayed: 0 };
             self.remotes.entry(party).or_insert(fresh).dns.insert(index);
             self.dns[index].registrants.retain(|(other, _)| *other != party);
             self.dns[index].registrants.push((party, mode));
@@ -425,7 +437,7 @@ impl Core {
                     self.send_to(from, Body::Owned(owned), cx);
                     self.send_phone(owner, &phone, known_before, cx);
                 }
-                None => self.on_phone(&phone, cx),
+                None => self.on_phone(&phone, !known_before, cx),
             }
             return;
         }
@@ -465,7 +477,7 @@ impl Core {
             self.note_contacts(index, &phone, cx);
             self.look_at_service(index, cx);
         } else if self.owner_elsewhere(index).is_none() {
-            self.on_phone(&phone, cx);
+            self.on_phone(&phone, false, cx);
         }
     }
 

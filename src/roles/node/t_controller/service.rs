@@ -8,9 +8,9 @@ use crate::cti::agent;
 use crate::cti::tlib::{Attributes, EventType};
 
 impl Core {
-    /// The node has accepted a REGISTER. The first to do so owns the DN; a later one of
+    /// The node has accepted a REGISTER, just now or, as others know, before. The first to do so owns the DN; a later one of
     /// its data centre tells it.
-    pub(super) fn on_phone(&mut self, phone: &Phone, cx: &mut Cx<'_>) {
+    pub(super) fn on_phone(&mut self, phone: &Phone, is_news: bool, cx: &mut Cx<'_>) {
         let Some(index) = self.names.get(&phone.dn).copied() else { return };
         if self.dns[index].kind != DnKind::SipBased {
             return;
@@ -30,8 +30,9 @@ impl Core {
             }
             self.look_at_service(index, cx);
         } else {
-            // This is news, not what was known before.
-            self.dns[index].claim_after = Instant::ZERO;
+            if is_news {
+                self.dns[index].claim_after = Instant::ZERO;
+            }
             self.look_at_owner(index, cx);
         }
     }

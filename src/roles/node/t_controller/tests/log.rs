@@ -75,6 +75,8 @@ fn a_client_that_comes_back_gets_exactly_what_it_has_missed() {
     let other = world.again(id, "7002");
     assert_eq!(other.iter().map(|seen| seen.kind).collect::<Vec<_>>(), [EventDndOn]);
     assert!(world.again(id, "7001").is_empty(), "once on a connection");
+    world.ask(id, RequestType::TUnregisterAddress, dn("7001"));
+    assert!(world.again(id, "7001").is_empty(), "not even when it has left it");
     let new = world.client(4, "desktop");
     assert!(world.again(new, "7001").is_empty(), "who has no cursor has missed nothing");
 }
@@ -145,6 +147,22 @@ fn so_many_events_are_kept_and_no_more() {
     world.dnd(worker, "7001", 1);
     let id = world.returning(3, vec![cursor(1, 7, own)]);
     assert!(world.kinds(id).contains(&EventType::EventGap));
+}
+
+#[test]
+fn no_more_is_told_than_a_connection_holds() {
+    let (mut world, worker) = world();
+    let own = world.core.seq;
+    let data = tlib::KvList { pairs: vec![tlib::KvPair::text("k", &"x".repeat(60_000))] };
+    let given = Attributes { user_data: Some(data), ..dn("7001") };
+    for _ in 0..400 {
+        world.ask(worker, RequestType::TSendUserEvent, given.clone());
+        world.seen.clear();
+    }
+    let id = world.returning(2, vec![cursor(1, 7, own)]);
+    let told = world.again(id, "7001");
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].kind, EventType::EventGap, "24 MB at once");
 }
 
 #[test]
