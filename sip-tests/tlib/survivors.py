@@ -43,7 +43,8 @@ class Table:
             self.gaps.append(event)
         key = (event.source, event.epoch, event.seq)
         if event.name == "EventRegistered":
-            self.last[event.source] = max(self.last.get(event.source, (0, 0)), key[1:])
+            told = (event.epoch, event.get("LastSeq"))
+            self.last[event.source] = max(self.last.get(event.source, (0, 0)), told)
             return
         if event.seq == 0 or event.get("ThisDN") not in self.events:
             return

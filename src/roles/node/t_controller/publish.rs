@@ -78,8 +78,8 @@ impl Core {
         }
     }
 
-    /// To who has asked alone, without a number of its own; how a DN is says up to which
-    /// event that is so, for the client's cursor.
+    /// To who has asked alone, without a number; how a DN is says up to which event that is
+    /// so, for the client's cursor.
     pub(super) fn answer(
         &mut self,
         asked: Asked,
@@ -89,8 +89,9 @@ impl Core {
     ) {
         let Some((by, reference_id)) = asked.by else { return };
         let about = attributes.this_dn.as_deref().and_then(|name| self.names.get(name).copied());
-        let seq = if kind == EventType::EventRegistered { self.seq } else { 0 };
-        let encoded = EncodedEvent::new(&self.event(kind, seq, attributes, cx));
+        let last_seq = (kind == EventType::EventRegistered).then_some(self.seq);
+        let attributes = Attributes { last_seq, ..attributes };
+        let encoded = EncodedEvent::new(&self.event(kind, 0, attributes, cx));
         self.send_answer(by, reference_id, about, &encoded, cx);
     }
 
