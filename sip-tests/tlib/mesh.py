@@ -323,6 +323,7 @@ def owner_dies(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
     took = time.monotonic() - since
     checks.event(out, f"out of service when node {owner} dies", "EventDNOutOfService", ThisDN="7010")
     checks.see(took < LOST_S, "at once", f"{took:.2f} s")
+    checks.event(watcher.wait("EventGap"), "what it has told besides is lost", "EventGap")
     checks.event(watcher.wait("EventAgentLogout"), "its agent is logged out", "EventAgentLogout", AgentID="agent-2")
     event = watcher.ask("TAgentLogin", ThisDN="7010", AgentID="agent-2")
     checks.error(event, "nobody logs in meanwhile", "ErrorOutOfService")
@@ -361,6 +362,7 @@ def many_move(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
     mesh.kill(3)
     out = sorted(watcher.wait("EventDNOutOfService").get("ThisDN") for _ in lost)
     checks.see(out == lost, "out of service", out)
+    watcher.wait("EventGap")
     back = sorted(watcher.wait("EventDNBackInService").get("ThisDN") for _ in lost)
     checks.see(back == lost, "back in service", back)
     now = {owner_of(watcher, phone.dn) for phone in phones}
@@ -389,6 +391,7 @@ def owner_starts_anew(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
     watcher.patience = REHOMED_S
     for name in ("EventDNOutOfService", "EventDNBackInService"):
         checks.event(watcher.wait(name), "out and back in service", name, ThisDN="7050")
+    watcher.wait("EventGap")
     checks.see(owner_of(watcher, "7050") == owner, "at the node that it was at", owner)
     checks.quiet("nothing comes twice", watcher)
     watcher.close()
@@ -414,6 +417,7 @@ def owner_hangs(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
     try:
         for one in (watcher, desktop):
             checks.event(one.wait("EventDNOutOfService"), "out of service", "EventDNOutOfService", ThisDN="7020")
+            one.wait("EventGap")
     finally:
         mesh.hang(owner, False)
     for one in (watcher, desktop):

@@ -1,6 +1,6 @@
 """Clients that are killed again and again while DNs change: with their cursors they miss nothing and hear nothing twice.
 
-`KILLS=1000 sip-tests/tlib/run mesh` kills so often; a hundred times are usual.
+`KILLS=1000 NODE_KILLS=100 sip-tests/tlib/run mesh` kills clients and nodes so often; 100 and 3 times are usual.
 """
 
 import os
@@ -15,6 +15,9 @@ from desk import Checks
 from mesh import NODES, Mesh, at, client
 
 KILLS = int(os.environ.get("KILLS", "100"))
+NODE_KILLS = int(os.environ.get("NODE_KILLS", "3"))
+#: Until the DNs of a node that was killed have another one.
+REHOMED_S = 4.0
 DNS = [str(number) for number in range(7040, 7060)]
 #: Requests that change a DN, between two kills.
 CHANGES = 10
@@ -151,4 +154,92 @@ def killed(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
         one.close()
 
 
-SCENES = (killed,)
+class View:
+    """How DNs are, by what a client was told."""
+
+    def __init__(self, node: int, language: ModuleType):
+        self.node = node
+        self.client = client(language, node)
+        self.dns: dict[str, list] = {}
+        self.seen: set[tuple] = set()
+        self.doubles: list[Event] = []
+        self.gaps = 0
+        for dn in DNS:
+            self.take(self.client.ask("TRegisterAddress", ThisDN=dn))
+
+    def take(self, event: Event) -> None:
+        """One event."""
+        dn = event.get("ThisDN")
+        self.gaps += event.name == "EventGap"
+        if event.name == "EventRegistered":
+            self.dns[dn] = shown(event)
+        if event.seq and event.name != "EventGap":
+            key = (event.source, event.epoch, event.seq)
+            if key in self.seen:
+                self.doubles.append(event)
+            self.seen.add(key)
+        for name, place, value in (
+            ("EventDNBackInService", 0, True), ("EventDNOutOfService", 0, False), ("EventDNDOn", 1, 1),
+            ("EventDNDOff", 1, 0), ("EventAgentLogin", 2, event.get("AgentID")), ("EventAgentLogout", 2, None),
+        ):  # fmt: skip
+            if event.name == name:
+                self.dns[dn][place] = value
+
+    def hear(self) -> None:
+        """All that has come."""
+        for event in self.client.drain(0.2):
+            self.take(event)
+
+    def wrong(self) -> dict:
+        """DNs that are other than a fresh answer says."""
+        fresh = {
+            dn: shown(self.client.ask("TQueryAddress", ThisDN=dn, AddressInfoType="AddressInfoDNStatus")) for dn in DNS
+        }
+        return {dn: (self.dns[dn], fresh[dn]) for dn in DNS if self.dns[dn] != fresh[dn]}
+
+
+def shown(event: Event) -> list:
+    """In service, do-not-disturb, agent."""
+    return [bool(event.get("IsInService")), dict(event.get("Extensions")).get("dnd"), event.get("AgentID")]
+
+
+def nodes_killed(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
+    """Nodes are killed while DNs change: who is connected elsewhere ends with what a fresh snapshot gives."""
+    checks.title = "killed nodes"
+    dice = random.Random(6)
+    phones = [at(dn, dice.choice((11, 12))) for dn in DNS]
+    for phone in phones:
+        phone.register()
+    time.sleep(1)
+    states = dict.fromkeys(DNS, False)
+    wrong, doubles, without = {}, [], 0
+    for number in range(NODE_KILLS):
+        dead = dice.choice(list(NODES))
+        views = [View(node, language) for node in NODES if node != dead]
+        worker = views[0].client
+        agent = f"agent-{1 + number % 9}"
+        worker.request("TAgentLogin", ThisDN=dice.choice(DNS), AgentID=agent)
+        change(worker, states, dice)
+        mesh.kill(dead)
+        change(worker, states, dice)
+        time.sleep(REHOMED_S)
+        for view in views:
+            view.hear()
+            wrong.update({(number, view.node, dn): pair for dn, pair in view.wrong().items()})
+            doubles += view.doubles
+            without += not all(in_service for in_service, _, _ in view.dns.values())
+        mesh.again(dead)
+        for view in views:
+            view.client.close()
+        # what is set is known again
+        reader = View(dead, language)
+        states = {dn: bool(reader.dns[dn][1]) for dn in DNS}
+        reader.client.close()
+    checks.see(not wrong, f"{NODE_KILLS} kills: every view is that of a fresh answer", dict(list(wrong.items())[:5]))
+    checks.see(not doubles, "no event came twice", doubles[:3])
+    checks.see(without == 0, "every DN was in service again", without)
+    for phone in phones:
+        phone.close()
+
+
+SCENES = (killed, nodes_killed)

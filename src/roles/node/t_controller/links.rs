@@ -15,6 +15,7 @@
 //! nobody listens a node is dead and its calls are over, else only the link is lost.
 
 use super::core::{Action, Core, Cx, Look, Wake};
+use super::operator::OPERATOR;
 use super::settings::Peer;
 use crate::base::frames::length_prefix;
 use crate::base::id::{ConnId, NodeId};
@@ -22,6 +23,7 @@ use crate::base::limits::{
     LINK_HELLO_TIME, LINK_PING_TIME, LINK_PROBE_TIME, LINK_SILENCE_MAX, LINK_TICK,
 };
 use crate::base::time::{Duration, Instant, WallTime};
+use crate::cti::tlib::Cursor;
 use crate::mesh::wire::{self, Body, proto};
 use crate::modules::t_library::port::{ClientId, Heard, REFUSED};
 use bytes::{Bytes, BytesMut};
@@ -54,6 +56,22 @@ struct Link {
     delays: Delays,
     /// When the next poll is due.
     poll_at: Instant,
+}
+
+impl Link {
+    fn new(id: ClientId, cx: &Cx<'_>) -> Self {
+        Self {
+            id,
+            heard: cx.now,
+            is_pinged: false,
+            listed: BTreeSet::new(),
+            live: BTreeSet::new(),
+            differences: 0,
+            since: cx.wall,
+            delays: Delays::default(),
+            poll_at: Instant::ZERO,
+        }
+    }
 }
 
 /// How long messages take between two T-Controllers (guide, "Troubleshooting
@@ -103,6 +121,8 @@ struct State {
     lost_until: Option<Instant>,
     /// Start epoch of the last link.
     epoch: u32,
+    /// The last event that was heard of it in that epoch.
+    last_seq: u64,
 }
 
 /// A SIP Proxy, and when something was last heard of it.
@@ -166,6 +186,7 @@ impl Core {
                 is_dead: false,
                 lost_until: None,
                 epoch: 0,
+                last_seq: 0,
             };
             self.links.peers.entry(peer.node).or_insert(fresh).peer = peer.clone();
         }
@@ -454,19 +475,10 @@ impl Core {
             state.dialled = None;
             state.is_dead = false;
             was_awaited = state.lost_until.take().is_some();
-            state.epoch = hello.epoch;
-            let listed = BTreeSet::new();
-            state.link = Some(Link {
-                id,
-                heard: cx.now,
-                is_pinged: false,
-                listed,
-                live: BTreeSet::new(),
-                differences: 0,
-                since: cx.wall,
-                delays: Delays::default(),
-                poll_at: Instant::ZERO,
-            });
+            if state.epoch != hello.epoch {
+                (state.epoch, state.last_seq) = (hello.epoch, 0);
+            }
+            state.link = Some(Link::new(id, cx));
         }
         if !is_dialled {
             cx.out.push(Action::SendLink(id, self.hello()));
@@ -478,6 +490,7 @@ impl Core {
         }
         self.begin_link(node, cx);
         if was_awaited {
+            self.tell_break(node, cx);
             // What it has not answered is asked again.
             self.look_at_pending(node, cx);
         }
@@ -557,6 +570,7 @@ impl Core {
 
     /// What lies behind the link to a node is out of reach.
     fn lose(&mut self, node: NodeId, cx: &mut Cx<'_>) {
+        self.tell_break(node, cx);
         self.elsewhere.retain(|_, at| *at != node);
         self.cut_calls(node, true, cx);
         for early in self.early.values_mut() {
@@ -572,6 +586,30 @@ impl Core {
             }
         }
         self.look_at_pending(node, cx);
+    }
+
+    /// What a node tells of its DNs from here on is lost to the clients of those.
+    fn tell_break(&mut self, node: NodeId, cx: &mut Cx<'_>) {
+        let Some(state) = self.links.peers.get(&node) else { return };
+        let source = u32::from(node.get());
+        let cursor = Cursor { source, epoch: state.epoch, seq: state.last_seq };
+        let own = self.settings.node;
+        let theirs = self.dns.iter().filter(|entry| entry.owner.node == Some(node));
+        let hearers = theirs.flat_map(|entry| &entry.registrants);
+        let hearers: BTreeSet<ClientId> = hearers
+            .filter(|(party, _)| party.node == own && party.client != OPERATOR)
+            .map(|(party, _)| party.client)
+            .collect();
+        for id in hearers {
+            self.tell_gap(id, &cursor, cx);
+        }
+    }
+
+    /// Notes the number of an event of a node.
+    pub(super) fn note_seq(&mut self, from: NodeId, seq: u64) {
+        if let Some(state) = self.links.peers.get_mut(&from) {
+            state.last_seq = state.last_seq.max(seq);
+        }
     }
 
     fn clients_of(&self, node: NodeId) -> Vec<ClientId> {

@@ -205,6 +205,7 @@ impl Core {
     ) -> Result<(), &'static str> {
         let event = Event::decode(&*told.event).map_err(|_| "an event is none")?;
         let kind = event.r#type();
+        self.note_seq(from, event.seq);
         let attributes = event.attributes.map(|attributes| *attributes).unwrap_or_default();
         let encoded = EncodedEvent::of_bytes(&told.event);
         let index = self.names.get(&*told.dn).copied();

@@ -54,6 +54,8 @@ struct Desk {
     next_reference: u32,
     /// What it was told without having asked.
     heard: Vec<EventType>,
+    /// How often it was told that events are lost.
+    gaps: usize,
 }
 
 struct Node {
@@ -283,6 +285,7 @@ impl Mesh {
         if reference_id == 0 && !name.is_empty() {
             desk.heard.push(kind);
         }
+        desk.gaps += usize::from(kind == EventType::EventGap);
         let mut problem = None;
         if reference_id != 0 {
             let asked = desk.asked.remove(&reference_id);
@@ -767,6 +770,8 @@ fn a_link_that_is_back_in_time_is_not_missed() {
         mesh.heal();
         mesh.pass(Duration::from_secs(3));
         assert_eq!(heard(&mut mesh, 3, desktop), expected, "{seed} {cut_ms}");
+        let gaps = [(1, worker), (3, desktop)].map(|(node, id)| mesh.nodes[&node].desks[&id].gaps);
+        assert_eq!(gaps, [0, 1], "what was told meanwhile is lost, and said to be");
         assert_eq!(mesh.findings, Vec::<String>::new());
     }
 }
