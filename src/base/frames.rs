@@ -13,6 +13,12 @@ pub const LENGTH_BYTES: usize = 4;
 #[error("a frame of {0} bytes is too long")]
 pub struct FrameTooLong(pub usize);
 
+/// A frame with its length before it.
+#[must_use]
+pub fn framed(payload: &[u8]) -> Bytes {
+    [&length_prefix(payload.len())[..], payload].concat().into()
+}
+
 /// Cuts the bytes of one connection into frames. After an error nothing more is
 /// cut: the connection must be closed.
 #[derive(Debug, Default)]

@@ -150,6 +150,12 @@ impl Config {
         self.applications.iter().filter(move |own| *own.switch == *switch && own.role == role)
     }
 
+    /// Whether the nodes of a switch have T-Controllers: clients connect to one of them.
+    #[must_use]
+    pub fn has_t_controllers(&self, switch: &str) -> bool {
+        self.applications_of(switch, AppRole::Node).any(|node| node.ports.tcport.is_some())
+    }
+
     /// Whether an application is the backup of another.
     #[must_use]
     pub fn is_backup(&self, name: &str) -> bool {

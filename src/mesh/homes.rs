@@ -47,8 +47,6 @@ const SETTLE_TIME: Duration = Duration::from_secs(1);
 const JOB_PAUSE: Duration = Duration::from_millis(100);
 /// Registrations that one turn tells of.
 pub const PHONES_PER_TURN_MAX: usize = 128;
-/// Actions of one event: a frame for each registration, and a few for each node.
-pub const ACTIONS_PER_EVENT_MAX: usize = PHONES_PER_TURN_MAX + 3 * 4_096;
 
 /// A node as the configuration has it.
 #[derive(Clone, Debug, PartialEq, Eq)]

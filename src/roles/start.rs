@@ -290,7 +290,7 @@ fn cluster_ports(
     for application in applications {
         let has_one = match application.role {
             AppRole::SipProxy => true,
-            AppRole::Node => node::assemble::is_linked(config, application),
+            AppRole::Node => config.has_t_controllers(&application.switch),
             AppRole::VqServer => false,
         };
         if !has_one {

@@ -1,13 +1,12 @@
 //! Connections of a SIP Proxy with the T-Controllers, around the machine that tells them
 //! of phones.
 
-use crate::base::frames::length_prefix;
+use crate::base::frames::framed;
 use crate::base::time::Instant;
 use crate::mesh::homes::{Action, Event, Homes, Settings};
 use crate::mesh::registrations::{LinkId, Registrations};
 use crate::modules::t_library::port::{ClientId, Heard, Port, REFUSED};
 use crate::runtime::waker::ThreadWaker;
-use bytes::{Bytes, BytesMut};
 use core::net::IpAddr;
 use core::task::{Context, Poll};
 use std::io::{Error, ErrorKind};
@@ -98,11 +97,4 @@ impl HomeLinks {
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         self.port.poll(context)
     }
-}
-
-fn framed(payload: &[u8]) -> Bytes {
-    let mut bytes = BytesMut::with_capacity(payload.len() + 4);
-    bytes.extend_from_slice(&length_prefix(payload.len()));
-    bytes.extend_from_slice(payload);
-    bytes.freeze()
 }

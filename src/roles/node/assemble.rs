@@ -104,13 +104,6 @@ fn session_seconds(application: &Application) -> u32 {
     }
 }
 
-/// Whether a node has a T-Controller, which is linked with those of other nodes and with
-/// the SIP Proxies.
-#[must_use]
-pub fn is_linked(config: &Config, application: &Application) -> bool {
-    t_controller_assemble::has_one(config, application)
-}
-
 /// What a node takes from a configuration, at its start and at each reload.
 #[derive(Clone, Debug)]
 pub struct Configured {
@@ -231,7 +224,7 @@ fn t_controller(
     (epoch, cluster): (u32, Option<socket2::Socket>),
     calls: &CallManager,
 ) -> Result<Option<(TController, TControllerModule)>, StartError> {
-    if !t_controller_assemble::has_one(shared.config, application) {
+    if !shared.config.has_t_controllers(&application.switch) {
         return Ok(None);
     }
     let port = t_controller_assemble::port(application)?;
@@ -358,7 +351,7 @@ fn settings(
         unknown_gateway_code: u16::try_from(code).unwrap_or(503),
         no_answer_timeout: options.duration_or_default("extn-no-answer-timeout"),
         expires_max,
-        tells_phones: t_controller_assemble::has_one(shared.config, application),
+        tells_phones: shared.config.has_t_controllers(&application.switch),
     })
 }
 

@@ -210,10 +210,7 @@ fn homes(
     switch: &Switch,
 ) -> Result<HomeSettings, StartError> {
     let mut nodes: Vec<HomeNode> = Vec::new();
-    let has_one = shared
-        .config
-        .applications_of(&switch.name, AppRole::Node)
-        .any(|node| node.ports.tcport.is_some());
+    let has_one = shared.config.has_t_controllers(&switch.name);
     for node in shared.config.applications_of(&switch.name, AppRole::Node).filter(|_| has_one) {
         if let Some(found) = nodes.iter_mut().find(|found| found.id == node.node_id) {
             found.has_standby = true;

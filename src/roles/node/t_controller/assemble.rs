@@ -2,7 +2,7 @@
 
 use super::settings::{DnKind, Peer, Settings};
 use crate::base::time::Duration;
-use crate::config::{AppRole, Application, Config, Dn, DnKind as ConfigDnKind, Switch};
+use crate::config::{AppRole, Application, Dn, DnKind as ConfigDnKind, Switch};
 use crate::cti::agent::{LoginState, Options};
 use crate::modules::t_library::port::Port;
 use crate::modules::wiring::{Shared, StartError, ip};
@@ -60,13 +60,6 @@ fn peers(shared: &Shared<'_>, application: &Application, switch: &Switch) -> Vec
         }
     });
     peers.collect()
-}
-
-/// Whether the application has a T-Controller: clients connect to it, or to another of
-/// the switch that it is linked with.
-pub(in crate::roles::node) fn has_one(config: &Config, application: &Application) -> bool {
-    let mut nodes = config.applications_of(&application.switch, AppRole::Node);
-    nodes.any(|node| node.ports.tcport.is_some())
 }
 
 fn agents(application: &Application) -> Options {

@@ -17,7 +17,7 @@
 use super::core::{Action, Core, Cx, Look, Wake};
 use super::operator::OPERATOR;
 use super::settings::Peer;
-use crate::base::frames::length_prefix;
+use crate::base::frames;
 use crate::base::id::{ConnId, NodeId};
 use crate::base::limits::{
     LINK_HELLO_TIME, LINK_PING_TIME, LINK_PROBE_TIME, LINK_SILENCE_MAX, LINK_TICK,
@@ -26,7 +26,7 @@ use crate::base::time::{Duration, Instant, WallTime};
 use crate::cti::tlib::Cursor;
 use crate::mesh::wire::{self, Body, proto};
 use crate::modules::t_library::port::{ClientId, Heard, REFUSED};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use core::net::SocketAddr;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -686,9 +686,5 @@ impl Core {
 }
 
 fn framed(body: Body) -> Bytes {
-    let payload = wire::encode(body);
-    let mut bytes = BytesMut::with_capacity(payload.len() + 4);
-    bytes.extend_from_slice(&length_prefix(payload.len()));
-    bytes.extend_from_slice(&payload);
-    bytes.freeze()
+    frames::framed(&wire::encode(body))
 }

@@ -95,27 +95,16 @@ impl TControllerModule {
 
     fn on(&mut self, event: Event, now: Instant) {
         let wall = self.clock.wall();
-        let client = match &event {
-            Event::Heard(client, _) => Some(*client),
+        let (client, link) = match &event {
+            Event::Heard(client, _) => (Some(*client), None),
+            Event::Link(link, _) => (None, Some(*link)),
             Event::Phone(_)
             | Event::Fact(_)
             | Event::Wake(_)
             | Event::Settings(_)
-            | Event::Link(..)
             | Event::Dialled(..)
             | Event::Operate(..)
-            | Event::OperatorFrame(_) => None,
-        };
-        let link = match &event {
-            Event::Link(link, _) => Some(*link),
-            Event::Heard(..)
-            | Event::Phone(_)
-            | Event::Fact(_)
-            | Event::Wake(_)
-            | Event::Settings(_)
-            | Event::Dialled(..)
-            | Event::Operate(..)
-            | Event::OperatorFrame(_) => None,
+            | Event::OperatorFrame(_) => (None, None),
         };
         let mut cx = Cx { now, wall, ids: &mut self.ids, out: &mut self.out };
         if let Err(panicked) = caught(|| self.core.on(event, &mut cx)) {

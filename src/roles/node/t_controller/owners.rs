@@ -70,7 +70,7 @@ impl Core {
         let known: Vec<usize> = (0..self.dns.len()).filter(known).collect();
         for part in known.chunks(PART_LEN) {
             let dns = part.iter().map(|index| self.ownership(*index)).collect();
-            self.send_to(from, Body::Owned(proto::Owned { dns, all: false, last: false }), cx);
+            self.send_to(from, news(dns), cx);
         }
     }
 
@@ -85,11 +85,15 @@ impl Core {
         let said = entry.said_own.take().map_or(0, |(epoch, _)| epoch);
         let epoch = entry.owner.epoch.max(said).saturating_add(1);
         self.set_owner(index, Ownership { epoch, node });
-        let dns = vec![self.ownership(index)];
-        self.send_all(Body::Owned(proto::Owned { dns, all: false, last: false }), cx);
+        self.send_all(self.owner_news(index), cx);
     }
 
-    pub(super) fn ownership(&self, index: usize) -> proto::Ownership {
+    /// Who owns a DN, for somebody who does not know it.
+    pub(super) fn owner_news(&self, index: usize) -> Body {
+        news(vec![self.ownership(index)])
+    }
+
+    fn ownership(&self, index: usize) -> proto::Ownership {
         let entry = &self.dns[index];
         proto::Ownership {
             dn: entry.name.to_string(),
@@ -144,16 +148,14 @@ impl Core {
         }
         // A hand-over to it may have been lost, which others have heard of.
         for part in freed.chunks(PART_LEN) {
-            let owned = proto::Owned { dns: part.to_vec(), all: false, last: false };
-            self.send_all(Body::Owned(owned), cx);
+            self.send_all(news(part.to_vec()), cx);
         }
     }
 
     fn hear_owner(&mut self, index: usize, said: Ownership, from: NodeId, cx: &mut Cx<'_>) {
         let known = self.dns[index].owner;
         if said < known {
-            let dns = vec![self.ownership(index)];
-            self.send_to(from, Body::Owned(proto::Owned { dns, all: false, last: false }), cx);
+            self.send_to(from, self.owner_news(index), cx);
         }
         if said <= known || said.epoch > CLAIM_EPOCH_MAX {
             return;
@@ -170,9 +172,7 @@ impl Core {
         match (known.node == own, said.node == own) {
             (true, true) => {
                 self.set_owner(index, said);
-                let dns = vec![self.ownership(index)];
-                let owned = proto::Owned { dns, all: false, last: false };
-                self.send_all_but(from, Body::Owned(owned), cx);
+                self.send_all_but(from, self.owner_news(index), cx);
             }
             (true, false) => {
                 let peer = said.node.map_or(0, NodeId::get);
@@ -182,17 +182,13 @@ impl Core {
                     self.dns[index].claim_after = cx.now + CLAIM_PAUSE;
                 }
                 // Not everybody has a link to who has said so.
-                let dns = vec![self.ownership(index)];
-                let owned = proto::Owned { dns, all: false, last: false };
-                self.send_all_but(from, Body::Owned(owned), cx);
+                self.send_all_but(from, self.owner_news(index), cx);
             }
             (false, false) => {
                 self.set_owner(index, said);
                 if let Some(before) = known.node.filter(|node| *node != from) {
                     // It may have no link to who has said so.
-                    let dns = vec![self.ownership(index)];
-                    let owned = proto::Owned { dns, all: false, last: false };
-                    self.send_to(before, Body::Owned(owned), cx);
+                    self.send_to(before, self.owner_news(index), cx);
                 }
                 self.looks.push_back(Look::Owner(index));
             }
@@ -345,12 +341,10 @@ impl Core {
         let contacts = self.contacts(index, cx.now);
         self.dns[index].contacts.clear();
         self.let_go(index, then, cx);
-        let ownership = self.ownership(index);
-        let owned = proto::Owned { dns: vec![ownership.clone()], all: false, last: false };
-        self.send_all_but(to, Body::Owned(owned), cx);
+        self.send_all_but(to, self.owner_news(index), cx);
         let (forward_mode, forward_to) = forward.unzip();
         let hand_over = proto::HandOver {
-            ownership: Some(ownership),
+            ownership: Some(self.ownership(index)),
             dnd,
             forward_mode: forward_mode.map_or(0, Into::into),
             forward_to: forward_to.unwrap_or_default(),
@@ -385,8 +379,7 @@ impl Core {
             entry.contacts.insert(contact.contact.into(), until);
         }
         // Who was linked to this node alone has not heard of it.
-        let dns = vec![self.ownership(index)];
-        self.send_all_but(from, Body::Owned(proto::Owned { dns, all: false, last: false }), cx);
+        self.send_all_but(from, self.owner_news(index), cx);
         self.looks.push_back(Look::Owner(index));
     }
 
@@ -415,6 +408,11 @@ impl Core {
         };
         self.send_to(owner, Body::PhoneRegistered(phone), cx);
     }
+}
+
+/// Who owns DNs, which is no complete list.
+const fn news(dns: Vec<proto::Ownership>) -> Body {
+    Body::Owned(proto::Owned { dns, all: false, last: false })
 }
 
 /// A word for who owns a DN, the same on every node; zero for one that was never owned

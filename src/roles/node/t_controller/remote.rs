@@ -125,8 +125,7 @@ impl Core {
         let index = self.dn_of(kind, &attributes);
         if !index.is_some_and(|index| self.is_own(index)) {
             if let Some(index) = index {
-                let dns = vec![self.ownership(index)];
-                self.send_to(from, Body::Owned(proto::Owned { dns, all: false, last: false }), cx);
+                self.send_to(from, self.owner_news(index), cx);
             }
             let (client, reference_id) = (given.client, request.reference_id);
             self.send_to(from, Body::Bounced(proto::Bounced { client, reference_id }), cx);
@@ -148,16 +147,19 @@ impl Core {
         id: ClientId,
         given: &Attributes,
     ) -> Option<Since> {
+        if kind != RequestType::TRegisterAddress {
+            return None;
+        }
         let index = self.dn_of(kind, given)?;
+        let since = self.since(id, index)?;
         // One that is under way brings what was missed.
         let mut waiting = self.pending.range((id, 0)..=(id, u32::MAX));
         let is_under_way = waiting.any(|(_, pending)| {
             let attributes = pending.request.attributes.as_deref();
             let is_same = attributes.and_then(|given| self.dn_of(kind, given)) == Some(index);
-            is_same && pending.request.r#type == i32::from(RequestType::TRegisterAddress)
+            is_same && pending.request.r#type == i32::from(kind)
         });
-        let is_first = kind == RequestType::TRegisterAddress && !is_under_way;
-        self.since(id, index).filter(|_| is_first)
+        (!is_under_way).then_some(since)
     }
 
     /// The DN that a request is about.
@@ -330,8 +332,7 @@ impl Core {
                 self.early.entry(index).or_default().insert(from, given);
                 return;
             }
-            let dns = vec![self.ownership(index)];
-            self.send_to(from, Body::Owned(proto::Owned { dns, all: false, last: false }), cx);
+            self.send_to(from, self.owner_news(index), cx);
             return;
         }
         for registrant in given.registrants {
@@ -433,9 +434,7 @@ impl Core {
                 // A hand-over may be under way, in which it is not.
                 Some(owner) if owner == from => self.note_contacts(index, &phone, cx),
                 Some(owner) => {
-                    let dns = vec![self.ownership(index)];
-                    let owned = proto::Owned { dns, all: false, last: false };
-                    self.send_to(from, Body::Owned(owned), cx);
+                    self.send_to(from, self.owner_news(index), cx);
                     self.send_phone(owner, &phone, known_before, cx);
                 }
                 None => self.on_phone(&phone, !known_before, cx),
