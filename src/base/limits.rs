@@ -126,6 +126,24 @@ pub const FORWARDS_MAX: u8 = 4;
 pub const PENDING_REQUESTS_MAX: usize = 65_536;
 /// Bytes that wait to be written to one T-Library client.
 pub const CLIENT_BACKLOG_LEN_MAX: usize = 64 << 20;
+/// Cursors that a client may name: one for each node that there can be.
+pub const CURSORS_MAX: usize = 4_095;
+/// Collectors of call streams that one node knows.
+pub const RECIPIENTS_MAX: usize = 64;
+/// Bytes of events that are kept for all of them.
+pub const RECIPIENTS_KEPT_LEN_MAX: usize = 512 << 20;
+/// Bytes of events that one of them has had, kept for a cursor that it may come back with.
+pub const RECIPIENT_HAD_LEN_MAX: usize = 8 << 20;
+/// Time for which a collector may take nothing of what waits for it.
+pub const RECIPIENT_STALL_TIME: Duration = Duration::from_secs(30);
+/// Bytes of events that are kept for one of them.
+pub const RECIPIENT_KEPT_LEN_MAX: usize = 64 << 20;
+/// How long they are kept, and how long one that is away is known.
+pub const RECIPIENT_KEPT_TIME: Duration = Duration::from_secs(3_600);
+/// Bytes of them that wait to be written at a time: the rest waits where it is kept.
+pub const RECIPIENT_QUEUE_LEN_MAX: usize = 1 << 20;
+/// When it is looked again whether a collector has taken what waits.
+pub const RECIPIENT_QUEUE_TIME: Duration = Duration::from_millis(10);
 /// Open stream connections of one transport.
 pub const CONNECTIONS_MAX: usize = 20_000;
 /// Bytes that wait to be written to one connection.

@@ -3,6 +3,7 @@
 pub use super::record::EndedBy;
 pub use super::two_party::Party;
 use crate::base::id::{CallUuid, ConnId, Slot};
+use crate::base::time::Duration;
 
 /// How far a call is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,31 @@ pub enum Step {
         /// Whether it had been answered.
         was_connected: bool,
     },
+}
+
+/// What somebody outside a call wants of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// It is to end: that party's desktop has hung up.
+    Release,
+    /// It is to end: that party has rung long enough.
+    NoAnswer,
+    /// It is watched elsewhere how long that party rings. It ends by itself after that
+    /// time, where nothing more is heard; `None` lets it ring on.
+    Supervised(Option<Duration>),
+}
+
+/// A word to a call from outside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Where its node holds it.
+    pub call: Slot,
+    /// ConnID.
+    pub conn_id: ConnId,
+    /// The party that it is about.
+    pub party: Party,
+    /// What is wanted.
+    pub wish: Wish,
 }
 
 /// A step of a call, with its parties.
@@ -52,6 +78,18 @@ pub struct CallFact {
 }
 
 impl CallFact {
+    /// Whether the call is over.
+    #[must_use]
+    pub const fn is_end(&self) -> bool {
+        matches!(self.step, Step::Ended { .. })
+    }
+
+    /// Whether it counts as business: it came from outside.
+    #[must_use]
+    pub const fn is_business(&self) -> bool {
+        self.is_inbound
+    }
+
     /// The caller's DN, unless the call came from outside.
     #[must_use]
     pub fn caller_dn(&self) -> Option<&str> {

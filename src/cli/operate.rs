@@ -210,8 +210,8 @@ fn nodes(view: &Value) -> String {
         ),
         Table::of(
             &view["clients"],
-            &["CLIENT", "ADDRESS", "DNS", "LAG BYTES", "CONNECTED", "NODE"],
-            &["application", "address", "dns", "lag_bytes", "connected", "node"],
+            &["CLIENT", "ADDRESS", "PORT", "DNS", "LAG BYTES", "CONNECTED", "NODE"],
+            &["application", "address", "port", "dns", "lag_bytes", "connected", "node"],
         ),
     ];
     let filled: Vec<String> =

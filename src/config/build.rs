@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::fields::Fields;
 use super::model::{
-    AppRole, Application, Config, DnsZone, Group, Host, LogFormat, LogLevel, LogSettings, Person,
-    Ports, Secret, Switch, SwitchKind, Tenant, Threading,
+    AppRole, Application, Client, Config, DnsZone, Group, Host, LogFormat, LogLevel, LogSettings,
+    Person, Ports, Secret, Switch, SwitchKind, Tenant, Threading,
 };
 use super::options::Scope;
 use super::report::{Place, Report, Severity};
@@ -50,6 +50,7 @@ pub(crate) fn config(roots: &[Node], reader: &mut Reader<'_>) -> Config {
         tenants: Vec::new(),
         switches: Vec::new(),
         persons: Vec::new(),
+        clients: None,
         places: Vec::new(),
         agent_groups: Vec::new(),
         applications: Vec::new(),
@@ -116,6 +117,11 @@ fn lists(file: &Fields<'_>, config: &mut Config, reader: &mut Reader<'_>) {
     }
     for fields in file.many("persons", reader.report) {
         config.persons.extend(person(fields, reader));
+    }
+    if file.filled("clients", reader.report).is_some() {
+        let clients = file.many("clients", reader.report);
+        let clients = clients.into_iter().filter_map(|one| client(one, reader));
+        config.clients.get_or_insert_default().extend(clients);
     }
     for (key, members, target) in [
         ("places", "dns", &mut config.places),
@@ -231,6 +237,21 @@ fn person(fields: Fields<'_>, reader: &mut Reader<'_>) -> Option<Person> {
         options,
         place,
     })
+}
+
+fn client(fields: Fields<'_>, reader: &mut Reader<'_>) -> Option<Client> {
+    let password = password(&fields, reader);
+    fields.filled("password", reader.report);
+    let mut dns = fields.filled("dns", reader.report).map(|_| Vec::new());
+    for (label, place) in fields.names("dns", reader.report) {
+        match numbering::range(label) {
+            Ok(range) => dns.get_or_insert_default().push(range),
+            Err(wrong) => reader.report.error(place, wrong.to_string()),
+        }
+    }
+    let is_monitor = fields.choice("access", reader.report) == Some(1);
+    let name = fields.text("name", reader.report)?.into();
+    Some(Client { name, password, dns, is_monitor, place: fields.place.clone() })
 }
 
 fn group(fields: Fields<'_>, members: &str, report: &mut Report) -> Option<Group> {

@@ -115,6 +115,15 @@ fn duplicates(config: &Config, report: &mut Report) {
             "person",
             config.persons.iter().map(|own| (own.employee_id.clone(), own.place.clone())).collect(),
         ),
+        (
+            "client",
+            config
+                .clients
+                .iter()
+                .flatten()
+                .map(|own| (own.name.clone(), own.place.clone()))
+                .collect(),
+        ),
         ("place", groups(&config.places)),
         ("agent group", groups(&config.agent_groups)),
         (

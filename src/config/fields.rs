@@ -57,6 +57,21 @@ impl<'n> Fields<'n> {
         if matches!(node.content, Content::Nothing) { None } else { Some(node) }
     }
 
+    /// The value of a key that means something else when it is not there: that it stands
+    /// there with nothing is an error.
+    pub(crate) fn filled(&self, name: &str, report: &mut Report) -> Option<&'n Node> {
+        let node = self.entries.iter().find(|(key, _)| key.text == name).map(|(_, node)| node)?;
+        if matches!(node.content, Content::Nothing) {
+            self.misfit(
+                name,
+                node,
+                "stands here with nothing: leave the key out, or write []",
+                report,
+            );
+        }
+        Some(node)
+    }
+
     /// Reports a value that does not fit its key, with the meaning of the key.
     pub(crate) fn misfit(&self, name: &str, node: &Node, wrong: &str, report: &mut Report) {
         if !matches!(node.content, Content::Broken) {

@@ -23,8 +23,9 @@ use std::path::{Path, PathBuf};
 
 pub use check::check_for_processes;
 pub use model::{
-    AppRole, Application, Config, Dn, DnKind, DnObject, DnsZone, Group, Host, LogFormat, LogLevel,
-    LogSettings, Person, Ports, Secret, ServiceType, Switch, SwitchKind, Tenant, Threading,
+    AppRole, Application, Client, Config, Dn, DnKind, DnObject, DnRange, DnsZone, Group, Host,
+    LogFormat, LogLevel, LogSettings, Person, Ports, Secret, ServiceType, Switch, SwitchKind,
+    Tenant, Threading,
 };
 pub use options::{
     Effect, OptionMeta, OptionValue, Options, Scope, State, Unit, UnsupportedFeature, ValueKind,

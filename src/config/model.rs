@@ -118,6 +118,8 @@ pub struct Config {
     pub switches: Vec<Switch>,
     /// Persons.
     pub persons: Vec<Person>,
+    /// T-Library clients that are served; `None` for whoever comes.
+    pub clients: Option<Vec<Client>>,
     /// Places.
     pub places: Vec<Group>,
     /// Agent groups.
@@ -153,7 +155,7 @@ impl Config {
     /// Whether the nodes of a switch have T-Controllers: clients connect to one of them.
     #[must_use]
     pub fn has_t_controllers(&self, switch: &str) -> bool {
-        self.applications_of(switch, AppRole::Node).any(|node| node.ports.tcport.is_some())
+        self.applications_of(switch, AppRole::Node).any(|node| node.ports.has_t_controller())
     }
 
     /// Whether an application is the backup of another.
@@ -464,6 +466,21 @@ pub struct Ports {
 }
 
 impl Ports {
+    /// Whether T-Library clients can connect.
+    #[must_use]
+    pub const fn has_t_library(&self) -> bool {
+        self.default.is_some()
+            || self.tcport.is_some()
+            || self.ipport.is_some()
+            || self.smartproxy.is_some()
+    }
+
+    /// Whether clients connect to its T-Controller, straight or by the Smart Proxy.
+    #[must_use]
+    pub const fn has_t_controller(&self) -> bool {
+        self.tcport.is_some() || self.smartproxy.is_some()
+    }
+
     /// Name and number of each port that is set.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u16)> {
         [
@@ -507,6 +524,43 @@ pub struct Application {
     pub options: Options,
     /// Where it stands.
     pub place: Place,
+}
+
+/// A T-Library client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// ApplicationName.
+    pub name: Box<str>,
+    /// ApplicationPassword; none is asked for where there is none.
+    pub password: Option<Secret>,
+    /// DNs that it may ask about and hear of; `None` for all.
+    pub dns: Option<Vec<DnRange>>,
+    /// Whether it only hears.
+    pub is_monitor: bool,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// A DN, or all numbers of equal length between two.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DnRange {
+    /// The first.
+    pub first: Box<str>,
+    /// The last.
+    pub last: Box<str>,
+}
+
+impl DnRange {
+    /// Whether a DN is one of them.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        if self.first == self.last {
+            return *self.first == *name;
+        }
+        name.len() == self.first.len()
+            && name.bytes().all(|byte| byte.is_ascii_digit())
+            && (&*self.first..=&*self.last).contains(&name)
+    }
 }
 
 /// A zone of the built-in DNS.

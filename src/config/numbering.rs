@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::build::{Reader, password};
 use super::fields::Fields;
-use super::model::{Dn, DnKind, DnObject, Secret, ServiceType, Switch};
+use super::model::{Dn, DnKind, DnObject, DnRange, Secret, ServiceType, Switch};
 use super::options;
 use super::report::{Report, Severity};
 use super::shape::DN_TYPES;
@@ -17,7 +17,7 @@ const OWN_NUMBER: &str = "{dn}";
 
 /// Why a label of digits and a hyphen is no range.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-enum BadRange {
+pub(crate) enum BadRange {
     #[error("the ends of the range {0} differ in length")]
     Width(String),
     #[error("the numbers of the range {0} are too long")]
@@ -90,6 +90,17 @@ fn insert(
     };
     switch.index.insert(dn.name.clone(), position);
     switch.dns.push(dn);
+}
+
+/// The numbers that a label stands for, as their first and last.
+///
+/// # Errors
+/// When it is a range that is none.
+pub(crate) fn range(label: &str) -> Result<DnRange, BadRange> {
+    let names = names(label)?;
+    let (first, last) = (names.first(), names.last());
+    let name = |name: Option<&String>| name.map_or(label, String::as_str).into();
+    Ok(DnRange { first: name(first), last: name(last) })
 }
 
 /// The names that a label stands for: itself, or every number of a range.

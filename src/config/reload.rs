@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::Path;
 
 use super::Loaded;
-use super::model::{Application, Config, Dn, Person, Switch};
+use super::model::{Application, Client, Config, Dn, Person, Switch};
 use super::options::{Effect, Options, Scope, find_in};
 use super::report::Report;
 
@@ -61,6 +61,7 @@ pub fn difference(old: &Config, new: &Config) -> Vec<Change> {
         }
     }
     changes.persons(&old.persons, &new.persons);
+    changes.clients(old.clients.as_deref(), new.clients.as_deref());
     for (what, before, after) in
         [("place", &old.places, &new.places), ("agent group", &old.agent_groups, &new.agent_groups)]
     {
@@ -203,6 +204,27 @@ impl Changes {
                 self.add(format!("{of}: name or default-place changed"), Effect::Immediately);
             }
             self.options(&of, &before.options, &own.options);
+        }
+    }
+
+    fn clients(&mut self, old: Option<&[Client]>, new: Option<&[Client]>) {
+        let names = |list: Option<&[Client]>| {
+            list.unwrap_or_default().iter().map(|own| own.name.clone()).collect::<Vec<_>>()
+        };
+        self.lists("client", &names(old), &names(new), Effect::Immediately);
+        if old.is_some() != new.is_some() {
+            let who = if new.is_some() { "only those that are named" } else { "whoever comes" };
+            self.add(format!("clients: {who} are served"), Effect::Immediately);
+        }
+        for own in new.unwrap_or_default() {
+            let before = old.unwrap_or_default().iter().find(|before| before.name == own.name);
+            let rights = |client: &Client| (client.dns.clone(), client.is_monitor);
+            if before.is_some_and(|before| before.password != own.password) {
+                self.add(format!("client {}: password changed", own.name), Effect::Immediately);
+            }
+            if before.is_some_and(|before| rights(before) != rights(own)) {
+                self.add(format!("client {}: rights changed", own.name), Effect::Immediately);
+            }
         }
     }
 

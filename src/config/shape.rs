@@ -18,6 +18,8 @@ pub(crate) enum Object {
     Dn,
     /// An entry of `persons`.
     Person,
+    /// An entry of `clients`.
+    Client,
     /// An entry of `places`.
     Place,
     /// An entry of `agent-groups`.
@@ -124,6 +126,8 @@ pub(crate) const DN_TYPES: &[&str] = &[
 /// Types of switches.
 pub(crate) const SWITCH_TYPES: &[&str] = &["sip-switch", "vq-switch"];
 /// Roles of applications.
+/// Words of `access` of a client.
+pub(crate) const ACCESS: &[&str] = &["control", "monitor"];
 pub(crate) const ROLES: &[&str] = &["node", "sip-proxy", "vq"];
 /// How modules share threads.
 pub(crate) const THREADING: &[&str] = &["dedicated", "shared", "single"];
@@ -167,6 +171,11 @@ const FILE: &[Field] = &[
     may("tenants", Takes::Many(Object::Tenant), "Tenants."),
     may("switches", Takes::Many(Object::Switch), "Switches with their DNs."),
     may("persons", Takes::Many(Object::Person), "Persons: agents and supervisors."),
+    may(
+        "clients",
+        Takes::Many(Object::Client),
+        "T-Library clients that are served. Whoever reaches a port is, where the key is not there.",
+    ),
     may("places", Takes::Many(Object::Place), "Places: DNs that one person uses together."),
     may("agent-groups", Takes::Many(Object::AgentGroup), "Agent groups."),
     may(
@@ -246,6 +255,29 @@ const PERSON: &[Field] = &[
     ),
     may("agent-logins", Takes::Never, NO_LOGINS),
 ];
+const CLIENT: &[Field] = &[
+    must("name", Takes::Text, "ApplicationName with which the client registers."),
+    may(
+        "password",
+        Takes::Text,
+        "ApplicationPassword of the client; none is asked for where it is not there.",
+    ),
+    may(
+        "password_file",
+        Takes::Text,
+        "File that holds the password, relative to the folder of this file.",
+    ),
+    may(
+        "dns",
+        Takes::Names,
+        "DNs that it may ask about and hear of, names and ranges as in 7001-7099; all where the key is not there.",
+    ),
+    may(
+        "access",
+        Takes::Choice(ACCESS),
+        "Whether it may control DNs and calls, or only monitor them; control unless set.",
+    ),
+];
 const PLACE: &[Field] = &[
     must("name", Takes::Text, "Name of the place."),
     may("dns", Takes::Names, "DNs of the place, as `DN` or `DN@switch`."),
@@ -302,6 +334,7 @@ impl Object {
             Self::Switch => SWITCH,
             Self::Dn => DN,
             Self::Person => PERSON,
+            Self::Client => CLIENT,
             Self::Place => PLACE,
             Self::AgentGroup => AGENT_GROUP,
             Self::Application => APPLICATION,
@@ -319,6 +352,7 @@ impl Object {
             Self::Switch => "a switch",
             Self::Dn => "a DN",
             Self::Person => "a person",
+            Self::Client => "a client",
             Self::Place => "a place",
             Self::AgentGroup => "an agent group",
             Self::Application => "an application",

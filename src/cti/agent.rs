@@ -230,6 +230,19 @@ struct Session {
     active: Instant,
 }
 
+/// An agent as he was where the DN was owned before.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Former {
+    /// AgentID.
+    pub agent_id: Box<str>,
+    /// Ready, pauses apart.
+    pub is_ready: bool,
+    /// AgentWorkMode as last told.
+    pub work_mode: AgentWorkMode,
+    /// Reasons as last told.
+    pub reasons: KvList,
+}
+
 /// How an agent is, for who asks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Status {
@@ -246,6 +259,13 @@ pub struct Status {
 }
 
 impl Status {
+    /// Whether the agent has asked for after-call work, which nobody can restore (guide,
+    /// `agent-state-auto-restore`).
+    #[must_use]
+    pub fn is_manual_acw(&self) -> bool {
+        self.is_after_call_work() || self.reasons.find(MANUAL_ACW).is_some()
+    }
+
     /// Whether the agent is in after-call work.
     #[must_use]
     pub fn is_after_call_work(&self) -> bool {
@@ -339,20 +359,38 @@ impl Agent {
                 matches!(asked, AgentWorkMode::ManualIn | AgentWorkMode::AutoIn)
             }
         };
+        let mode = Mode { is_ready, work_mode: asked, reasons: reasons.clone() };
+        self.begin(agent_id, mode, reasons, cx);
+        Ok(())
+    }
+
+    /// Begins a session, for those reasons.
+    fn begin(&mut self, agent_id: Box<str>, mode: Mode, reasons: KvList, cx: &mut Cx<'_>) {
+        let work_mode = mode.work_mode;
         let session = Session {
             agent_id,
             id: cx.ids.call_uuid(),
-            mode: Mode { is_ready, work_mode: asked, reasons: reasons.clone() },
+            mode,
             pause: None,
             business_calls: 0,
             calls: 0,
             active: cx.now,
         };
-        session.tell(What::Login, asked, reasons, None, cx);
+        session.tell(What::Login, work_mode, reasons, None, cx);
         session.tell_mode(cx);
         self.session = Some(session);
         self.arm(cx);
-        Ok(())
+    }
+
+    /// Logs an agent in as he was where the DN was owned before, in a session of its own
+    /// (`agent-state-auto-restore`).
+    pub fn restore(&mut self, was: Former, cx: &mut Cx<'_>) {
+        if self.session.is_some() {
+            return;
+        }
+        let Former { agent_id, is_ready, work_mode, reasons } = was;
+        let mode = Mode { is_ready, work_mode, reasons };
+        self.begin(agent_id, mode, KvList::default(), cx);
     }
 
     fn logout(&mut self, reasons: KvList, cx: &mut Cx<'_>) {

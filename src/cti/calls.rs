@@ -12,6 +12,9 @@ use std::collections::BTreeMap;
 #[cfg(test)]
 mod tests;
 
+/// Extension with the calls of a DN, a list for each by its ConnID.
+pub const CALLS: &str = "Calls";
+
 /// Which party of a call a DN is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -19,6 +22,17 @@ pub enum Side {
     Caller,
     /// Who is called.
     Called,
+}
+
+impl Side {
+    /// As the call names it.
+    #[must_use]
+    pub const fn party(self) -> Party {
+        match self {
+            Self::Caller => Party::Caller,
+            Self::Called => Party::Callee,
+        }
+    }
 }
 
 /// How the DN's part in a call is.
@@ -145,6 +159,12 @@ impl Calls {
         KvList { pairs: pairs.collect() }
     }
 
+    /// Whether a call rings at the DN.
+    #[must_use]
+    pub fn is_ringing(&self, conn_id: ConnId) -> bool {
+        self.calls.get(&conn_id).is_some_and(|call| call.phase == Phase::Ringing)
+    }
+
     /// Whether a call is one of the DN's.
     #[must_use]
     pub fn knows(&self, conn_id: ConnId) -> bool {
@@ -179,8 +199,8 @@ impl Calls {
                 self.reach(first, side, fact, &mut told);
                 self.reach(Phase::Talking, side, fact, &mut told);
             }
-            (Step::Held(by), _) if by == party(side) => self.hold(true, side, fact, &mut told),
-            (Step::Retrieved(by), _) if by == party(side) => {
+            (Step::Held(by), _) if by == side.party() => self.hold(true, side, fact, &mut told),
+            (Step::Retrieved(by), _) if by == side.party() => {
                 self.hold(false, side, fact, &mut told);
             }
             // Who is held is not told.
@@ -210,7 +230,7 @@ impl Calls {
             Phase::Talking => (EventType::EventEstablished, None),
         };
         if phase == Phase::Talking {
-            told.push(Meaning::Begun { is_business: is_business(fact) });
+            told.push(Meaning::Begun { is_business: fact.is_business() });
         }
         told.push(Meaning::Tell(kind, Box::new(attributes(side, phase, fact, state))));
     }
@@ -253,7 +273,7 @@ impl Calls {
         match (call.phase, by) {
             (Phase::Talking, _) => {
                 tell(EventType::EventReleased, CallState::Ok);
-                let stopped = Meaning::Stopped { is_business: is_business(fact) };
+                let stopped = Meaning::Stopped { is_business: fact.is_business() };
                 told.insert(0, stopped);
             }
             (Phase::Dialing, EndedBy::Caller) => tell(EventType::EventReleased, CallState::Ok),
@@ -278,15 +298,8 @@ impl Calls {
     }
 }
 
-const fn party(side: Side) -> Party {
-    match side {
-        Side::Caller => Party::Caller,
-        Side::Called => Party::Callee,
-    }
-}
-
 /// What a call's failure is to its parties.
-const fn failure(code: u16) -> CallState {
+pub(super) const fn failure(code: u16) -> CallState {
     match code {
         486 | 600 | 603 => CallState::Busy,
         404 | 410 | 484 | 485 | 604 => CallState::SitInvalidnum,
@@ -296,12 +309,9 @@ const fn failure(code: u16) -> CallState {
     }
 }
 
-/// A call from outside counts as business.
-const fn is_business(fact: &CallFact) -> bool {
-    fact.is_inbound
-}
-
-fn call_type(fact: &CallFact) -> CallType {
+/// What a call is to the switch.
+#[must_use]
+pub fn call_type(fact: &CallFact) -> CallType {
     if fact.is_inbound {
         CallType::Inbound
     } else if fact.called_dn().is_none() {
@@ -311,7 +321,7 @@ fn call_type(fact: &CallFact) -> CallType {
     }
 }
 
-const fn role(side: Side) -> DnRole {
+pub(super) const fn role(side: Side) -> DnRole {
     match side {
         Side::Caller => DnRole::Origination,
         Side::Called => DnRole::Destination,

@@ -2,7 +2,7 @@
 //! facts, its agent is [`super::agent`].
 
 use super::refusal::Refusal;
-use super::tlib::{ErrorCode, ForwardMode};
+use super::tlib::{ErrorCode, ForwardMode, RegisterMode};
 
 /// The state of a DN apart from its calls and its agent. Every DN of a phone begins
 /// out of service; others are in service as long as they are configured.
@@ -60,6 +60,16 @@ impl Dn {
             None => Err(Refusal::new(ErrorCode::ErrorAlreadyInState, "nothing is forwarded")),
         }
     }
+}
+
+/// Whether a client cannot be registered for a DN in that mode, because others are.
+#[must_use]
+pub fn is_seized(mode: RegisterMode, mut others: impl Iterator<Item = RegisterMode>) -> bool {
+    others.any(|other| match (mode, other) {
+        (RegisterMode::Monitor, _) | (_, RegisterMode::Monitor) => false,
+        (RegisterMode::Private, _) | (_, RegisterMode::Private) => true,
+        (RegisterMode::Share, RegisterMode::Share) => false,
+    })
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! agents are. Pure; it knows neither shards nor a mesh.
 
 pub mod agent;
+pub mod call_stream;
 pub mod calls;
 pub mod dn;
 pub mod kv_list;

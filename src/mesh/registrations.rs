@@ -420,7 +420,7 @@ impl Registrations {
                 | Body::CallFact(_)
                 | Body::LiveCalls(_)
                 | Body::LiveClients(_)
-                | Body::ReleaseCall(_),
+                | Body::CallOrder(_),
             ) => return Err(CloseReason::Unexpected),
             Some(body) if has_session => self.on_session_frame(id, body, now, out)?,
             Some(_) => return Err(CloseReason::Unexpected),
@@ -487,7 +487,7 @@ impl Registrations {
             | Body::CallFact(_)
             | Body::LiveCalls(_)
             | Body::LiveClients(_)
-            | Body::ReleaseCall(_) => return Err(CloseReason::Unexpected),
+            | Body::CallOrder(_) => return Err(CloseReason::Unexpected),
         };
         let cursor = session.intake.cursor(session.epoch);
         if let Some(peer) = self.peers.get_mut(&session.peer) {

@@ -133,6 +133,8 @@ pub struct AgentView {
 /// A client of a T-Library port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientView {
+    /// Which of the node's T-Library ports it is connected to.
+    pub port: &'static str,
     /// ApplicationName.
     pub application: Box<str>,
     /// SessionID.

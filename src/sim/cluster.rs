@@ -196,6 +196,6 @@ fn node_settings(id: NodeId, index: usize) -> NodeSettings {
         unknown_gateway_code: 403,
         no_answer_timeout: NO_ANSWER,
         expires_max: Duration::from_secs(3600),
-        tells_phones: false,
+        tells_clients: false,
     }
 }

@@ -40,7 +40,7 @@ options! {
         "The same timer for the other end of the link.", "Configuring the SIP Cluster Node DN";
     "addp-trace", &[ClusterDn], Choice(&["off", "local", "remote", "full", "both"]), "off", Restart, Later,
         "Which polls between T-Controllers are logged.", "Configuring the SIP Cluster Node DN";
-    "agent-state-auto-restore", &[ClusterDn], Flag, "false", Immediately, Later,
+    "agent-state-auto-restore", &[ClusterDn], Flag, "false", Immediately, Works,
         "Whether an agent stays logged in when ownership of the DN moves to another node.",
         "Configuring the SIP Cluster Node DN";
     "replace-agent-phone", &[ClusterDn], Flag, "false", NextCall, Later,

@@ -104,12 +104,14 @@ options! {
         "Time for a routed call to be answered before the router gets it back; 0 is off.", "Configuring SIP Servers";
     "after-routing-timeout-action", SERVERS, Choice(ACTIONS), "none", NextCall, Later,
         "What happens to the agent when after-routing-timeout expires.", "Configuring SIP Servers";
-    "agent-no-answer-timeout", SERVERS, SECONDS, "0", NextCall, Later,
-        "Ring time of an agent; application level only.", "No-Answer Supervision";
-    "agent-no-answer-action", SERVERS, Choice(ACTIONS), "none", NextCall, Later,
+    "agent-no-answer-timeout", SERVERS, SECONDS, "0", NextCall, Works,
+        "Ring time of an agent who is logged in, instead of extn-no-answer-timeout; 0 is off; application level only; \
+         the setting of the node that owns the DN counts.", "No-Answer Supervision";
+    "agent-no-answer-action", SERVERS, Choice(ACTIONS), "none", NextCall, Works,
         "What happens to an agent who does not answer; application level only.", "No-Answer Supervision";
-    "agent-no-answer-overflow", SERVERS, List, "none", NextCall, Later,
-        "Where an unanswered call of an agent goes: none, recall, release or destinations, tried in order.",
+    "agent-no-answer-overflow", SERVERS, List, "none", NextCall, Works,
+        "Where an unanswered call of an agent goes: none (it rings on), recall, release or destinations, tried in \
+         order. recall and destinations are passed over for now.",
         "No-Answer Supervision";
     "extn-no-answer-action", SERVERS, Choice(ACTIONS), "none", NextCall, Later,
         "What happens to the agent at an Extension that is not answered.", "No-Answer Supervision";
@@ -121,8 +123,8 @@ options! {
         "What happens to the agent at a Position that is not answered.", "No-Answer Supervision";
     "posn-no-answer-overflow", SERVERS, List, "none", NextCall, Later,
         "Where an unanswered call of a Position goes.", "No-Answer Supervision";
-    "nas-private", SERVERS, Flag, "false", NextCall, Later,
-        "Whether no-answer supervision also counts for private calls.", "No-Answer Supervision";
+    "nas-private", SERVERS, Flag, "false", NextCall, Works,
+        "Whether no-answer supervision of agents also counts for private calls: those that do not come by a trunk.", "No-Answer Supervision";
     "set-notready-on-busy", SERVERS, Flag, "false", NextCall, Works,
         "Whether an agent whose phone is busy becomes not ready.", "No-Answer Supervision";
     "auto-logout-timeout", SERVERS, MINUTES, "0", Immediately, Works,

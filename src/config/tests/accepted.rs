@@ -208,6 +208,19 @@ fn people_places_and_groups_are_read() {
 }
 
 #[test]
+fn clients_are_read_and_none_is_not_nobody() {
+    let text = "clients: [{name: desktop, password: x, dns: [\"7001-7003\", \"5000\"]}, {name: stat, access: monitor}]";
+    let clients = accepted(&small("FILE", text)).config.clients.unwrap_or_default();
+    let dns = clients[0].dns.clone().unwrap_or_default();
+    let has = |name: &str| dns.iter().any(|range| range.contains(name));
+    assert!(has("7003") && has("5000") && !has("7004"));
+    assert!(clients[0].password.is_some() && !clients[0].is_monitor);
+    assert!(clients[1].is_monitor && clients[1].dns.is_none() && clients[1].password.is_none());
+    assert_eq!(accepted(&small("FILE", "clients: []")).config.clients, Some(Vec::new()));
+    assert_eq!(accepted(&small("FILE", "")).config.clients, None);
+}
+
+#[test]
 fn anchors_and_aliases_work() {
     let text = small(
         "DNS",

@@ -119,6 +119,23 @@ fn names_are_unique() {
         "the person a already stands at",
     );
     refused(&small("FILE", "tenants: [{name: a}, {name: a}]"), "the tenant a already stands at");
+    refused(&small("FILE", "clients: [{name: a}, {name: a}]"), "the client a already stands at");
+}
+
+#[test]
+fn clients_have_rights_that_make_sense() {
+    refused(&small("FILE", "clients:"), "`clients`: stands here with nothing");
+    for (client, wrong) in [
+        ("{name: a, dns: }", "`dns`: stands here with nothing"),
+        ("{name: a, password: }", "`password`: stands here with nothing"),
+        ("{name: a, dns: [\"7099-7001\"]}", "the range 7099-7001 ends before it begins"),
+        ("{name: a, dns: [\"701-7001\"]}", "differ in length"),
+        ("{name: a, access: all}", "control"),
+        ("{password: a}", "name"),
+        ("{name: a, password: b, password_file: c}", "not both"),
+    ] {
+        refused(&small("FILE", &format!("clients: [{client}]")), wrong);
+    }
 }
 
 #[test]

@@ -152,7 +152,7 @@ impl World {
                     | Body::CallFact(_)
                     | Body::LiveCalls(_)
                     | Body::LiveClients(_)
-                    | Body::ReleaseCall(_)) => panic!("{other:?}"),
+                    | Body::CallOrder(_)) => panic!("{other:?}"),
                 }
             }
             Action::Close(link, reason) => {

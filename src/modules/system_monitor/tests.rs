@@ -395,6 +395,7 @@ fn t_controllers_are_shown_with_their_links_and_clients() {
     bench.board.publish(part);
     let mut clients = bench.board.clients.part("SIPS_1", "1280");
     let client = ClientView {
+        port: "TCport",
         application: "desktop".into(),
         session: CallUuid::from_text(b"0123456789ABCDEFGHIJKLMNOPQRSTUV").expect("a CallUUID"),
         address: "127.0.0.9:40000".parse().expect("an address"),
@@ -414,6 +415,7 @@ fn t_controllers_are_shown_with_their_links_and_clients() {
     assert_eq!((&up["TX_QUEUE_LEN"], &up["epoch"]), (&json!(77), &json!(8)));
     let client = &view["clients"][0];
     assert_eq!((&client["lag_bytes"], &client["dns"]), (&json!(640), &json!(12)));
+    assert_eq!(client["port"], "TCport");
     let (_, _, page) = bench.ask("GET", "/metrics", "");
     for line in [
         "sipcluster_dns_owned{node=\"SIPS_1\"} 5\n",

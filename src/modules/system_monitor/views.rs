@@ -111,6 +111,7 @@ fn link_row(link: &LinkView, seen_by: &str) -> Value {
 
 fn client_row(client: &ClientView, node: &str) -> Value {
     json!({
+        "port": client.port,
         "application": client.application,
         "session": client.session.as_str(),
         "address": client.address.to_string(),

@@ -56,6 +56,8 @@ pub struct Port {
     pressed: BTreeSet<(Instant, ClientId)>,
     /// Those that are gone, which the next turn tells.
     gone: Vec<(ClientId, &'static str)>,
+    /// Bytes that those were not written who are told of as gone in this turn.
+    unwritten: BTreeMap<ClientId, usize>,
     accepted: Vec<(TcpStream, SocketAddr)>,
     /// Set while the system has no room for another connection.
     accept_after: Option<Instant>,
@@ -91,6 +93,14 @@ impl Port {
         Self::with(name, Listener::Gone)
     }
 
+    /// Gives its connections numbers from that one on, so that a module can tell them from
+    /// those of another port.
+    #[must_use]
+    pub const fn numbered_from(mut self, first: u64) -> Self {
+        self.next = first;
+        self
+    }
+
     fn with(name: &str, listener: Listener) -> Self {
         // Twice as many as there are at a time: an entry outlives its client until the
         // next turns.
@@ -106,6 +116,7 @@ impl Port {
             dirty: Vec::new(),
             pressed: BTreeSet::new(),
             gone: Vec::new(),
+            unwritten: BTreeMap::new(),
             accepted: Vec::new(),
             accept_after: None,
             accept_error: None,
@@ -177,6 +188,7 @@ impl Port {
         }
         self.taken = taken;
         self.close_late(now);
+        self.unwritten.retain(|id, _| self.gone.iter().any(|(gone, _)| gone == id));
         heard.extend(self.gone.drain(..).map(|(id, reason)| (id, Heard::Gone(reason))));
         heard.len() - before
     }
@@ -252,6 +264,7 @@ impl Port {
     fn close(&mut self, id: ClientId, Closed(reason): Closed) {
         if let Some(connection) = self.clients.remove(&id) {
             self.pressed.remove(&(connection.pressed_at, id));
+            self.unwritten.insert(id, connection.backlog_len());
             self.gone.push((id, reason));
         }
     }
@@ -333,10 +346,12 @@ impl Port {
         self.clients.is_empty()
     }
 
-    /// Bytes that wait for a client to read.
+    /// Bytes that wait for a client to read; those that it was not written while it is
+    /// told of as gone.
     #[must_use]
     pub fn backlog_len(&self, id: ClientId) -> usize {
-        self.clients.get(&id).map_or(0, Connection::backlog_len)
+        let gone = || self.unwritten.get(&id).copied().unwrap_or_default();
+        self.clients.get(&id).map_or_else(gone, Connection::backlog_len)
     }
 
     /// Whether a turn would find something now.

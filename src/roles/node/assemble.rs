@@ -4,11 +4,17 @@ use super::call_manager::core::{Core, Parts as CoreParts};
 use super::call_manager::handle::CallManager;
 use super::call_manager::module::{CallManagerModule, Listeners};
 use super::call_manager::settings::{DnKind, Settings, Trunk};
+use super::hearer::CallHearer;
+use super::interaction_proxy::core::Settings as StreamSettings;
+use super::ports;
+use super::session_controller::core::Settings as LocalSettings;
 use super::t_controller::assemble as t_controller_assemble;
 use super::t_controller::core::Core as TCore;
 use super::t_controller::handle::TController;
 use super::t_controller::inbox::Phone;
-use super::t_controller::module::{Listeners as TListeners, Publish, TControllerModule};
+use super::t_controller::module::{
+    Listeners as TListeners, Ports as TPorts, Publish, TControllerModule,
+};
 use super::t_controller::settings::Settings as TSettings;
 use crate::base::flow::{Destination, Protocol};
 use crate::base::id::{Ids, Shard};
@@ -70,6 +76,8 @@ pub struct Handle {
     calls: CallManager,
     checker: ServiceChecker,
     t_controller: Option<TController>,
+    interaction_proxy: Option<CallHearer<StreamSettings>>,
+    session_controller: Option<CallHearer<LocalSettings>>,
 }
 
 impl Handle {
@@ -92,6 +100,12 @@ impl Handle {
         if let Some(t_controller) = &self.t_controller {
             t_controller.settings(configured.cti);
         }
+        if let Some(interaction_proxy) = &self.interaction_proxy {
+            interaction_proxy.settings(configured.streams);
+        }
+        if let Some(session_controller) = &self.session_controller {
+            session_controller.settings(configured.local);
+        }
     }
 }
 
@@ -111,6 +125,8 @@ pub struct Configured {
     stack: Arc<StackSettings>,
     targets: Vec<Target>,
     cti: Arc<TSettings>,
+    streams: StreamSettings,
+    local: LocalSettings,
 }
 
 /// Reads it.
@@ -149,7 +165,11 @@ pub fn configured(
         session_seconds: session_seconds(application),
     };
     let cti = Arc::new(t_controller_assemble::settings(shared, application, switch));
-    Ok(Configured { settings: Arc::new(settings), stack: Arc::new(stack), targets, cti })
+    let admission = &cti.admission;
+    let streams = ports::interaction_proxy_settings(admission, application, switch);
+    let local = ports::session_controller_settings(admission, application, switch);
+    let (settings, stack) = (Arc::new(settings), Arc::new(stack));
+    Ok(Configured { settings, stack, targets, cti, streams, local })
 }
 
 /// The modules of a node.
@@ -164,7 +184,8 @@ pub fn assemble(
     let name = application.name.to_string();
     let address = sip_address(application)?;
     let switch = shared.switch(application)?;
-    let Configured { settings, stack, targets, cti } = configured(shared, application)?;
+    let Configured { settings, stack, targets, cti, streams, local } =
+        configured(shared, application)?;
     let transport = Transport::new(parts.transport.0);
     let sealer = Arc::new(shared.sealer.salted(random_u64() as u32));
 
@@ -175,6 +196,8 @@ pub fn assemble(
     let calls = CallManager::new(shard_mail.clone());
     let on_mesh = (parts.epoch, parts.cluster);
     let t_controller = t_controller(shared, application, cti, on_mesh, &calls)?;
+    let streams = ports::interaction_proxy(shared, application, streams, parts.epoch)?;
+    let local = ports::session_controller(shared, application, local, parts.epoch, &calls)?;
 
     let cells = Families::register(parts.registry, &name);
     let receivers = Receivers { shards: vec![shard_mail], checker: checker_mail.clone() };
@@ -187,6 +210,8 @@ pub fn assemble(
         calls: calls.clone(),
         checker: ServiceChecker::new(checker_mail.clone()),
         t_controller: t_controller.as_ref().map(|(handle, _)| handle.clone()),
+        interaction_proxy: streams.as_ref().map(|(handle, _)| handle.clone()),
+        session_controller: local.as_ref().map(|(handle, _)| handle.clone()),
     };
     let core = Core::new(CoreParts {
         authenticator: authenticator(shared, application, switch),
@@ -205,7 +230,7 @@ pub fn assemble(
         transport,
         Listeners {
             phone: phone_listener(handle.t_controller.clone()),
-            fact: fact_listener(&name, handle.t_controller.clone()),
+            fact: fact_listener(&name, hearers(&handle)),
             ..listeners(shared, &name, ServiceChecker::new(checker_mail), cells, parts.records)
         },
     );
@@ -213,6 +238,8 @@ pub fn assemble(
     let mut modules: Vec<Box<dyn Module>> =
         vec![Box::new(sockets), Box::new(shard), Box::new(checker)];
     modules.extend(t_controller.map(|(_, module)| Box::new(module) as Box<dyn Module>));
+    modules.extend(streams.map(|(_, module)| module));
+    modules.extend(local.map(|(_, module)| module));
     Ok((modules, handle))
 }
 
@@ -227,7 +254,11 @@ fn t_controller(
     if !shared.config.has_t_controllers(&application.switch) {
         return Ok(None);
     }
-    let port = t_controller_assemble::port(application)?;
+    let bind = |key, number: Option<u16>| {
+        number.map(|number| ports::port(application, key, number)).transpose()
+    };
+    let port = bind("ports.TCport", application.ports.tcport)?;
+    let smart_proxy = bind("ports.SmartProxy", application.ports.smartproxy)?;
     let mesh = cluster.map(|socket| Port::over(&application.name, socket));
     let name = &application.name;
     let (mail, inbox) = shared.mailboxes.mailbox(&format!("{name}-1280"), MAILBOX_LEN_MAX);
@@ -236,9 +267,9 @@ fn t_controller(
     let calls = calls.clone();
     let listeners = TListeners {
         publish: t_controller_publish(shared, name),
-        release: Box::new(move |slot, conn_id, party| calls.release(slot, conn_id, party)),
+        order: Box::new(move |order| calls.order(order)),
     };
-    let ports = (port, mesh);
+    let ports = TPorts { port, smart_proxy, mesh };
     let module = TControllerModule::new(name, core, ports, ids, shared.clock, inbox, listeners);
     Ok(Some((TController::new(mail), module)))
 }
@@ -249,24 +280,66 @@ fn t_controller_publish(shared: &Shared<'_>, name: &str) -> Publish {
     let board = shared.board.clone();
     let mut dns = board.dns.part(name, T_CONTROLLER);
     let mut clients = board.clients.part(name, T_CONTROLLER);
-    Box::new(move |core, port, mesh, now| {
+    Box::new(move |core, ports, mesh, now| {
         let queue_len = |port: Option<&Port>, id| port.map_or(0, |port| port.backlog_len(id));
         board.publish(core.view(T_CONTROLLER, |id| queue_len(mesh, id)));
         dns.publish(now, core.dns_len(), core.dn_views());
-        clients.publish(now, core.clients_len(), core.client_views(|id| queue_len(port, id)));
+        clients.publish(
+            now,
+            core.clients_len(),
+            core.client_views(|id| ports.iter().map(|port| queue_len(*port, id)).sum()),
+        );
     })
 }
 
-/// Tells the T-Controller of calls, if there is one.
-fn fact_listener(
-    name: &str,
-    t_controller: Option<TController>,
-) -> Box<dyn FnMut(Box<CallFact>) + Send> {
+/// Who hears of calls.
+struct Hearer {
+    /// Something has happened; says whether there was room for it.
+    fact: Box<dyn Fn(Box<CallFact>) -> bool + Send>,
+    /// There was no room for something; says whether there was for that.
+    short: Box<dyn Fn() -> bool + Send>,
+    /// It has to hear that still.
+    is_short: bool,
+}
+
+impl<S: Clone + Send + 'static> From<CallHearer<S>> for Hearer {
+    fn from(one: CallHearer<S>) -> Self {
+        let other = one.clone();
+        let (fact, short) = (Box::new(move |fact| one.fact(fact)), Box::new(move || other.short()));
+        Self { fact, short, is_short: false }
+    }
+}
+
+impl From<TController> for Hearer {
+    fn from(one: TController) -> Self {
+        let other = one.clone();
+        let (fact, short) = (Box::new(move |fact| one.fact(fact)), Box::new(move || other.short()));
+        Self { fact, short, is_short: false }
+    }
+}
+
+fn hearers(handle: &Handle) -> Vec<Hearer> {
+    let mut hearers: Vec<Hearer> = Vec::new();
+    hearers.extend(handle.t_controller.clone().map(Hearer::from));
+    hearers.extend(handle.interaction_proxy.clone().map(Hearer::from));
+    hearers.extend(handle.session_controller.clone().map(Hearer::from));
+    hearers
+}
+
+/// Tells all who hear of calls. Who is behind by its whole mailbox misses something, and
+/// hears that as soon as there is room.
+fn fact_listener(name: &str, mut hearers: Vec<Hearer>) -> Box<dyn FnMut(Box<CallFact>) + Send> {
     let name = name.to_owned();
     Box::new(move |fact| {
         let conn_id = fact.conn_id;
-        if t_controller.as_ref().is_some_and(|t_controller| !t_controller.fact(fact)) {
-            tracing::error!(node = %name, %conn_id, "the T-Controller is behind by its whole mailbox: clients miss events of this call");
+        for hearer in &mut hearers {
+            if hearer.is_short && (hearer.short)() {
+                hearer.is_short = false;
+            }
+            if !(hearer.fact)(fact.clone()) {
+                tracing::error!(node = %name, %conn_id, "a module is behind by its whole mailbox: clients miss events of this call");
+                hearer.is_short = true;
+            }
         }
     })
 }
@@ -351,7 +424,8 @@ fn settings(
         unknown_gateway_code: u16::try_from(code).unwrap_or(503),
         no_answer_timeout: options.duration_or_default("extn-no-answer-timeout"),
         expires_max,
-        tells_phones: shared.config.has_t_controllers(&application.switch),
+        tells_clients: application.ports.has_t_library()
+            || shared.config.has_t_controllers(&application.switch),
     })
 }
 

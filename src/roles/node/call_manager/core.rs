@@ -11,7 +11,7 @@ use crate::base::outbox::Outbox;
 use crate::base::seal::Sealer;
 use crate::base::slab::Slab;
 use crate::base::time::{Instant, WallTime};
-use crate::call::facts::{CallFact, Step};
+use crate::call::facts::{CallFact, Order, Step, Wish};
 use crate::call::record::CallRecord;
 use crate::call::two_party::{Action as CallAction, Call, Party, State};
 use crate::roles::node::t_controller::inbox::Phone;
@@ -40,8 +40,8 @@ pub enum Event {
     /// Where the calls of a DN live, for what starts next at that DN: at another
     /// node, or here or nowhere (`None`).
     Elsewhere(Box<str>, Option<NodeId>),
-    /// A party of a call asks for its end, by its desktop.
-    Release(Slot, ConnId, Party),
+    /// Somebody wants something of a call.
+    Order(Order),
     /// The configuration was changed: settings of calls and of the stack.
     Settings(Arc<Settings>, Arc<user_agent::Settings>),
 }
@@ -200,7 +200,7 @@ impl Core {
             Event::Proxy(proxy, in_service) => self.stack.proxy(proxy, in_service),
             Event::Ready(ready) => self.ready = ready,
             Event::Elsewhere(dn, node) => self.on_elsewhere(dn, node),
-            Event::Release(call, conn_id, party) => self.on_release(call, conn_id, party, cx),
+            Event::Order(order) => self.on_order(order, cx),
             Event::Settings(settings, stack) => {
                 self.settings = settings;
                 self.stack.settings(stack);
@@ -263,12 +263,24 @@ impl Core {
         self.apply(call, actions, cx);
     }
 
-    fn on_release(&mut self, call: Slot, conn_id: ConnId, party: Party, cx: &mut Cx<'_>) {
+    fn on_order(&mut self, order: Order, cx: &mut Cx<'_>) {
+        let Order { call, conn_id, party, wish } = order;
         let found = self.calls.get_mut(call).filter(|entry| entry.call.conn_id == conn_id);
         let Some(entry) = found else { return };
         self.timed = Some(call);
         let mut actions = Vec::new();
-        entry.call.on_party_release(party, cx.now, &mut actions);
+        match wish {
+            Wish::Release => entry.call.on_party_release(party, cx.now, &mut actions),
+            Wish::NoAnswer if entry.call.state() != State::Connected => {
+                entry.call.on_release(no_answer(), cx.now, &mut actions);
+            }
+            Wish::NoAnswer => {}
+            // An agent's time counts, not that of the Extension.
+            Wish::Supervised(until) => {
+                entry.no_answer_at = until.map_or(Instant::NEVER, |span| cx.now + span);
+                cx.out.push(Action::Arm(Wake::NoAnswer(call), entry.no_answer_at));
+            }
+        }
         self.apply(call, actions, cx);
     }
 
@@ -281,7 +293,7 @@ impl Core {
         self.timed = Some(call);
         if entry.call.state() != State::Connected {
             let mut actions = Vec::new();
-            entry.call.on_release(Cause::with_q850(480, 19, "no answer"), cx.now, &mut actions);
+            entry.call.on_release(no_answer(), cx.now, &mut actions);
             self.apply(call, actions, cx);
         }
     }
@@ -307,7 +319,7 @@ impl Core {
     pub(super) fn tell_state(&mut self, call: Slot, cx: &mut Cx<'_>) {
         let Some(entry) = self.calls.get_mut(call) else { return };
         let state = entry.call.state();
-        if core::mem::replace(&mut entry.told, state) == state || !self.settings.tells_phones {
+        if core::mem::replace(&mut entry.told, state) == state || !self.settings.tells_clients {
             return;
         }
         let step = match state {
@@ -330,7 +342,7 @@ impl Core {
     }
 
     fn tell_step(&self, call: Slot, step: Step, cx: &mut Cx<'_>) {
-        if let Some(entry) = self.calls.get(call).filter(|_| self.settings.tells_phones) {
+        if let Some(entry) = self.calls.get(call).filter(|_| self.settings.tells_clients) {
             cx.out.push(Action::Fact(Box::new(entry.fact(call, step))));
         }
     }
@@ -438,6 +450,11 @@ impl Core {
         let (legs, clients, servers) = self.stack.lens();
         (self.calls.len(), legs, clients, servers)
     }
+}
+
+/// Nobody has answered in time.
+fn no_answer() -> Cause {
+    Cause::with_q850(480, 19, "no answer")
 }
 
 /// `sip-error-conversion` of the destination.

@@ -2,8 +2,8 @@
 
 use super::inbox::Inbox;
 use super::settings::Settings;
-use crate::base::id::{ConnId, NodeId, Slot};
-use crate::call::two_party::Party;
+use crate::base::id::NodeId;
+use crate::call::facts::Order;
 use crate::runtime::mailbox::{Class, Mail};
 use crate::sip::user_agent::Settings as StackSettings;
 use core::net::SocketAddr;
@@ -43,9 +43,9 @@ impl CallManager {
         let _ = self.mail.send(Class::Internal, Inbox::Elsewhere(dn.into(), node));
     }
 
-    /// A party of a call asks for its end, by its desktop.
-    pub fn release(&self, call: Slot, conn_id: ConnId, party: Party) {
-        let _ = self.mail.send(Class::Continuing, Inbox::Release(call, conn_id, party));
+    /// Somebody wants something of a call.
+    pub fn order(&self, order: Order) {
+        let _ = self.mail.send(Class::Continuing, Inbox::Order(order));
     }
 
     /// Gives the shard other settings; calls in progress keep what they have.

@@ -1,8 +1,8 @@
 //! What a Call Manager shard is told.
 
 use super::settings::Settings;
-use crate::base::id::{ConnId, NodeId, Slot};
-use crate::call::two_party::Party;
+use crate::base::id::NodeId;
+use crate::call::facts::Order;
 use crate::modules::transport::core::Event as TransportEvent;
 use crate::sip::user_agent::Settings as StackSettings;
 use core::net::SocketAddr;
@@ -21,8 +21,8 @@ pub enum Inbox {
     Ready(bool),
     /// Where the calls of a DN live, if at another node.
     Elsewhere(Box<str>, Option<NodeId>),
-    /// A party of a call asks for its end, by its desktop.
-    Release(Slot, ConnId, Party),
+    /// Somebody wants something of a call.
+    Order(Order),
     /// The configuration was changed: settings of calls and of the stack.
     Settings(Arc<Settings>, Arc<StackSettings>),
 }

@@ -132,7 +132,7 @@ impl Module for CallManagerModule {
                 Inbox::Proxy(address, in_service) => Event::Proxy(address, in_service),
                 Inbox::Ready(ready) => Event::Ready(ready),
                 Inbox::Elsewhere(dn, node) => Event::Elsewhere(dn, node),
-                Inbox::Release(call, conn_id, party) => Event::Release(call, conn_id, party),
+                Inbox::Order(order) => Event::Order(order),
                 Inbox::Settings(settings, stack) => Event::Settings(settings, stack),
             };
             self.on(event, now, &mut sends);

@@ -72,7 +72,7 @@ impl Core {
         if let Err((status, headers)) = self.authenticate(&dn, message, cx) {
             return (status, headers);
         }
-        if self.settings.tells_phones
+        if self.settings.tells_clients
             && let Some(phone) = self.read_phone(&dn, message)
         {
             cx.out.push(Action::Phone(Box::new(phone)));

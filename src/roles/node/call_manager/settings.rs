@@ -85,7 +85,7 @@ pub struct Settings {
     /// `registrar-max-timeout`.
     pub expires_max: Duration,
     /// Whether somebody wants to hear of accepted REGISTERs and of calls.
-    pub tells_phones: bool,
+    pub tells_clients: bool,
 }
 
 impl Settings {

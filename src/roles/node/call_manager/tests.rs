@@ -83,7 +83,7 @@ fn settings() -> Settings {
         unknown_gateway_code: 403,
         no_answer_timeout: Duration::from_secs(12),
         expires_max: Duration::from_secs(3600),
-        tells_phones: true,
+        tells_clients: true,
     }
 }
 

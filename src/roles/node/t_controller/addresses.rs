@@ -2,14 +2,13 @@
 
 use super::core::{Asked, Core, Cx, Party};
 use super::shown::{AGENT_READY, AGENT_STATUS, DND};
+use crate::cti::calls::CALLS;
+use crate::cti::dn::is_seized;
 use crate::cti::refusal::Refusal;
 use crate::cti::tlib::{
     AddressInfoType, Attributes, ErrorCode, EventType, KvList, KvPair, RegisterMode, kv_pair,
 };
 use std::collections::BTreeSet;
-
-/// Extension with the calls of a DN, a list for each by its ConnID.
-const CALLS: &str = "Calls";
 
 impl Core {
     /// The DN that a request is about.
@@ -63,12 +62,7 @@ impl Core {
             .map_err(|_| Refusal::attribute("RegisterMode"))?;
         let entry = &mut self.dns[index];
         let others = entry.registrants.iter().filter(|(registrant, _)| *registrant != id);
-        let is_seized = others.clone().any(|(_, other)| match (mode, other) {
-            (RegisterMode::Monitor, _) | (_, RegisterMode::Monitor) => false,
-            (RegisterMode::Private, _) | (_, RegisterMode::Private) => true,
-            (RegisterMode::Share, RegisterMode::Share) => false,
-        });
-        if is_seized {
+        if is_seized(mode, others.map(|(_, mode)| *mode)) {
             let text =
                 "another client is registered for the DN, privately or against a private one";
             return Err(Refusal::new(ErrorCode::ErrorResourceSeized, text));

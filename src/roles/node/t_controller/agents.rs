@@ -1,13 +1,16 @@
 //! Requests of agents, and what is set at a DN.
 
 use super::core::{Asked, Core, Cx, Look, Party};
+use crate::base::id::NodeId;
 use crate::base::time::Duration;
-use crate::cti::agent::{self, Request, Told, WRAP_UP_TIME, What};
+use crate::cti::agent::{self, Agent, Former, Request, Told, WRAP_UP_TIME, What};
 use crate::cti::refusal::Refusal;
 use crate::cti::tlib::{
     AgentWorkMode, Attributes, ErrorCode, EventType, ForwardMode, KvList, KvPair,
 };
 use crate::mesh::wire::{Body, proto};
+use crate::modules::t_library::port::ClientId;
+use prost::Message as _;
 
 /// Key of the reason that names the data centre of an agent.
 const SITE: &str = "site";
@@ -57,6 +60,52 @@ impl Core {
             self.looks.push_back(Look::Service(index));
         }
         Ok(())
+    }
+
+    /// The agent of a DN that goes to another node, if he is to be logged in there again
+    /// (`agent-state-auto-restore`).
+    pub(super) fn restorable(&self, index: usize) -> Option<proto::RestoredAgent> {
+        let entry = &self.dns[index];
+        let status = entry.agent.status().filter(|status| !status.is_manual_acw())?;
+        self.settings.auto_restore.then(|| proto::RestoredAgent {
+            agent_id: status.agent_id.into(),
+            is_ready: status.is_ready,
+            work_mode: status.work_mode.into(),
+            reasons: status.reasons.encode_to_vec(),
+            desktop_node: entry.desktop.map_or(0, |party| u32::from(party.node.get())),
+            desktop_client: entry.desktop.map_or(0, |party| party.client.0),
+        })
+    }
+
+    /// The agent of a DN that has come here from another node is logged in as he was there.
+    /// One whose desktop is gone meanwhile stays logged out.
+    pub(super) fn restore(&mut self, index: usize, was: proto::RestoredAgent, cx: &mut Cx<'_>) {
+        let node = u16::try_from(was.desktop_node).ok().and_then(NodeId::new);
+        let desktop = node.map(|node| Party { node, client: ClientId(was.desktop_client) });
+        let is_gone = desktop.is_some_and(|party| {
+            if party.node == self.settings.node {
+                !self.clients.contains_key(&party.client)
+            } else {
+                !self.is_linked(party.node)
+            }
+        });
+        let agent_id: Box<str> = was.agent_id.into();
+        let Ok(work_mode) = AgentWorkMode::try_from(was.work_mode) else { return };
+        let Ok(reasons) = KvList::decode(&*was.reasons) else { return };
+        let is_free = !self.elsewhere.contains_key(&agent_id)
+            && !self.agents.contains_key(&agent_id)
+            && self.settings.persons.contains_key(&agent_id);
+        let entry = &self.dns[index];
+        let can_be = entry.dn.is_in_service && entry.agent.status().is_none();
+        if is_gone || !is_free || !can_be || !self.settings.auto_restore {
+            return;
+        }
+        let is_ready = was.is_ready;
+        let was = Former { agent_id: agent_id.clone(), is_ready, work_mode, reasons };
+        self.with_agent(index, Asked::default(), cx, |agent, cx| agent.restore(was, cx));
+        self.tell_where(&agent_id, Some(index), cx);
+        self.agents.insert(agent_id, index);
+        self.dns[index].desktop = desktop;
     }
 
     /// The other nodes hear where an agent is.
@@ -134,32 +183,29 @@ impl Core {
         asked: Asked,
         cx: &mut Cx<'_>,
     ) -> Result<(), Refusal> {
-        let settings = self.settings.clone();
-        let mut agent_cx = agent::Cx {
-            now: cx.now,
-            ids: cx.ids,
-            options: &settings.agents,
-            out: &mut self.agent_out,
-        };
-        let result = self.dns[index].agent.on_request(request, &mut agent_cx);
-        self.tell_agent(index, asked, cx);
-        result
+        self.with_agent(index, asked, cx, |agent, cx| agent.on_request(request, cx))
     }
 
     /// Something has happened to the agent at a DN, if there is one.
     pub(super) fn turn_agent(&mut self, index: usize, event: agent::Event, cx: &mut Cx<'_>) {
-        let settings = self.settings.clone();
+        self.with_agent(index, Asked::default(), cx, |agent, cx| agent.on(event, cx));
+    }
+
+    /// Turns the agent of a DN, and tells what has become of him.
+    fn with_agent<R>(
+        &mut self,
+        index: usize,
+        mut asked: Asked,
+        cx: &mut Cx<'_>,
+        turn: impl FnOnce(&mut Agent, &mut agent::Cx<'_>) -> R,
+    ) -> R {
         let mut agent_cx = agent::Cx {
             now: cx.now,
             ids: cx.ids,
-            options: &settings.agents,
+            options: &self.settings.agents,
             out: &mut self.agent_out,
         };
-        self.dns[index].agent.on(event, &mut agent_cx);
-        self.tell_agent(index, Asked::default(), cx);
-    }
-
-    fn tell_agent(&mut self, index: usize, mut asked: Asked, cx: &mut Cx<'_>) {
+        let result = turn(&mut self.dns[index].agent, &mut agent_cx);
         let actions: Vec<agent::Action> = self.agent_out.drain().collect();
         for action in actions {
             match action {
@@ -167,6 +213,7 @@ impl Core {
                 agent::Action::Tell(told) => self.tell_state(index, told, &mut asked, cx),
             }
         }
+        result
     }
 
     fn tell_state(&mut self, index: usize, told: Told, asked: &mut Asked, cx: &mut Cx<'_>) {

@@ -1,12 +1,14 @@
-//! What a T-Controller takes from the configuration, and its port.
+//! What a T-Controller takes from the configuration.
 
+use super::no_answer::{self, Overflow};
 use super::settings::{DnKind, Peer, Settings};
 use crate::base::time::Duration;
 use crate::config::{AppRole, Application, Dn, DnKind as ConfigDnKind, Switch};
-use crate::cti::agent::{LoginState, Options};
-use crate::modules::t_library::port::Port;
-use crate::modules::wiring::{Shared, StartError, ip};
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use crate::cti::agent::{LoginState, NoAnswerAction, Options};
+use crate::cti::tlib::AddressType;
+use crate::modules::t_library::admission::Admission;
+use crate::modules::wiring::Shared;
+use std::sync::Arc;
 
 /// Reads it.
 pub(in crate::roles::node) fn settings(
@@ -30,6 +32,10 @@ pub(in crate::roles::node) fn settings(
         persons: persons.collect(),
         owners: owners.iter().cloned().collect(),
         agents: agents(application),
+        admission: Arc::new(Admission::of(shared.config)),
+        no_answer: no_answer(application),
+        auto_restore: cluster
+            .is_some_and(|options| options.flag_or_default("agent-state-auto-restore")),
         logout_on_disconnect: application.options.flag_or_default("logout-on-disconnect"),
         latency_poll: span("tc-latency-poll-interval"),
         reconnect: span("tc-reconnect-timeout"),
@@ -82,6 +88,31 @@ fn agents(application: &Application) -> Options {
     }
 }
 
+fn no_answer(application: &Application) -> no_answer::Options {
+    let options = &application.options;
+    // The first that can be done. A call of two parties has no device to return to, and
+    // none that it could go on to.
+    let can_be = |word: &str| match word {
+        "none" => Some(Overflow::None),
+        "release" => Some(Overflow::Release),
+        _ => None,
+    };
+    no_answer::Options {
+        timeout: options.duration_or_default("agent-no-answer-timeout"),
+        action: match options.text_or_default("agent-no-answer-action") {
+            "notready" => NoAnswerAction::NotReady,
+            "logout" => NoAnswerAction::Logout,
+            _ => NoAnswerAction::None,
+        },
+        overflow: options
+            .list("agent-no-answer-overflow")
+            .iter()
+            .find_map(|word| can_be(word))
+            .unwrap_or_default(),
+        private: options.flag_or_default("nas-private"),
+    }
+}
+
 fn dn_kind(dn: &Dn) -> Option<DnKind> {
     match dn.object.kind {
         ConfigDnKind::Extension | ConfigDnKind::AcdPosition => {
@@ -99,24 +130,15 @@ fn dn_kind(dn: &Dn) -> Option<DnKind> {
     }
 }
 
-/// The TCport, where the application has one. Without TLS it listens on loopback, unless
-/// `tlib-without-tls` allows more.
-///
-/// # Errors
-/// When it cannot be had.
-pub(in crate::roles::node) fn port(application: &Application) -> Result<Option<Port>, StartError> {
-    let Some(number) = application.ports.tcport else { return Ok(None) };
-    let mut ip = ip(application)?;
-    if !ip.is_loopback() && !application.options.flag_or_default("tlib-without-tls") {
-        tracing::warn!(node = %application.name, port = number, "TCport listens on loopback only: there is no TLS; tlib-without-tls lets others connect");
-        ip = match ip {
-            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
-            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        };
-    }
-    let (application, address) = (application.name.to_string(), SocketAddr::new(ip, number));
-    match Port::bind(&application, address) {
-        Ok(port) => Ok(Some(port)),
-        Err(cause) => Err(StartError::Port { application, port: "ports.TCport", address, cause }),
-    }
+/// The DNs of a switch that T-Library clients can register for.
+pub(in crate::roles::node) fn dns(
+    switch: &Switch,
+) -> impl Iterator<Item = (Box<str>, AddressType)> {
+    switch.dns.iter().filter_map(|dn| Some((dn.name.clone(), dn_kind(dn)?.address_type())))
+}
+
+/// The phones of a switch.
+pub(in crate::roles::node) fn phones(switch: &Switch) -> impl Iterator<Item = Box<str>> {
+    let is_phone = |dn: &&Dn| dn_kind(dn).is_some_and(DnKind::is_phone);
+    switch.dns.iter().filter(is_phone).map(|dn| dn.name.clone())
 }

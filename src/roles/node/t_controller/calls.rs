@@ -2,7 +2,7 @@
 
 use super::core::{Asked, Core, Cx};
 use crate::base::id::ConnId;
-use crate::call::facts::{CallFact, Step};
+use crate::call::facts::CallFact;
 use crate::cti::agent;
 use crate::cti::calls::{Meaning, Side};
 use crate::cti::tlib::EventType;
@@ -10,7 +10,7 @@ use crate::cti::tlib::EventType;
 impl Core {
     /// A call has gone on: caller and called hear of it, if they are DNs.
     pub(super) fn on_fact(&mut self, fact: &CallFact, cx: &mut Cx<'_>) {
-        let is_end = matches!(fact.step, Step::Ended { .. });
+        let is_end = fact.is_end();
         for (side, index) in self.parties(fact) {
             let owner = self.owner_elsewhere(index);
             match owner.filter(|_| !self.dns[index].calls.knows(fact.conn_id)) {
@@ -51,7 +51,7 @@ impl Core {
         for meaning in self.dns[index].calls.on_fact(side, fact) {
             self.mean(index, fact.conn_id, meaning, cx);
         }
-        if matches!(fact.step, Step::Ended { .. }) {
+        if fact.is_end() {
             self.releases.remove(&(fact.conn_id, index));
         }
         self.look_at_leaving(index, cx);
@@ -63,7 +63,11 @@ impl Core {
                 let is_over = matches!(kind, EventType::EventReleased | EventType::EventAbandoned);
                 let mut asked =
                     if is_over { self.released(conn_id, index) } else { Asked::default() };
-                return self.publish(index, kind, *attributes, &mut asked, cx);
+                self.publish(index, kind, *attributes, &mut asked, cx);
+                if kind == EventType::EventRinging {
+                    self.supervise(index, conn_id, cx);
+                }
+                return;
             }
             Meaning::Begun { is_business } => agent::Event::CallBegun { is_business },
             Meaning::Stopped { is_business } => {

@@ -8,26 +8,23 @@ use super::owners::Ownership;
 use super::remote::{Pending, Remote};
 use super::settings::{DnKind, Settings};
 use super::shown::Shown;
-use crate::base::id::{CallUuid, ConnId, Ids, NodeId, Slot};
-use crate::base::limits::{
-    DNS_PER_EVENT_MAX, OUTBOX_LEN_MAX, TLIB_LIST_LEN_MAX, TLIB_NAME_LEN_MAX, TLIB_PAIRS_MAX,
-    TLIB_REQUEST_LEN_MAX,
-};
+use super::smart_proxy;
+use crate::base::id::{ConnId, Ids, NodeId};
+use crate::base::limits::{DNS_PER_EVENT_MAX, OUTBOX_LEN_MAX};
 use crate::base::outbox::Outbox;
-use crate::base::time::{Duration, Instant, WallTime};
-use crate::call::facts::{CallFact, Party as CallParty};
+use crate::base::time::{Instant, WallTime};
+use crate::call::facts::{CallFact, Order};
 use crate::cti::agent::{self, Agent};
 use crate::cti::calls::Calls;
 use crate::cti::dn::Dn;
 use crate::cti::refusal::Refusal;
-use crate::cti::tlib::{
-    self, Attributes, ErrorCode, EventType, RegisterMode, Request, RequestType, frame,
-};
+use crate::cti::tlib::{self, Attributes, EventType, RegisterMode, Request, RequestType};
 use crate::mesh::wire::proto;
+use crate::modules::t_library::admission::Admission;
 use crate::modules::t_library::port::{ClientId, Heard};
+use crate::modules::t_library::session::{Session, Taken, refused, subject, unsupported};
 use bytes::Bytes;
 use core::net::SocketAddr;
-use prost::Message as _;
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -41,6 +38,8 @@ pub enum Event {
     Phone(Box<Phone>),
     /// Something has happened in a call.
     Fact(Box<CallFact>),
+    /// Something that has happened in calls of this node was not told.
+    Short,
     /// A deadline may have come.
     Wake(Wake),
     /// The configuration was changed.
@@ -82,6 +81,8 @@ pub(super) enum Look {
     Owner(usize),
     /// That node's calls are over.
     Calls(usize, NodeId),
+    /// The next DNs that a smart client is to be told of.
+    Bulk(ClientId),
 }
 
 /// A client of the cluster.
@@ -108,8 +109,8 @@ pub enum Action {
     EndLink(ClientId),
     /// Connect to another T-Controller, and say so.
     Dial(NodeId, SocketAddr),
-    /// Have the Call Manager end a call, as one of its parties asks.
-    Release(Slot, ConnId, CallParty),
+    /// Want something of a call of this node.
+    Order(Order),
     /// The answer to an operator.
     Operated(u64, Box<tlib::Event>),
 }
@@ -130,32 +131,13 @@ pub struct Cx<'a> {
 /// A client of the port.
 #[derive(Clone, Debug)]
 pub(super) struct Client {
-    /// ApplicationName; `None` until it has registered.
-    pub(super) name: Option<Box<str>>,
-    /// SessionID.
-    pub(super) session: CallUuid,
-    /// Where it connects from; `None` for the operators of this process.
-    pub(super) address: Option<SocketAddr>,
-    /// When it connected, for people.
-    pub(super) connected_wall: WallTime,
-    /// Events that it wants; `None` for all.
-    pub(super) mask: Option<Vec<u8>>,
+    pub(super) session: Session,
     /// Indices of the DNs that it is registered for.
     pub(super) dns: BTreeSet<usize>,
     /// What it has had on an earlier connection.
     pub(super) cursors: Cursors,
-    /// Silence after which it is polled.
-    pub(super) silence: Option<Duration>,
-    /// When something was last heard of it.
-    pub(super) heard: Instant,
-    /// When it was polled, since nothing was heard of it.
-    pub(super) polled: Option<Instant>,
-    /// When it connected.
-    pub(super) connected: Instant,
-    /// When it is to be woken: a wake-up before that is none of its own any more.
-    pub(super) armed: Instant,
-    /// It is being closed: what else it sends is passed over.
-    pub(super) is_ending: bool,
+    /// It may ask for all DNs of this node.
+    pub(super) is_smart: bool,
 }
 
 /// A DN with all that this node knows of it.
@@ -191,10 +173,14 @@ pub(super) struct Entry {
     pub(super) move_at: Option<Instant>,
     /// The node that is to own it as soon as nothing is in the way.
     pub(super) leaving: Option<NodeId>,
+    /// Whom a hand-over has brought, until the DN is in service here.
+    pub(super) restored: Option<Box<proto::RestoredAgent>>,
     /// What clients here have been told of it.
     pub(super) shown: Shown,
     /// What it has told since it is owned here.
     pub(super) log: DnLog,
+    /// Calls that ring at its agent, until when they may.
+    pub(super) rings: BTreeMap<ConnId, Instant>,
     /// Contacts of its phone, until when.
     pub(super) contacts: BTreeMap<Box<str>, Instant>,
     /// When it is to be woken: a wake-up before that is none of its own any more.
@@ -231,6 +217,11 @@ pub struct Core {
     pub(super) links: Links,
     /// How many DNs this node owns.
     pub(super) owned: usize,
+    /// Smart clients that hear of every phone of this node, with the number of DNs that they
+    /// have been told of.
+    pub(super) smart: BTreeMap<ClientId, usize>,
+    /// DNs that are owned here since, or not any more, which is not told yet.
+    pub(super) owner_changes: Vec<(usize, bool)>,
     /// Sum over the owners of all DNs, to be compared with those of other nodes.
     pub(super) owners_sum: u64,
     /// Clients of theirs.
@@ -268,6 +259,8 @@ impl Core {
             looks: VecDeque::new(),
             links: Links::default(),
             owned: 0,
+            smart: BTreeMap::new(),
+            owner_changes: Vec::new(),
             owners_sum: 0,
             remotes: BTreeMap::new(),
             elsewhere: BTreeMap::new(),
@@ -290,6 +283,7 @@ impl Core {
             Event::Heard(id, Heard::Gone(reason)) => self.gone(id, reason, cx),
             Event::Phone(phone) => self.on_phone(&phone, true, cx),
             Event::Fact(fact) => self.on_fact(&fact, cx),
+            Event::Short => self.on_short(cx),
             Event::Wake(Wake::Dn(index)) => self.wake_dn(index, cx),
             Event::Wake(Wake::Client(id)) => self.watch_silence(id, cx),
             Event::Wake(Wake::Rest) => {}
@@ -298,7 +292,7 @@ impl Core {
                 self.know_peers(cx);
             }
             Event::Settings(settings) => {
-                self.on_settings(settings);
+                self.on_settings(settings, cx);
                 self.know_peers(cx);
             }
             Event::Link(id, heard) => self.on_link(id, heard, cx),
@@ -307,6 +301,7 @@ impl Core {
             Event::OperatorFrame(bytes) => self.on_operator_frame(&bytes, cx),
         }
         self.look_at_some(cx);
+        self.tell_ownership(cx);
     }
 
     fn look_at_some(&mut self, cx: &mut Cx<'_>) {
@@ -321,6 +316,7 @@ impl Core {
                 Some(Look::LostDesktop(..)) => {}
                 Some(Look::Owner(index)) => self.look_at_owner(index, cx),
                 Some(Look::Calls(index, node)) => self.end_calls(index, node, cx),
+                Some(Look::Bulk(id)) => self.look_at_bulk(id, cx),
                 None => return,
             }
         }
@@ -353,6 +349,7 @@ impl Core {
                         calls: Calls::default(),
                         desktop: None,
                         registrants: Vec::new(),
+                        rings: BTreeMap::new(),
                         contacts: BTreeMap::new(),
                         armed: Instant::NEVER,
                         owner: Ownership::default(),
@@ -362,6 +359,7 @@ impl Core {
                         is_deserted: false,
                         move_at: None,
                         leaving: None,
+                        restored: None,
                         shown: Shown::default(),
                         log: DnLog::default(),
                     });
@@ -370,32 +368,37 @@ impl Core {
         }
     }
 
-    fn on_settings(&mut self, settings: Arc<Settings>) {
+    fn on_settings(&mut self, settings: Arc<Settings>, cx: &mut Cx<'_>) {
         self.know(&settings);
-        self.settings = settings;
+        let before = core::mem::replace(&mut self.settings, settings);
         self.looks.extend((0..self.dns.len()).map(Look::Configured));
+        // What is new is to be told too.
+        self.looks.extend(self.smart.keys().copied().map(Look::Bulk));
+        self.end_changed(&before.admission, cx);
+    }
+
+    /// Clients that have other rights than before come back with those.
+    fn end_changed(&mut self, before: &Admission, cx: &mut Cx<'_>) {
+        let is_changed = |client: &Client| {
+            let name = client.session.name.as_deref().filter(|_| client.session.address.is_some());
+            name.is_some_and(|name| !self.settings.admission.is_same_for(before, name))
+        };
+        let changed = self.clients.iter().filter(|(_, client)| is_changed(client));
+        let changed: Vec<ClientId> = changed.map(|(id, _)| *id).collect();
+        for id in changed {
+            tracing::info!(node = %self.settings.name, client = id.0, "the rights of a T-Library client have changed: connection ended");
+            self.end(id, cx);
+        }
     }
 
     /// A frame of a client. What is no frame ends the connection: nobody knows what
     /// comes behind it.
     fn on_frame(&mut self, id: ClientId, bytes: Bytes, cx: &mut Cx<'_>) {
-        let Some(client) = self.clients.get_mut(&id).filter(|client| !client.is_ending) else {
-            return;
-        };
-        client.heard = cx.now;
-        client.polled = None;
-        let is_registered = client.name.is_some();
-        match tlib::decode_frame(bytes) {
-            Ok(Some(frame::Body::Request(request))) => self.on_request(id, request, cx),
-            Ok(Some(frame::Body::Poll(number))) if is_registered => {
-                let answer = tlib::encode_frame(frame::Body::PollAnswer(number));
-                cx.out.push(Action::Send(id, answer));
-            }
-            // Events are for clients.
-            Ok(
-                Some(frame::Body::Poll(_) | frame::Body::PollAnswer(_) | frame::Body::Event(_))
-                | None,
-            ) => {}
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        match client.session.take(bytes, cx.now) {
+            Ok(Taken::Request(request)) => self.on_request(id, *request, cx),
+            Ok(Taken::Polled(answer)) => cx.out.push(Action::Send(id, answer)),
+            Ok(Taken::Nothing) => {}
             Err(error) => {
                 tracing::info!(node = %self.settings.name, client = id.0, %error, "T-Library client ended");
                 self.end(id, cx);
@@ -417,42 +420,37 @@ impl Core {
     ) {
         let party = Party { node: self.settings.node, client: id };
         let asked = Asked { by: Some((party, request.reference_id)), since: None };
-        let is_registered = self.clients.get(&id).is_some_and(|client| client.name.is_some());
-        let whole = Request { registration: None, ..request.clone() };
-        let attributes = request.attributes.map(|attributes| *attributes).unwrap_or_default();
-        let subject = subject(&attributes);
-        let result = if request.reference_id == 0 {
-            Err(Refusal::attribute("ReferenceID"))
-        } else if whole.encoded_len() > TLIB_REQUEST_LEN_MAX {
-            let text = format!("a request has at most {TLIB_REQUEST_LEN_MAX} bytes");
-            Err(Refusal::new(ErrorCode::ErrorInvalidAttribute, text))
-        } else if let Err(refusal) = within_limits(&attributes) {
-            Err(refusal)
-        } else if request.r#type == RequestType::TRegisterClient as i32 {
-            self.register_client(id, request.registration.unwrap_or_default(), asked, cx)
-        } else if !is_registered {
-            let text = "the first request must be TRegisterClient";
-            Err(Refusal::new(ErrorCode::ErrorWrongState, text))
-        } else {
-            match RequestType::try_from(request.r#type) {
-                Ok(kind) if kind != RequestType::None => {
-                    match self.wanted_elsewhere(kind, &attributes, cx) {
-                        Some(node) => self.forward(id, whole, (node, tries), cx),
-                        None => {
-                            let since = self.since_of(kind, id, &attributes);
-                            self.work_on(kind, party, &attributes, Asked { since, ..asked }, cx)
-                        }
-                    }
-                }
-                Ok(_) | Err(_) => {
-                    let text = format!("nobody knows a request of type {}", request.r#type);
-                    Err(Refusal::new(ErrorCode::ErrorUnknownOperation, text))
-                }
+        let Some(client) = self.clients.get(&id) else { return };
+        let checked = client.session.check(&request);
+        let checked = checked.and_then(|kind| smart_proxy::check(id, kind).map(|()| kind));
+        let given = request.attributes.as_deref().cloned().unwrap_or_default();
+        let checked = checked.and_then(|kind| {
+            // Whoever asks from this process has been asked who he is elsewhere.
+            if let (Some(name), Some(_)) = (&client.session.name, client.session.address) {
+                self.settings.admission.check(name, kind, &given)?;
             }
+            Ok(kind)
+        });
+        let subject = subject(&given);
+        let result = match checked {
+            Err(refusal) => Err(refusal),
+            Ok(RequestType::TRegisterClient) => {
+                self.register_client(id, request.registration.unwrap_or_default(), asked, cx)
+            }
+            Ok(kind) => match self.wanted_elsewhere(kind, &given, cx) {
+                Some(node) => {
+                    let request = Request { registration: None, ..request };
+                    self.forward(id, request, (node, tries), cx)
+                }
+                None => {
+                    let since = self.since_of(kind, id, &given);
+                    self.work_on(kind, party, &given, Asked { since, ..asked }, cx)
+                }
+            },
         };
         if let Err(refusal) = result {
             self.refuse(asked, &refusal, subject, cx);
-            if self.clients.get(&id).is_some_and(|client| client.name.is_none()) {
+            if self.clients.get(&id).is_some_and(|client| !client.session.is_registered()) {
                 self.end(id, cx);
             }
         }
@@ -461,7 +459,7 @@ impl Core {
     /// Closes a client when it has what waits for it; hears no more of it.
     pub(super) fn end(&mut self, id: ClientId, cx: &mut Cx<'_>) {
         if let Some(client) = self.clients.get_mut(&id) {
-            client.is_ending = true;
+            client.session.is_ending = true;
             cx.out.push(Action::End(id));
         }
     }
@@ -485,10 +483,12 @@ impl Core {
         cx: &mut Cx<'_>,
     ) -> Result<(), Refusal> {
         match kind {
-            RequestType::TQueryServer => self.query_server(asked, cx),
+            RequestType::TQueryServer => self.query_server(id.client, asked, cx),
             RequestType::TQueryAddress => self.query_address(given, asked, cx),
             RequestType::TRegisterAddress => self.register_address(id, given, asked, cx),
             RequestType::TUnregisterAddress => self.unregister_address(id, given, asked, cx),
+            RequestType::TRegisterAll => self.register_all(id.client, asked, cx),
+            RequestType::TUnregisterAll => self.unregister_all(id.client, asked, cx),
             RequestType::TSetInputMask => self.set_input_mask(id.client, given, asked, cx),
             RequestType::TAgentLogin => self.agent_login(id, given, asked, cx),
             RequestType::TAgentLogout => self.agent_logout(id, given, asked, cx),
@@ -500,11 +500,7 @@ impl Core {
             RequestType::TCallCancelForward => self.cancel_forward(id, given, asked, cx),
             RequestType::TSendUserEvent => self.send_user_event(given, asked, cx),
             RequestType::TReleaseCall => self.release_call(id, given, asked, cx),
-            other => {
-                let name = other.as_str_name();
-                let text = format!("{name} is not supported on this port");
-                Err(Refusal::new(ErrorCode::ErrorUnsupportedOperation, text))
-            }
+            other => Err(unsupported(other)),
         }
     }
 
@@ -516,63 +512,20 @@ impl Core {
         subject: Attributes,
         cx: &mut Cx<'_>,
     ) {
-        let attributes = Attributes {
-            error_code: Some(refusal.code.into()),
-            error_message: Some(refusal.text.to_string()),
-            ..subject
-        };
+        let attributes = refused(refusal, subject);
         self.answer(asked, EventType::EventError, attributes, cx);
     }
 }
 
-/// What a refusal names besides its reason.
-pub(super) fn subject(given: &Attributes) -> Attributes {
-    let this_dn = given.this_dn.clone().filter(|name| name.len() <= TLIB_NAME_LEN_MAX);
-    Attributes { this_dn, conn_id: given.conn_id, ..Attributes::default() }
-}
-
-/// What a request brings goes out again in events, to everybody, and is kept: it has
-/// bounds far below those of a frame.
-fn within_limits(given: &Attributes) -> Result<(), Refusal> {
-    let texts = [
-        ("ThisDN", &given.this_dn),
-        ("OtherDN", &given.other_dn),
-        ("AgentID", &given.agent_id),
-        ("Password", &given.password),
-        ("CommunicationDN", &given.communication_dn),
-    ];
-    for (name, value) in texts {
-        if value.as_ref().is_some_and(|text| text.len() > TLIB_NAME_LEN_MAX) {
-            return Err(Refusal::attribute(name));
-        }
-    }
-    let lists = [
-        ("UserData", &given.user_data),
-        ("Extensions", &given.extensions),
-        ("Reasons", &given.reasons),
-    ];
-    for (name, list) in lists {
-        let is_long = |list: &tlib::KvList| {
-            list.pairs.len() > TLIB_PAIRS_MAX || list.encoded_len() > TLIB_LIST_LEN_MAX
-        };
-        if list.as_ref().is_some_and(is_long) {
-            return Err(Refusal::attribute(name));
-        }
-    }
-    let mask_is_long = |mask: &Vec<u8>| mask.len() > TLIB_NAME_LEN_MAX;
-    if given.input_mask.as_ref().is_some_and(mask_is_long) {
-        return Err(Refusal::attribute("InputMask"));
-    }
-    Ok(())
-}
-
 /// Requests that this port works on, for ServerCapabilityMask.
-pub(super) const SUPPORTED: [RequestType; 16] = [
+pub(super) const SUPPORTED: [RequestType; 18] = [
     RequestType::TRegisterClient,
     RequestType::TQueryServer,
     RequestType::TQueryAddress,
     RequestType::TRegisterAddress,
     RequestType::TUnregisterAddress,
+    RequestType::TRegisterAll,
+    RequestType::TUnregisterAll,
     RequestType::TSetInputMask,
     RequestType::TAgentLogin,
     RequestType::TAgentLogout,

@@ -2,7 +2,7 @@
 
 use super::inbox::{Inbox, Operate, Phone};
 use super::settings::Settings;
-use crate::call::facts::{CallFact, Step};
+use crate::call::facts::CallFact;
 use crate::cti::tlib::{Attributes, Event, RequestType};
 use crate::runtime::mailbox::{Class, Mail};
 use std::sync::Arc;
@@ -31,9 +31,16 @@ impl TController {
     #[must_use]
     pub fn fact(&self, fact: Box<CallFact>) -> bool {
         // A call whose end nobody hears of would be there for ever.
-        let is_end = matches!(fact.step, Step::Ended { .. });
+        let is_end = fact.is_end();
         let class = if is_end { Class::Internal } else { Class::Continuing };
         self.mail.send(class, Inbox::Fact(fact)).is_ok()
+    }
+
+    /// There was no room for something that has happened in a call. Gives whether there was
+    /// for that.
+    #[must_use]
+    pub fn short(&self) -> bool {
+        self.mail.send(Class::Internal, Inbox::Short).is_ok()
     }
 
     /// Works by another configuration from now on.

@@ -24,6 +24,8 @@ pub enum Inbox {
     Phone(Box<Phone>),
     /// Something has happened in a call.
     Fact(Box<CallFact>),
+    /// Something that has happened in calls was not told, for want of room.
+    Short,
     /// The configuration was changed.
     Settings(Arc<Settings>),
     /// An operator asks for something about a DN.

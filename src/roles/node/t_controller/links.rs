@@ -14,7 +14,7 @@
 //! The greater one dials as well while there is no link, and closes what it gets: where
 //! nobody listens a node is dead and its calls are over, else only the link is lost.
 
-use super::core::{Action, Core, Cx, Look, Wake};
+use super::core::{Action, Client, Core, Cx, Look, Wake};
 use super::operator::OPERATOR;
 use super::settings::Peer;
 use crate::base::frames;
@@ -394,7 +394,7 @@ impl Core {
             Some(Body::LiveCalls(live)) => self.on_live(from, live, cx),
             Some(Body::CallFact(fact)) => self.on_remote_fact(&fact, cx)?,
             Some(Body::LiveClients(live)) => self.on_live_clients(from, live),
-            Some(Body::ReleaseCall(release)) => self.on_release_call(&release, cx),
+            Some(Body::CallOrder(order)) => self.on_call_order(&order, cx),
             Some(
                 Body::NodeHello(_)
                 | Body::Hello(_)
@@ -600,6 +600,22 @@ impl Core {
             .filter(|(party, _)| party.node == own && party.client != OPERATOR)
             .map(|(party, _)| party.client)
             .collect();
+        for id in hearers {
+            self.tell_gap(id, &cursor, cx);
+        }
+    }
+
+    /// Something in calls of this node is not known: the clients here that hear of DNs are
+    /// told that events are lost.
+    pub(super) fn on_short(&mut self, cx: &mut Cx<'_>) {
+        let source = u32::from(self.settings.node.get());
+        let cursor = Cursor { source, epoch: self.epoch, seq: self.seq };
+        let hears = |id: &ClientId, client: &Client| {
+            client.session.address.is_some()
+                && (!client.dns.is_empty() || self.smart.contains_key(id))
+        };
+        let hearers = self.clients.iter().filter(|(id, client)| hears(id, client));
+        let hearers: Vec<ClientId> = hearers.map(|(id, _)| *id).collect();
         for id in hearers {
             self.tell_gap(id, &cursor, cx);
         }

@@ -30,9 +30,9 @@ pub(super) struct Since {
 pub(super) struct Cursors {
     known: BTreeMap<u32, Since>,
     /// Sources of which it has been told that events are lost.
-    lost: BTreeSet<u32>,
+    pub(super) lost: BTreeSet<u32>,
     /// DNs that it has registered for again.
-    served: BTreeSet<usize>,
+    pub(super) served: BTreeSet<usize>,
     /// Bytes of events that it has been told.
     replayed: usize,
 }
@@ -40,7 +40,7 @@ pub(super) struct Cursors {
 impl Cursors {
     /// What it has had of a source; `None` where it has been told that events are lost, or
     /// has never been here before.
-    fn of(&self, source: u32) -> Option<Since> {
+    pub(super) fn of(&self, source: u32) -> Option<Since> {
         let is_new = self.known.is_empty() && self.lost.is_empty();
         if is_new || self.lost.contains(&source) {
             return None;
@@ -70,12 +70,74 @@ pub(super) struct DnLog {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Log {
     order: VecDeque<(u64, usize, Instant)>,
+    /// Changes of ownership, which are no events of their DNs.
+    owners: VecDeque<OwnerKept>,
+    /// What DNs have told that are not owned here any more.
+    parted: BTreeMap<u64, Kept>,
     len: usize,
     /// The last event that is not kept any more.
     dropped: u64,
 }
 
+/// A change of ownership.
+#[derive(Clone, Debug)]
+pub(super) struct OwnerKept {
+    pub(super) seq: u64,
+    pub(super) kind: EventType,
+    pub(super) event: EncodedEvent,
+}
+
+impl Log {
+    /// Keeps a change of ownership, as long as events of DNs.
+    pub(super) fn keep_owner(&mut self, kept: OwnerKept) {
+        self.owners.push_back(kept);
+        let dropped = self.dropped;
+        while self.owners.len() > EVENTS_KEPT_MAX
+            || self.owners.front().is_some_and(|first| first.seq <= dropped)
+        {
+            let first = self.owners.pop_front();
+            self.dropped = self.dropped.max(first.map_or(0, |first| first.seq));
+        }
+    }
+}
+
 impl Core {
+    /// What the phones of this node and their ownership have told since an event, in order;
+    /// `None` where that is not known any more.
+    /// Of the DNs that are `served` it has had what it missed.
+    pub(super) fn missed(
+        &self,
+        epoch: u32,
+        seq: u64,
+        served: &BTreeSet<usize>,
+    ) -> Option<Vec<(EventType, EncodedEvent)>> {
+        if epoch != self.epoch || seq < self.log.dropped || seq > self.seq {
+            return None;
+        }
+        let mut missed = Vec::new();
+        let mut len = 0;
+        for (number, index, _) in &self.log.order {
+            let is_phone = self.dns[*index].kind.is_phone();
+            if *number <= seq || !is_phone || served.contains(index) {
+                continue;
+            }
+            let kept = &self.dns[*index].log.kept;
+            let place = kept.binary_search_by_key(number, |kept| kept.seq).ok();
+            // What a phone has told before it was lost is kept apart.
+            let kept = place.and_then(|place| kept.get(place));
+            let kept = kept.or_else(|| self.log.parted.get(number))?;
+            missed.push((*number, kept.kind, kept.event.clone()));
+            len += kept.event.len();
+        }
+        for kept in self.log.owners.iter().filter(|kept| kept.seq > seq) {
+            missed.push((kept.seq, kept.kind, kept.event.clone()));
+            len += kept.event.len();
+        }
+        missed.sort_by_key(|(number, ..)| *number);
+        (len <= REPLAY_LEN_MAX)
+            .then(|| missed.into_iter().map(|(_, kind, event)| (kind, event)).collect())
+    }
+
     /// Keeps an event of a DN that is owned here.
     pub(super) fn keep(
         &mut self,
@@ -98,21 +160,19 @@ impl Core {
                 return;
             }
             self.log.order.pop_front();
-            self.log.dropped = seq;
+            self.log.dropped = self.log.dropped.max(seq);
             let kept = &mut self.dns[index].log.kept;
-            if kept.front().is_some_and(|first| first.seq == seq)
-                && let Some(first) = kept.pop_front()
-            {
+            let first = kept.pop_front_if(|first| first.seq == seq);
+            if let Some(first) = first.or_else(|| self.log.parted.remove(&seq)) {
                 self.log.len -= first.event.len();
             }
         }
     }
 
-    /// The DN is another's: what was kept of it is of no use.
+    /// The DN is another's: what was kept of it is of use to smart clients alone.
     pub(super) fn forget_events(&mut self, index: usize) {
-        for kept in self.dns[index].log.kept.drain(..) {
-            self.log.len -= kept.event.len();
-        }
+        let kept = self.dns[index].log.kept.drain(..);
+        self.log.parted.extend(kept.map(|kept| (kept.seq, kept)));
     }
 
     /// Where a client that has come back left off. Sources that do not go on from there are

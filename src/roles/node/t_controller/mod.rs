@@ -4,10 +4,11 @@
 //! `core.rs` is what it is told and wants done; `clients.rs` registers clients and keeps
 //! them alive, `addresses.rs` says who hears of a DN, `agents.rs` works on requests of
 //! agents and on what is set at a DN, `service.rs` on what brings a DN into service,
-//! `calls.rs` on what happens in calls, `release.rs` on their end by request, `publish.rs` numbers events and hands them out.
+//! `calls.rs` on what happens in calls, `release.rs` on their end by request, `no_answer.rs` on agents who do not answer, `publish.rs` numbers events and hands them out.
 //! `links.rs` keeps the links to the other T-Controllers, `owners.rs` says which of them
 //! owns a DN, `remote.rs` works for clients here on DNs of others and the other way round,
-//! `shown.rs` is what clients here know of such a DN, `log.rs` keeps events for who comes back. `operator.rs` works for operators,
+//! `shown.rs` is what clients here know of such a DN, `log.rs` keeps events for who comes back. `operator.rs` works for operators, `smart.rs` for
+//! clients that hear of all that this node owns, `smart_proxy.rs` says what clients of that port may ask for,
 //! `view.rs` is what they see.
 
 mod addresses;
@@ -21,6 +22,7 @@ pub mod inbox;
 mod links;
 mod log;
 pub mod module;
+pub mod no_answer;
 pub mod operator;
 mod owners;
 mod publish;
@@ -29,6 +31,8 @@ mod remote;
 mod service;
 pub mod settings;
 mod shown;
+mod smart;
+pub mod smart_proxy;
 mod view;
 
 #[cfg(test)]

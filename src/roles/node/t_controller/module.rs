@@ -3,11 +3,12 @@
 use super::core::{Action, Core, Cx, Event, Wake};
 use super::inbox::{Inbox, Operate};
 use super::operator::OPERATOR;
-use crate::base::id::{ConnId, Ids, Slot};
+use super::smart_proxy;
+use crate::base::id::Ids;
 use crate::base::limits::{CLIENTS_MAX, DNS_PER_EVENT_MAX, TURN_BATCH_LEN};
 use crate::base::outbox::Outbox;
 use crate::base::time::Instant;
-use crate::call::facts::Party as CallParty;
+use crate::call::facts::Order;
 use crate::cti::tlib;
 use crate::modules::t_library::port::{ClientId, Heard, Port};
 use crate::observe::listing::PUBLISH_INTERVAL;
@@ -26,25 +27,37 @@ use tokio::sync::oneshot;
 const EVENT_ACTIONS_LEN_MAX: usize = 3 * DNS_PER_EVENT_MAX * CLIENTS_MAX;
 
 /// Shows the core, its port and its links on the board.
-pub type Publish = Box<dyn FnMut(&Core, Option<&Port>, Option<&Port>, Instant) + Send>;
+pub type Publish = Box<dyn FnMut(&Core, [Option<&Port>; 2], Option<&Port>, Instant) + Send>;
 
-/// Has a call ended, as one of its parties asks.
-pub type Release = Box<dyn FnMut(Slot, ConnId, CallParty) + Send>;
+/// Wants something of a call.
+pub type Tell = Box<dyn FnMut(Order) + Send>;
 
 /// Who hears from a T-Controller besides its clients.
 pub struct Listeners {
     /// The board, now and then.
     pub publish: Publish,
     /// The Call Manager.
-    pub release: Release,
+    pub order: Tell,
 }
 
-/// The T-Controller of a node, with its port.
+/// Where it listens.
+pub struct Ports {
+    /// The TCport, where there is one.
+    pub port: Option<Port>,
+    /// The port of the Smart Proxy, where there is one.
+    pub smart_proxy: Option<Port>,
+    /// The cluster port, where there is one.
+    pub mesh: Option<Port>,
+}
+
+/// The T-Controller of a node, with its ports.
 pub struct TControllerModule {
     name: String,
     core: Core,
     /// The TCport, where there is one.
     port: Option<Port>,
+    /// The port of the Smart Proxy, where there is one.
+    smart_proxy: Option<Port>,
     /// The cluster port, by which it is linked with other T-Controllers.
     mesh: Option<Port>,
     ids: Ids,
@@ -68,16 +81,18 @@ impl TControllerModule {
     pub fn new(
         application: &str,
         core: Core,
-        (port, mesh): (Option<Port>, Option<Port>),
+        ports: Ports,
         ids: Ids,
         clock: Clock,
         inbox: Mailbox<Inbox>,
         listeners: Listeners,
     ) -> Self {
+        let Ports { port, smart_proxy, mesh } = ports;
         Self {
             name: format!("{application}-1280"),
             core,
             port,
+            smart_proxy: smart_proxy.map(|port| port.numbered_from(smart_proxy::FIRST)),
             mesh,
             ids,
             clock,
@@ -100,6 +115,7 @@ impl TControllerModule {
             Event::Link(link, _) => (None, Some(*link)),
             Event::Phone(_)
             | Event::Fact(_)
+            | Event::Short
             | Event::Wake(_)
             | Event::Settings(_)
             | Event::Dialled(..)
@@ -111,7 +127,9 @@ impl TControllerModule {
             tracing::error!(node = %self.name, client = client.map(|client| client.0), %panicked, "a turn panicked: the client that it worked for is ended");
             self.core.on_panic();
             self.panics.note(&panicked, now);
-            for (port, id) in [(&mut self.port, client), (&mut self.mesh, link)] {
+            let ports =
+                [(&mut self.port, client), (&mut self.smart_proxy, client), (&mut self.mesh, link)];
+            for (port, id) in ports {
                 if let (Some(port), Some(id)) = (port, id) {
                     port.end(id, now);
                 }
@@ -123,11 +141,24 @@ impl TControllerModule {
     fn act(&mut self, now: Instant) {
         let (mut dials, mut frames) = (Vec::new(), Vec::new());
         for action in self.out.drain() {
-            match (action, &mut self.port, &mut self.mesh) {
-                (Action::Send(OPERATOR, frame), ..) => frames.push(frame),
-                (Action::Release(slot, conn_id, party), ..) => {
-                    (self.listeners.release)(slot, conn_id, party);
+            let port = match &action {
+                Action::Send(client, _) | Action::End(client)
+                    if smart_proxy::is_client(*client) =>
+                {
+                    &mut self.smart_proxy
                 }
+                Action::Send(..)
+                | Action::End(_)
+                | Action::Arm(..)
+                | Action::SendLink(..)
+                | Action::EndLink(_)
+                | Action::Dial(..)
+                | Action::Order(_)
+                | Action::Operated(..) => &mut self.port,
+            };
+            match (action, port, &mut self.mesh) {
+                (Action::Send(OPERATOR, frame), ..) => frames.push(frame),
+                (Action::Order(order), ..) => (self.listeners.order)(order),
                 (Action::Operated(ask, event), ..) => {
                     if let Some(answer) = self.operators.remove(&ask) {
                         // Who has asked may be gone.
@@ -178,11 +209,11 @@ impl TControllerModule {
     }
 
     fn ports(&mut self) -> impl Iterator<Item = &mut Port> {
-        self.port.iter_mut().chain(self.mesh.iter_mut())
+        self.port.iter_mut().chain(self.smart_proxy.iter_mut()).chain(self.mesh.iter_mut())
     }
 
     fn has_io_work(&self) -> bool {
-        self.port.iter().chain(&self.mesh).any(Port::has_work)
+        self.port.iter().chain(&self.smart_proxy).chain(&self.mesh).any(Port::has_work)
     }
 }
 
@@ -200,7 +231,7 @@ impl Module for TControllerModule {
         let due = self.deadlines.expire(now);
         let mut heard = core::mem::take(&mut self.heard);
         let mut work = due.len();
-        if let Some(port) = &mut self.port {
+        for port in [&mut self.port, &mut self.smart_proxy].into_iter().flatten() {
             work += port.read(now, &mut heard);
         }
         for (client, what) in heard.drain(..) {
@@ -219,6 +250,7 @@ impl Module for TControllerModule {
             let event = match message {
                 Inbox::Phone(phone) => Event::Phone(phone),
                 Inbox::Fact(fact) => Event::Fact(fact),
+                Inbox::Short => Event::Short,
                 Inbox::Settings(settings) => Event::Settings(settings),
                 Inbox::Operate(operate) => self.operate(*operate),
             };
@@ -230,7 +262,8 @@ impl Module for TControllerModule {
         self.ports().for_each(Port::flush);
         if now >= self.next_publish {
             self.next_publish = now + PUBLISH_INTERVAL;
-            (self.listeners.publish)(&self.core, self.port.as_ref(), self.mesh.as_ref(), now);
+            let ports = [self.port.as_ref(), self.smart_proxy.as_ref()];
+            (self.listeners.publish)(&self.core, ports, self.mesh.as_ref(), now);
         }
         work
     }
@@ -242,6 +275,7 @@ impl Module for TControllerModule {
     fn next_deadline(&self) -> Instant {
         self.port
             .iter()
+            .chain(&self.smart_proxy)
             .chain(&self.mesh)
             .map(Port::next_deadline)
             .fold(self.deadlines.next().min(self.next_publish), Ord::min)

@@ -23,6 +23,7 @@ use crate::cti::tlib::{
     Attributes, ErrorCode, Event, EventType, Frame, Request, RequestType, frame,
 };
 use crate::modules::t_library::port::ClientId;
+use crate::modules::t_library::session::Session;
 use bytes::Bytes;
 use prost::Message as _;
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,20 +71,10 @@ impl Core {
         }
         let session = cx.ids.call_uuid();
         self.clients.entry(OPERATOR).or_insert_with(|| Client {
-            name: Some(NAME.into()),
-            session,
-            address: None,
-            connected_wall: cx.wall,
-            // Of what nobody has asked for it hears nothing.
-            mask: Some(Vec::new()),
+            session: Session::local(NAME, session, cx.now, cx.wall),
             dns: BTreeSet::new(),
             cursors: Cursors::default(),
-            silence: None,
-            heard: cx.now,
-            polled: None,
-            connected: cx.now,
-            armed: Instant::NEVER,
-            is_ending: false,
+            is_smart: false,
         });
         let this_dn = given.this_dn.clone();
         let follows = Request {

@@ -48,6 +48,9 @@ impl Core {
     fn set_owner(&mut self, index: usize, owner: Ownership) {
         let own = Some(self.settings.node);
         let entry = &mut self.dns[index];
+        if (owner.node == own) != (entry.owner.node == own) {
+            self.owner_changes.push((index, owner.node == own));
+        }
         self.owned += usize::from(owner.node == own);
         self.owned -= usize::from(entry.owner.node == own);
         if owner.node == own && entry.owner.node != own {
@@ -229,6 +232,7 @@ impl Core {
         entry.dn = Dn { is_in_service: !entry.kind.is_phone(), ..Dn::default() };
         entry.desktop = None;
         (entry.leaving, entry.is_deserted, entry.move_at) = (None, false, None);
+        entry.restored = None;
         self.part_from_others(index);
         self.looks.push_back(Look::Owner(index));
     }
@@ -271,9 +275,13 @@ impl Core {
 
     /// The DN is owned here, since now or since an earlier claim.
     fn gain(&mut self, index: usize, cx: &mut Cx<'_>) {
+        self.tell_ownership(cx);
         self.look_at_service(index, cx);
         self.tell_gained(index, cx);
         self.let_in(index, cx);
+        if let Some(agent) = self.dns[index].restored.take() {
+            self.restore(index, *agent, cx);
+        }
     }
 
     /// Whether anything would be lost if nobody owned the DN: what is set at it, its agent
@@ -309,6 +317,7 @@ impl Core {
     /// Nobody owns the DN any more.
     pub(super) fn release(&mut self, index: usize, cx: &mut Cx<'_>) {
         self.dns[index].leaving = None;
+        self.dns[index].restored = None;
         self.part_from_others(index);
         self.forget_events(index);
         self.write_owner(index, None, cx);
@@ -339,6 +348,7 @@ impl Core {
         let then = Ownership { epoch: entry.owner.epoch.saturating_add(1), node: Some(to) };
         let (dnd, forward) = (entry.dn.dnd, entry.dn.forward.clone());
         let contacts = self.contacts(index, cx.now);
+        let agent = self.restorable(index);
         self.dns[index].contacts.clear();
         self.let_go(index, then, cx);
         self.send_all_but(to, self.owner_news(index), cx);
@@ -349,6 +359,7 @@ impl Core {
             forward_mode: forward_mode.map_or(0, Into::into),
             forward_to: forward_to.unwrap_or_default(),
             contacts,
+            agent,
         };
         self.send_to(to, Body::HandOver(hand_over), cx);
     }
@@ -368,6 +379,7 @@ impl Core {
         self.set_owner(index, then);
         let entry = &mut self.dns[index];
         entry.said_own = None;
+        entry.restored = given.agent.map(Box::new);
         entry.dn.dnd = given.dnd;
         let mode = ForwardMode::try_from(given.forward_mode).unwrap_or_default();
         entry.dn.forward = (mode != ForwardMode::None)

@@ -3,7 +3,7 @@
 use super::core::{Action, Asked, Core, Cx, Party};
 use super::remote::told;
 use crate::base::id::NodeId;
-use crate::cti::tlib::{Attributes, Cursor, EncodedEvent, Event, EventType, is_in_mask};
+use crate::cti::tlib::{Attributes, Cursor, EncodedEvent, Event, EventType};
 use crate::mesh::wire::Body;
 use crate::modules::t_library::port::ClientId;
 use smallvec::SmallVec;
@@ -20,6 +20,7 @@ impl Core {
         asked: &mut Asked,
         cx: &mut Cx<'_>,
     ) {
+        self.tell_ownership(cx);
         self.seq += 1;
         self.dns[index].shown.note(kind, &attributes);
         let this_dn = self.dns[index].name.to_string();
@@ -47,6 +48,9 @@ impl Core {
                 }
                 Some(_) | None => {}
             }
+        }
+        if !self.smart.is_empty() && self.is_own(index) {
+            self.tell_smart(index, kind, &encoded, cx);
         }
         let asked = asked.filter(|_| !is_answered);
         for node in &nodes {
@@ -118,7 +122,13 @@ impl Core {
         cx.out.push(Action::Send(id, EncodedEvent::new(&event).shared()));
     }
 
-    fn event(&self, kind: EventType, seq: u64, attributes: Attributes, cx: &Cx<'_>) -> Event {
+    pub(super) fn event(
+        &self,
+        kind: EventType,
+        seq: u64,
+        attributes: Attributes,
+        cx: &Cx<'_>,
+    ) -> Event {
         Event {
             r#type: kind.into(),
             source: u32::from(self.settings.node.get()),
@@ -130,7 +140,6 @@ impl Core {
     }
 
     pub(super) fn wants(&self, id: ClientId, kind: EventType) -> bool {
-        let mask = self.clients.get(&id).and_then(|client| client.mask.as_ref());
-        mask.is_none_or(|mask| is_in_mask(mask, kind.into()))
+        self.clients.get(&id).is_none_or(|client| client.session.wants(kind))
     }
 }

@@ -5,8 +5,7 @@
 use super::core::{Action, Asked, Core, Cx, Party};
 use crate::base::id::{ConnId, NodeId, Slot};
 use crate::base::time::Duration;
-use crate::call::facts::{CallFact, EndedBy, Party as CallParty, Step};
-use crate::cti::calls::Side;
+use crate::call::facts::{CallFact, EndedBy, Order, Party as CallParty, Step, Wish};
 use crate::cti::refusal::Refusal;
 use crate::cti::tlib::{Attributes, ErrorCode};
 use crate::mesh::wire::{Body, proto};
@@ -35,31 +34,59 @@ impl Core {
             let text = "the call is being released already";
             return Err(Refusal::new(ErrorCode::ErrorWrongState, text));
         }
-        let (slot, party) = (fact.slot, party(side));
+        let order = Order { call: fact.slot, conn_id, party: side.party(), wish: Wish::Release };
         let step = Step::Ended { by: EndedBy::Cluster, code: 503, was_connected: true };
         let over = is_cut.then(|| CallFact { step, ..fact.clone() });
         self.releases.insert((conn_id, index), (asked, cx.now));
-        match (over, conn_id.node()) {
-            (Some(over), _) => self.on_side(side, index, &over, cx),
-            (None, Some(node)) if node != self.settings.node => {
-                let release = proto::ReleaseCall {
-                    conn_id: conn_id.0,
-                    slot: slot.index,
-                    generation: slot.generation,
-                    by_callee: party == CallParty::Callee,
-                };
-                self.send_to(node, Body::ReleaseCall(release), cx);
-            }
-            (None, _) => cx.out.push(Action::Release(slot, conn_id, party)),
+        match over {
+            Some(over) => self.on_side(side, index, &over, cx),
+            None => self.order(order, cx),
         }
         Ok(())
     }
 
-    /// Another node owns the DN whose client wants a call of this one ended.
-    pub(super) fn on_release_call(&self, given: &proto::ReleaseCall, cx: &mut Cx<'_>) {
-        let slot = Slot { index: given.slot, generation: given.generation };
+    /// Wants something of a call, wherever it is.
+    pub(super) fn order(&mut self, order: Order, cx: &mut Cx<'_>) {
+        match order.conn_id.node() {
+            Some(node) if node != self.settings.node => {
+                let wish = match order.wish {
+                    Wish::Release => proto::CallWish::Release,
+                    Wish::NoAnswer => proto::CallWish::NoAnswer,
+                    Wish::Supervised(_) => proto::CallWish::Supervised,
+                };
+                let until = match order.wish {
+                    Wish::Supervised(until) => until.map(|span| span.as_millis()),
+                    Wish::Release | Wish::NoAnswer => None,
+                };
+                let order = proto::CallOrder {
+                    conn_id: order.conn_id.0,
+                    slot: order.call.index,
+                    generation: order.call.generation,
+                    by_callee: order.party == CallParty::Callee,
+                    wish: wish.into(),
+                    until_ms: until.map(|ms| u32::try_from(ms).unwrap_or(u32::MAX)),
+                };
+                self.send_to(node, Body::CallOrder(order), cx);
+            }
+            Some(_) | None => cx.out.push(Action::Order(order)),
+        }
+    }
+
+    /// Another node wants something of a call of this one. A wish of a later release is
+    /// passed over.
+    pub(super) fn on_call_order(&self, given: &proto::CallOrder, cx: &mut Cx<'_>) {
+        let wish = match proto::CallWish::try_from(given.wish) {
+            Ok(proto::CallWish::Release) => Wish::Release,
+            Ok(proto::CallWish::NoAnswer) => Wish::NoAnswer,
+            Ok(proto::CallWish::Supervised) => {
+                let until = given.until_ms.map(|ms| Duration::from_millis(ms.into()));
+                Wish::Supervised(until)
+            }
+            Err(_) => return,
+        };
+        let call = Slot { index: given.slot, generation: given.generation };
         let party = if given.by_callee { CallParty::Callee } else { CallParty::Caller };
-        cx.out.push(Action::Release(slot, ConnId(given.conn_id), party));
+        cx.out.push(Action::Order(Order { call, conn_id: ConnId(given.conn_id), party, wish }));
     }
 
     /// Who has asked for the end of the call at that DN.
@@ -85,12 +112,5 @@ impl Core {
             let subject = Attributes { this_dn, conn_id: Some(conn_id.0), ..Attributes::default() };
             self.refuse(asked, &refusal, subject, cx);
         }
-    }
-}
-
-const fn party(side: Side) -> CallParty {
-    match side {
-        Side::Caller => CallParty::Caller,
-        Side::Called => CallParty::Callee,
     }
 }

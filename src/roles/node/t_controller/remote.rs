@@ -2,12 +2,13 @@
 //! DNs here see them. A client's request goes to the owner of its DN; an event of a DN
 //! crosses a link once, and only where somebody is registered for it.
 
-use super::core::{Action, Asked, Core, Cx, Look, Party, subject};
+use super::core::{Action, Asked, Core, Cx, Look, Party};
 use super::inbox::Phone;
 use super::links::PART_LEN;
 use super::log::Since;
 use super::settings::DnKind;
 use super::shown::Shown;
+use super::smart_proxy;
 use crate::base::id::{CallUuid, ConnId, NodeId, Slot};
 use crate::base::limits::{CONTACT_SECONDS_MAX, FORWARDS_MAX, PENDING_REQUESTS_MAX};
 use crate::call::facts::{CallFact, EndedBy, Party as CallParty, Step};
@@ -18,6 +19,7 @@ use crate::cti::tlib::{
 };
 use crate::mesh::wire::{Body, proto};
 use crate::modules::t_library::port::ClientId;
+use crate::modules::t_library::session::subject;
 use bytes::Bytes;
 use prost::Message as _;
 use std::collections::BTreeSet;
@@ -82,14 +84,15 @@ impl Core {
             // It is free again when it is answered.
             return Err(Refusal::attribute("ReferenceID"));
         }
-        let application = self.clients.get(&id).and_then(|client| client.name.clone());
+        let party = Party { node: self.settings.node, client: id };
+        let application = self.application(party).map(str::to_owned);
         let kind = RequestType::try_from(request.r#type).unwrap_or_default();
         let attributes = request.attributes.as_deref();
         let since = attributes.and_then(|attributes| self.since_of(kind, id, attributes));
         let forwarded = proto::Forwarded {
             node: u32::from(self.settings.node.get()),
             client: id.0,
-            application: application.unwrap_or_default().into(),
+            application: application.unwrap_or_default(),
             request: request.encode_to_vec(),
             since_epoch: since.map(|since| since.epoch),
             since_seq: since.map_or(0, |since| since.seq),
@@ -302,10 +305,10 @@ impl Core {
         let registrants: Vec<proto::Registrant> = self.dns[index]
             .registrants
             .iter()
-            .filter_map(|(party, mode)| {
-                let application = self.application(*party)?.to_owned();
+            .map(|(party, mode)| {
+                let application = self.application(*party).unwrap_or_default().to_owned();
                 let (client, mode) = (party.client.0, i32::from(*mode));
-                Some(proto::Registrant { client, mode, application })
+                proto::Registrant { client, mode, application }
             })
             .collect();
         for registrant in &registrants {
@@ -411,10 +414,14 @@ impl Core {
         self.forget_party(party, remote.dns);
     }
 
-    /// ApplicationName of a client.
+    /// ApplicationName of a client, by which it may own DNs; clients of the Smart Proxy own
+    /// none.
     pub(super) fn application(&self, party: Party) -> Option<&str> {
         if party.node == self.settings.node {
-            self.clients.get(&party.client)?.name.as_deref()
+            if smart_proxy::is_client(party.client) {
+                return None;
+            }
+            self.clients.get(&party.client)?.session.name.as_deref()
         } else {
             self.remotes.get(&party).map(|remote| &*remote.name)
         }

@@ -64,6 +64,7 @@ impl Core {
         }
         self.look_at_service(index, cx);
         self.turn_agent(index, agent::Event::Wake, cx);
+        self.look_at_rings(index, cx);
         self.look_at_leaving(index, cx);
     }
 

@@ -1,11 +1,14 @@
 //! What a T-Controller takes from the configuration.
 
+use super::no_answer;
 use crate::base::id::NodeId;
 use crate::base::time::Duration;
 use crate::cti::agent;
 use crate::cti::tlib::AddressType;
+use crate::modules::t_library::admission::Admission;
 use core::net::SocketAddr;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 /// A DN that clients can register for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +73,12 @@ pub struct Settings {
     pub owners: HashSet<Box<str>>,
     /// Options of agents.
     pub agents: agent::Options,
+    /// Which clients are served.
+    pub admission: Arc<Admission>,
+    /// No-answer supervision.
+    pub no_answer: no_answer::Options,
+    /// `agent-state-auto-restore`.
+    pub auto_restore: bool,
     /// `logout-on-disconnect`.
     pub logout_on_disconnect: bool,
     /// `tc-latency-poll-interval`; zero is off.

@@ -2,6 +2,7 @@
 
 use super::core::{Core, Entry, Party};
 use super::settings::DnKind;
+use super::smart_proxy;
 use crate::cti::agent::Status;
 use crate::cti::tlib::{AddressStatus, KvPair, kv_pair};
 use crate::modules::t_library::port::ClientId;
@@ -106,12 +107,13 @@ impl Core {
     ) -> impl Iterator<Item = ClientView> {
         self.clients.iter().filter_map(move |(id, client)| {
             Some(ClientView {
-                application: client.name.clone()?,
-                session: client.session,
-                address: client.address?,
+                port: if smart_proxy::is_client(*id) { "SmartProxy" } else { "TCport" },
+                application: client.session.name.clone()?,
+                session: client.session.id,
+                address: client.session.address?,
                 dns: client.dns.len(),
                 lag_len: queue_len(*id),
-                connected: client.connected_wall,
+                connected: client.session.connected_wall,
             })
         })
     }
@@ -121,7 +123,7 @@ impl Core {
     pub fn clients_len(&self) -> usize {
         self.clients
             .values()
-            .filter(|client| client.name.is_some() && client.address.is_some())
+            .filter(|client| client.session.is_registered() && client.session.address.is_some())
             .count()
     }
 }

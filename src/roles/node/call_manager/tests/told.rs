@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::base::id::ConnId;
-use crate::call::facts::{EndedBy, Party, Step};
+use crate::call::facts::{EndedBy, Order, Party, Step, Wish};
 use crate::sip::message::Method;
 
 const PHONE: &str = "127.0.0.50:5061";
@@ -86,13 +86,54 @@ fn a_call_ends_when_a_desktop_asks() {
     shard.answer(&invite, 200);
     shard.take();
     let fact = shard.facts.last().expect("told").clone();
-    shard.on(Event::Release(fact.slot, ConnId(fact.conn_id.0 + 1), Party::Callee));
+    let (call, conn_id, party) = (fact.slot, fact.conn_id, Party::Callee);
+    let order = Order { call, conn_id, party, wish: Wish::Release };
+    shard.on(Event::Order(Order { conn_id: ConnId(conn_id.0 + 1), ..order }));
     assert!(shard.take().is_empty(), "another call had that place");
     steps(&mut shard);
-    shard.on(Event::Release(fact.slot, fact.conn_id, Party::Callee));
+    shard.on(Event::Order(order));
     let sent: Vec<Method> = shard.take().iter().map(Message::method).collect();
     assert_eq!(sent.iter().filter(|method| **method == Method::Bye).count(), 2, "{sent:?}");
     let ended = Step::Ended { by: EndedBy::Callee, code: 200, was_connected: true };
     assert_eq!(steps(&mut shard), [ended]);
     assert_eq!(shard.records.len(), 1);
+}
+
+#[test]
+fn an_agents_owner_says_how_long_a_phone_may_ring() {
+    supervised(true);
+    supervised(false);
+}
+
+fn supervised(is_watched: bool) {
+    let mut shard = Shard1::new();
+    shard.request("INVITE", "15550100", "7002", SBC, "");
+    let invite = shard.take().into_iter().find(Message::is_request).expect("an INVITE");
+    shard.answer(&invite, 180);
+    shard.take();
+    let fact = shard.facts.last().expect("told").clone();
+    let (call, conn_id, party) = (fact.slot, fact.conn_id, Party::Callee);
+    let order = |wish| Event::Order(Order { call, conn_id, party, wish });
+    // The Extension's own time does not count any more.
+    let (wake, at) = shard.no_answer.pop().expect("armed");
+    shard.on(order(Wish::Supervised(None)));
+    steps(&mut shard);
+    shard.now = at;
+    shard.on(Event::Wake(wake));
+    assert!(steps(&mut shard).is_empty(), "it rings on");
+    // Nothing more is heard of who watches it.
+    shard.on(order(Wish::Supervised(Some(Duration::from_secs(15)))));
+    shard.now = at + Duration::from_secs(14);
+    shard.on(Event::Wake(wake));
+    assert!(steps(&mut shard).is_empty(), "it rings on");
+    if is_watched {
+        shard.on(order(Wish::NoAnswer));
+    } else {
+        shard.now = at + Duration::from_secs(15);
+        shard.on(Event::Wake(wake));
+    }
+    let over = Step::Ended { by: EndedBy::Cluster, code: 480, was_connected: false };
+    assert_eq!(steps(&mut shard), [over]);
+    let sent: Vec<Method> = shard.take().iter().map(Message::method).collect();
+    assert!(sent.contains(&Method::Cancel), "{sent:?}");
 }

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::call::facts::EndedBy;
-use crate::call::facts::{CallFact, Step};
+use crate::call::facts::{CallFact, Order, Party as CallParty, Step, Wish};
 
-fn fact(conn_id: u64, caller: &str, called: &str, step: Step) -> Event {
+pub(super) fn fact(conn_id: u64, caller: &str, called: &str, step: Step) -> Event {
     Event::Fact(Box::new(CallFact {
         conn_id: ConnId(conn_id),
         uuid: Ids::new(conn_id).call_uuid(),
@@ -141,7 +141,8 @@ fn a_client_ends_a_call_and_is_answered_when_it_is_over() {
     let asked = Request { r#type: kind.into(), reference_id: 9, attributes, registration: None };
     world.send(one, asked);
     let slot = Slot { index: 3, generation: 4 };
-    assert_eq!(world.released, [(slot, ConnId(5), CallParty::Callee)]);
+    let (conn_id, party, wish) = (ConnId(5), CallParty::Callee, Wish::Release);
+    assert_eq!(world.orders, [Order { call: slot, conn_id, party, wish }]);
     assert!(world.take(one).is_empty(), "not before it is over");
     assert_eq!(world.refused(other, kind, release(5)), ErrorCode::ErrorWrongState);
     world.on(fact(5, "7001", "7002", OVER));

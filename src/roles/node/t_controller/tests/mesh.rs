@@ -6,7 +6,7 @@
 
 use super::*;
 use crate::base::id::{ConnId, Slot};
-use crate::call::facts::{CallFact, EndedBy, Party as CallParty, Step};
+use crate::call::facts::{CallFact, EndedBy, Party as CallParty, Step, Wish};
 use crate::mesh::wire::{self, Body, proto};
 use crate::roles::node::t_controller::core::Party;
 use crate::roles::node::t_controller::owners::Ownership;
@@ -15,6 +15,7 @@ use crate::roles::node::t_controller::shown::Shown;
 use std::collections::VecDeque;
 
 mod check;
+mod course;
 
 const NODES: u16 = 4;
 const PHONES: [&str; 4] = ["7001", "7002", "7003", "7004"];
@@ -81,6 +82,8 @@ struct Mesh {
     findings: Vec<String>,
     /// `tc-reconnect-timeout`.
     reconnect: Duration,
+    /// `agent-state-auto-restore`.
+    auto_restore: bool,
     /// Operators who wait for an answer.
     operators: BTreeSet<(NodeNumber, u64)>,
     next_operator: u64,
@@ -91,7 +94,7 @@ struct Mesh {
     is_told: bool,
 }
 
-fn settings_of(node: NodeNumber, reconnect: Duration) -> Settings {
+fn settings_of(node: NodeNumber, reconnect: Duration, auto_restore: bool) -> Settings {
     let location = |node: NodeNumber| if node <= NODES / 2 { "dc1" } else { "dc2" };
     let phones = PHONES.iter().map(|dn| ((*dn).into(), DnKind::SipBased));
     let owned = OWNED.iter().map(|dn| ((*dn).into(), DnKind::TLibraryBased));
@@ -108,6 +111,9 @@ fn settings_of(node: NodeNumber, reconnect: Duration) -> Settings {
         persons: PERSONS.iter().map(|id| ((*id).into(), None)).collect(),
         owners: ["desktop".into()].into(),
         agents: agent::Options { wrap_up: Duration::from_secs(2), ..agent::Options::default() },
+        admission: Arc::default(),
+        no_answer: no_answer::ALL,
+        auto_restore,
         logout_on_disconnect: true,
         latency_poll: Duration::from_secs(10),
         reconnect,
@@ -135,6 +141,7 @@ impl Mesh {
             both: BTreeMap::new(),
             findings: Vec::new(),
             reconnect: Duration::from_secs(if seed % 3 == 1 { 2 } else { 0 }),
+            auto_restore: seed.is_multiple_of(2),
             operators: BTreeSet::new(),
             next_operator: 1,
             proxies: BTreeSet::new(),
@@ -148,7 +155,11 @@ impl Mesh {
     }
 
     fn begin(&mut self, number: NodeNumber, epoch: u32) {
-        let core = Core::new(Arc::new(settings_of(number, self.reconnect)), epoch, WallTime(1_000));
+        let core = Core::new(
+            Arc::new(settings_of(number, self.reconnect, self.auto_restore)),
+            epoch,
+            WallTime(1_000),
+        );
         let ids = Ids::new(self.random.next_u64());
         let node = Node { core, ids, armed: Vec::new(), desks: BTreeMap::new(), epoch };
         self.nodes.insert(number, node);
@@ -202,7 +213,8 @@ impl Mesh {
                 self.read(number, OPERATOR, &bytes);
                 self.on(number, Event::OperatorFrame(bytes));
             }
-            Action::Release(_, conn_id, _) => self.end_call(conn_id),
+            Action::Order(order) if matches!(order.wish, Wish::Supervised(_)) => {}
+            Action::Order(order) => self.end_call(order.conn_id),
             Action::Operated(ask, _) => {
                 if !self.operators.remove(&(number, ask)) {
                     self.find(format!("an operator of node {number} is answered twice"));
@@ -728,51 +740,6 @@ impl Mesh {
             }
         }
         mesh.findings
-    }
-}
-
-/// `tc-reconnect-timeout`: what one side does meanwhile, the other hears when the link is
-/// back, and nothing else; without it the DN is out of service and its agent out.
-#[test]
-fn a_link_that_is_back_in_time_is_not_missed() {
-    use EventType::{
-        EventAgentLogin, EventAgentLogout, EventAgentNotReady, EventAgentReady,
-        EventDnBackInService, EventDnOutOfService, EventDndOn,
-    };
-    for (seed, cut_ms, expected) in [
-        (1, 1_000, &[EventAgentReady, EventDndOn][..]),
-        (1, 5_000, &[EventDnOutOfService, EventAgentLogout, EventDnBackInService, EventDndOn]),
-        (2, 1_000, &[EventDnOutOfService, EventAgentLogout, EventDnBackInService, EventDndOn]),
-    ] {
-        let mut mesh = Mesh::new(seed);
-        mesh.pass(Duration::from_secs(2));
-        mesh.phone(1, "7001", 3_600);
-        mesh.pass(Duration::from_secs(1));
-        let worker = mesh.connect(1, "desktop").expect("there");
-        let desktop = mesh.connect(3, "desktop").expect("there");
-        for (number, id) in [(1, worker), (3, desktop)] {
-            mesh.ask(number, id, RequestType::TRegisterAddress, dn("7001"));
-        }
-        mesh.pass(Duration::from_secs(1));
-        let login = Attributes { agent_id: Some("alice".to_owned()), ..dn("7001") };
-        mesh.ask(3, desktop, RequestType::TAgentLogin, login);
-        mesh.pass(Duration::from_secs(1));
-        let heard = |mesh: &mut Mesh, number: NodeNumber, id: ClientId| {
-            let node = mesh.nodes.get_mut(&number).expect("there");
-            core::mem::take(&mut node.desks.get_mut(&id).expect("there").heard)
-        };
-        assert_eq!(heard(&mut mesh, 3, desktop), [EventAgentNotReady]);
-        assert_eq!(heard(&mut mesh, 1, worker), [EventAgentLogin, EventAgentNotReady]);
-        mesh.cut_between(1, 3, true);
-        mesh.ask(1, worker, RequestType::TAgentSetReady, dn("7001"));
-        mesh.ask(1, worker, RequestType::TSetDndOn, dn("7001"));
-        mesh.pass(Duration::from_millis(cut_ms));
-        mesh.heal();
-        mesh.pass(Duration::from_secs(3));
-        assert_eq!(heard(&mut mesh, 3, desktop), expected, "{seed} {cut_ms}");
-        let gaps = [(1, worker), (3, desktop)].map(|(node, id)| mesh.nodes[&node].desks[&id].gaps);
-        assert_eq!(gaps, [0, 1], "what was told meanwhile is lost, and said to be");
-        assert_eq!(mesh.findings, Vec::<String>::new());
     }
 }
 

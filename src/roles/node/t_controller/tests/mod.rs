@@ -5,8 +5,10 @@ mod calls;
 mod clients;
 mod log;
 mod mesh;
+mod no_answer;
 mod operator;
 mod service;
+mod smart;
 
 use super::core::{Action, Core, Cx, Event, Wake};
 use super::inbox::Phone;
@@ -16,7 +18,7 @@ use crate::base::frames::{FrameReader, LENGTH_BYTES};
 use crate::base::id::{ConnId, Ids, NodeId, Slot};
 use crate::base::outbox::Outbox;
 use crate::base::time::{Duration, Instant, WallTime};
-use crate::call::facts::Party as CallParty;
+use crate::call::facts::Order;
 use crate::cti::agent;
 use crate::cti::tlib::{
     self, Attributes, ClientRegistration, ErrorCode, EventType, Frame, RegisterMode, Request,
@@ -54,8 +56,8 @@ struct World {
     next_reference: u32,
     /// Answers to operators.
     operated: Vec<(u64, tlib::Event)>,
-    /// Calls that are to be ended.
-    released: Vec<(Slot, ConnId, CallParty)>,
+    /// What is wanted of calls.
+    orders: Vec<Order>,
 }
 
 fn settings() -> Settings {
@@ -70,6 +72,9 @@ fn settings() -> Settings {
         persons: [("alice".into(), None), ("bob".into(), Some("secret".into()))].into(),
         owners: ["desktop".into()].into(),
         agents: agent::Options::default(),
+        admission: Arc::default(),
+        no_answer: super::no_answer::Options::default(),
+        auto_restore: false,
         logout_on_disconnect: true,
         latency_poll: Duration::ZERO,
         reconnect: Duration::ZERO,
@@ -101,7 +106,7 @@ impl World {
             most: 0,
             next_reference: 100,
             operated: Vec::new(),
-            released: Vec::new(),
+            orders: Vec::new(),
         }
     }
 
@@ -113,7 +118,7 @@ impl World {
         for action in actions {
             match action {
                 Action::Send(OPERATOR, bytes) => self.on(Event::OperatorFrame(bytes)),
-                Action::Release(slot, conn_id, party) => self.released.push((slot, conn_id, party)),
+                Action::Order(order) => self.orders.push(order),
                 Action::Operated(ask, event) => self.operated.push((ask, *event)),
                 Action::Send(id, bytes) => self.read(id, &bytes),
                 Action::End(id) => {

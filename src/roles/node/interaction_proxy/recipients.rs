@@ -1,0 +1,318 @@
+//! Who has which events: recipients of calls, what each has had, and what is kept for it.
+
+use crate::base::limits::{
+    RECIPIENT_HAD_LEN_MAX, RECIPIENT_KEPT_LEN_MAX, RECIPIENT_KEPT_TIME, RECIPIENT_QUEUE_LEN_MAX,
+    RECIPIENTS_KEPT_LEN_MAX, RECIPIENTS_MAX,
+};
+use crate::base::time::Instant;
+use crate::cti::refusal::Refusal;
+use crate::cti::tlib::{EncodedEvent, ErrorCode, EventType};
+use crate::modules::t_library::port::ClientId;
+use bytes::Bytes;
+use std::collections::{BTreeMap, VecDeque};
+
+/// A recipient, for as long as the process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct RecipientId(u32);
+
+/// Who a client is there for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Collector {
+    /// ClusterName: each has every call.
+    pub(super) cluster: Box<str>,
+    /// ClusterNode: of one name, one has it.
+    pub(super) node: Box<str>,
+}
+
+/// An event of a recipient that is kept.
+#[derive(Clone, Debug)]
+struct Kept {
+    at: Instant,
+    kind: EventType,
+    event: EncodedEvent,
+}
+
+/// One that has calls.
+#[derive(Clone, Debug)]
+pub(super) struct Recipient {
+    pub(super) collector: Collector,
+    /// ApplicationName: no other takes its place.
+    application: Box<str>,
+    /// Its connection, while it is there and monitors.
+    pub(super) client: Option<ClientId>,
+    /// When it is looked at again whether its connection has room.
+    pub(super) look_at: Option<Instant>,
+    /// Since when its connection has had no room.
+    pub(super) stalled: Option<Instant>,
+    /// Since when it is away.
+    away: Option<Instant>,
+    /// Number of its last event.
+    seq: u64,
+    /// Number of the last event that its connection was given.
+    given: u64,
+    kept: VecDeque<Kept>,
+    kept_len: usize,
+}
+
+/// What a connection is to be given next.
+#[derive(Clone, Debug)]
+pub(super) enum Next {
+    /// An event.
+    Event(EventType, EncodedEvent),
+    /// The events from the one after this number on are not kept any more.
+    Gap(u64),
+    /// Nothing.
+    Nothing,
+}
+
+impl Recipient {
+    /// The number of its next event.
+    pub(super) const fn next_seq(&self) -> u64 {
+        self.seq + 1
+    }
+
+    /// Keeps its next event; gives by how much more bytes are kept, or less.
+    fn keep(
+        &mut self,
+        kind: EventType,
+        event: EncodedEvent,
+        now: Instant,
+        room_len: usize,
+    ) -> isize {
+        let before = self.kept_len;
+        self.seq += 1;
+        self.kept_len += kept_len(&event);
+        self.kept.push_back(Kept { at: now, kind, event });
+        while let Some(first) = self.kept.front() {
+            let is_old = now.since(first.at) >= RECIPIENT_KEPT_TIME;
+            // What it has had is kept for a cursor that comes with the next connection.
+            let is_had = self.first() <= self.given && self.kept_len > RECIPIENT_HAD_LEN_MAX;
+            let is_much = self.kept_len > RECIPIENT_KEPT_LEN_MAX.min(before + room_len);
+            if !is_old && !is_had && !is_much {
+                break;
+            }
+            self.kept_len -= kept_len(&first.event);
+            self.kept.pop_front();
+        }
+        self.kept_len.cast_signed() - before.cast_signed()
+    }
+
+    /// Its connection is gone with so many bytes that it has not been written: these were
+    /// not given.
+    pub(super) fn take_back(&mut self, mut len: usize) {
+        while len > 0 && self.given >= self.first() && self.given > 0 {
+            let place = usize::try_from(self.given - self.first()).unwrap_or(usize::MAX);
+            let Some(kept) = self.kept.get(place) else { return };
+            // As the port counts what waits.
+            len = len.saturating_sub(kept.event.len() + size_of::<Bytes>());
+            self.given -= 1;
+        }
+    }
+
+    /// Number of the first event that is kept.
+    fn first(&self) -> u64 {
+        self.seq + 1 - self.kept.len() as u64
+    }
+
+    /// What its connection is to be given next; it counts as given.
+    pub(super) fn next(&mut self) -> Next {
+        if self.given >= self.seq {
+            return Next::Nothing;
+        }
+        let first = self.first();
+        if self.given + 1 < first {
+            // What is not kept is lost to it, with all that was before what comes anew.
+            let gap = self.given;
+            self.given = self.seq;
+            return Next::Gap(gap);
+        }
+        let place = usize::try_from(self.given + 1 - first).unwrap_or(usize::MAX);
+        let Some(kept) = self.kept.get(place) else { return Next::Nothing };
+        self.given += 1;
+        Next::Event(kept.kind, kept.event.clone())
+    }
+
+    /// Whether its connection has not been given all.
+    pub(super) const fn has_more(&self) -> bool {
+        self.given < self.seq
+    }
+
+    /// The client comes back, with the number of the last event that it has had.
+    pub(super) fn go_on_from(&mut self, seq: u64) {
+        self.given = seq.min(self.seq);
+    }
+}
+
+/// All of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Recipients {
+    all: BTreeMap<RecipientId, Recipient>,
+    by_name: BTreeMap<Collector, RecipientId>,
+    /// Calls that each ClusterName has had, for the turns of its ClusterNodes.
+    turns: BTreeMap<Box<str>, usize>,
+    last: u32,
+    /// Bytes that are kept for all of them.
+    kept_len: usize,
+    /// The greatest number of those that are forgotten: a cursor of an earlier life is
+    /// none of a later one.
+    floor: u64,
+}
+
+impl Recipients {
+    /// One by its number.
+    pub(super) fn get(&mut self, id: RecipientId) -> Option<&mut Recipient> {
+        self.all.get_mut(&id)
+    }
+
+    /// The numbers of all.
+    pub(super) fn ids(&self) -> Vec<RecipientId> {
+        self.all.keys().copied().collect()
+    }
+
+    /// Keeps the next event of one.
+    pub(super) fn keep(
+        &mut self,
+        id: RecipientId,
+        (kind, event): (EventType, EncodedEvent),
+        now: Instant,
+    ) {
+        let room_len = RECIPIENTS_KEPT_LEN_MAX.saturating_sub(self.kept_len);
+        if let Some(recipient) = self.all.get_mut(&id) {
+            let more = recipient.keep(kind, event, now, room_len);
+            self.kept_len = self.kept_len.saturating_add_signed(more);
+        }
+    }
+
+    /// The recipient that a collector is, if it is known.
+    pub(super) fn find(&self, collector: &Collector) -> Option<RecipientId> {
+        self.by_name.get(collector).copied()
+    }
+
+    /// Whether nobody of that ClusterName is known.
+    pub(super) fn is_first(&self, cluster: &str) -> bool {
+        !self.turns.contains_key(cluster)
+    }
+
+    /// A collector begins to monitor: its recipient, and the connection that had it until
+    /// now.
+    ///
+    /// # Errors
+    /// When there are too many.
+    pub(super) fn begin(
+        &mut self,
+        collector: &Collector,
+        application: &str,
+        client: ClientId,
+    ) -> Result<(RecipientId, Option<ClientId>), Refusal> {
+        let known = self.find(collector);
+        let is_anothers =
+            |id| self.all.get(&id).is_some_and(|one| *one.application != *application);
+        if known.is_some_and(is_anothers) {
+            let text = "another application is that ClusterNode of that ClusterName";
+            return Err(Refusal::new(ErrorCode::ErrorResourceSeized, text));
+        }
+        let id = match known {
+            Some(id) => id,
+            None if self.all.len() >= RECIPIENTS_MAX => {
+                let text = format!("{RECIPIENTS_MAX} collectors are known, which is the limit");
+                return Err(Refusal::new(ErrorCode::ErrorNoLicense, text));
+            }
+            None => {
+                self.last += 1;
+                let id = RecipientId(self.last);
+                let recipient = Recipient {
+                    collector: collector.clone(),
+                    application: application.into(),
+                    client: None,
+                    look_at: None,
+                    stalled: None,
+                    away: None,
+                    seq: self.floor,
+                    given: self.floor,
+                    kept: VecDeque::new(),
+                    kept_len: 0,
+                };
+                self.all.insert(id, recipient);
+                self.by_name.insert(collector.clone(), id);
+                self.turns.entry(collector.cluster.clone()).or_default();
+                id
+            }
+        };
+        let before = self.all.get_mut(&id).and_then(|recipient| {
+            (recipient.away, recipient.look_at, recipient.stalled) = (None, None, None);
+            recipient.client.replace(client)
+        });
+        Ok((id, before.filter(|before| *before != client)))
+    }
+
+    /// A client is gone, with bytes that it was not written: they are kept for it, and what
+    /// happens now.
+    pub(super) fn lose(
+        &mut self,
+        collector: &Collector,
+        client: ClientId,
+        unwritten_len: usize,
+        now: Instant,
+    ) {
+        let id = self.find(collector);
+        let recipient = id.and_then(|id| self.all.get_mut(&id));
+        if let Some(recipient) = recipient.filter(|recipient| recipient.client == Some(client)) {
+            recipient.client = None;
+            recipient.away = Some(now);
+            recipient.take_back(unwritten_len);
+        }
+    }
+
+    /// A collector wants no more of it.
+    pub(super) fn leave(&mut self, collector: &Collector) -> Option<RecipientId> {
+        let id = self.by_name.remove(collector)?;
+        if let Some(gone) = self.all.remove(&id) {
+            self.kept_len = self.kept_len.saturating_sub(gone.kept_len);
+            self.floor = self.floor.max(gone.seq);
+        }
+        let is_last = !self.by_name.keys().any(|other| other.cluster == collector.cluster);
+        if is_last {
+            self.turns.remove(&collector.cluster);
+        }
+        Some(id)
+    }
+
+    /// Those who have stayed away too long.
+    pub(super) fn away_too_long(&self, now: Instant) -> Vec<Collector> {
+        let is_gone = |recipient: &&Recipient| {
+            recipient.away.is_some_and(|since| now.since(since) >= RECIPIENT_KEPT_TIME)
+        };
+        let gone = self.all.values().filter(is_gone);
+        gone.map(|recipient| recipient.collector.clone()).collect()
+    }
+
+    /// Whose a new call is: one of each ClusterName, in turn; one that is connected, if any
+    /// is.
+    pub(super) fn choose(&mut self) -> Vec<RecipientId> {
+        let mut chosen = Vec::new();
+        for (cluster, turn) in &mut self.turns {
+            let of_cluster = || {
+                let own = self.all.iter().filter(|(_, one)| one.collector.cluster == *cluster);
+                own.map(|(id, one)| (*id, one.client.is_some()))
+            };
+            let here = of_cluster().filter(|(_, is_here)| *is_here).count();
+            let count = if here > 0 { here } else { of_cluster().count() };
+            let mut fit = of_cluster().filter(|(_, is_here)| *is_here || here == 0);
+            if let Some(place) = turn.checked_rem(count) {
+                chosen.extend(fit.nth(place).map(|(id, _)| id));
+                *turn = turn.wrapping_add(1);
+            }
+        }
+        chosen
+    }
+}
+
+/// Bytes that an event takes where it is kept.
+fn kept_len(event: &EncodedEvent) -> usize {
+    event.len() + size_of::<Kept>()
+}
+
+/// Whether so much may wait for a connection that more is to wait there.
+pub(super) const fn has_room(backlog_len: usize) -> bool {
+    backlog_len < RECIPIENT_QUEUE_LEN_MAX
+}
