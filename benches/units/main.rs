@@ -7,6 +7,7 @@
 //! `benches/instructions` can count.
 
 mod cluster;
+mod cti;
 mod parts;
 
 use cluster::{Node, Play, Proxy, Round, Shard, WARM_UP, play, record};
@@ -35,7 +36,7 @@ struct Unit {
     make: fn(usize) -> Box<dyn FnMut()>,
 }
 
-const UNITS: [Unit; 10] = [
+const UNITS: [Unit; 13] = [
     unit("parse-invite", "an INVITE is scanned", 200_000, 2_000, parts::parse_invite),
     unit("parse-register", "a REGISTER is scanned", 200_000, 2_000, parts::parse_register),
     unit("hop", "scan, Via, Record-Route, Max-Forwards, write", 200_000, 2_000, parts::hop),
@@ -46,6 +47,9 @@ const UNITS: [Unit; 10] = [
     unit("proxy-register", "REGISTER and its 200", 2_000, 200, proxy_register),
     unit("proxy-call", "both INVITEs of a call, to their end", 1_000, 100, proxy_call),
     unit("node-call", "a call from INVITE to BYE", 1_000, 100, node_call),
+    unit("t-event-1", "a T-event for a client", 100_000, 2_000, cti::to_one),
+    unit("t-event-10", "a T-event for ten clients", 100_000, 2_000, cti::to_ten),
+    unit("t-event-100", "a T-event for a hundred clients", 20_000, 500, cti::to_hundred),
 ];
 
 const fn unit(

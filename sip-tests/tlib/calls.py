@@ -1,6 +1,9 @@
 """Calls between two phones, as clients see them: `tlib.md` 6.1, 6.2 and 6.5."""
 
+import time
+
 from client import Client, Event
+from cluster import CUSTOMER_PORT, OUTSIDE
 from desk import Checks, Desk, register
 from phone import ADDRESS
 from talk import DESCRIPTION, Talking
@@ -13,6 +16,13 @@ def talking(desk: Desk) -> Talking:
     phone = Talking(desk.dn())
     desk.phones.append(phone)
     phone.register()
+    return phone
+
+
+def outside(desk: Desk) -> Talking:
+    """Somebody behind the trunk, who does not register."""
+    phone = Talking(f"{OUTSIDE}777", CUSTOMER_PORT)
+    desk.phones.append(phone)
     return phone
 
 
@@ -208,4 +218,44 @@ def agent(checks: Checks, desk: Desk) -> None:
     checks.quiet("nothing more comes", caller, called)
 
 
+def no_answer(checks: Checks, desk: Desk) -> None:
+    """An agent who does not answer goes not ready, and the call is given up."""
+    one, other, caller, called = pair(desk)
+    desktop, agent = desk.registered(other.dn), desk.agent()
+    desktop.ask("TAgentLogin", ThisDN=other.dn, AgentID=agent)
+    desktop.ask("TAgentSetReady", ThisDN=other.dn)
+    called.until("EventAgentReady")
+    one.invite(other.dn)
+    invite = other.ring()
+    called.wait("EventRinging")
+    begun = time.monotonic()
+    event = called.wait("EventAgentNotReady")
+    checks.event(event, "first the agent", "EventAgentNotReady", ThisDN=other.dn, AgentID=agent)
+    passed = time.monotonic() - begun
+    checks.see(0.9 <= passed <= 2, "after agent-no-answer-timeout", passed)
+    other.respond(other.expect("CANCEL"), 200)
+    other.respond(invite, 487)
+    other.expect("ACK")
+    one.refused(480)
+    event = called.wait("EventReleased")
+    checks.event(event, "then the call", "EventReleased", ThisDN=other.dn, CallState="CallStateNoAnswer")
+    event = caller.until("EventReleased")[-1]
+    checks.event(event, "for the caller too", "EventReleased", ThisDN=one.dn, CallState="CallStateNoAnswer")
+    one.invite(other.dn)
+    other.answer(other.ring())
+    one.answered()
+    called.until("EventEstablished")
+    checks.quiet("who answers is left alone", called)
+    one.bye()
+    other.hung_up()
+
+
 SCENES = (("basic call", basic), ("interrupted calls", interrupted), ("hold and retrieve", hold), ("release", release), ("agents and calls", agent))
+#: Of the options of the start that it is played in.
+SCENES_OF_OPTIONS = (
+    (
+        {"agent-no-answer-timeout": "1", "agent-no-answer-action": "notready", "agent-no-answer-overflow": "[recall, release]",
+         "nas-private": "true", "extn-no-answer-timeout": "1"},
+        (("agent does not answer", no_answer),),
+    ),
+)  # fmt: skip

@@ -110,6 +110,11 @@ class Event:
         return f"{self.name}{mark}({told})"
 
 
+def cursor(language: ModuleType, event: Event) -> object:
+    """What a client names that has had this event last."""
+    return language.Cursor(Source=event.source, Epoch=event.epoch, Seq=event.seq)
+
+
 class Client:
     """One connection. Events that nobody has waited for yet stay in `events`."""
 
@@ -204,6 +209,10 @@ class Client:
     def wait(self, name: str, **attributes: object) -> Event:
         """The first event of this type and with these attributes; others stay in `events`. Raises Silence."""
         return self.take(lambda event: event.fits(name, attributes), f"{name} {attributes or ''}".strip())
+
+    def next(self) -> Event:
+        """The event that waits longest, or that comes. Raises Silence."""
+        return self.take(lambda event: True, "event")
 
     def take(self, wanted: object, what: str) -> Event:
         """The first event that is wanted, out of those that wait or that come in time; raises Silence."""

@@ -6,13 +6,17 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-HOST, TCPORT = "127.0.0.1", 7011
+HOST = "127.0.0.1"
+#: The ports of the node: `PORTS` of the language tells whom each is for.
+DEFAULT, TCPORT, IPPORT, SMARTPROXY = 7010, 7011, 7012, 7013
 READY_WAIT_S = 15.0
 HTTP = "http://127.0.0.1:8080"
 NODE_ID, LOCATION = 1, "dc1"
 #: Only registration by one of these brings a DN in service whose contact is not `*`.
 OWNER = "desktop"
 ROUTING_POINT = "5000"
+#: Who is outside: where a trunk ends, and what is dialled to get there.
+TRUNK, CUSTOMER_PORT, OUTSIDE = "Trunk_1", 5900, "0"
 #: Contact `*`, and contact of its own. Each test takes new ones, so that none sees what another has left.
 PHONES = [str(number) for number in range(7001, 7100)]
 DESKS = [str(number) for number in range(8001, 8020)]
@@ -36,6 +40,7 @@ switches:
           dn-owner-applications: [{owner}]
       - {{name: SIPProxy_DN, type: voip-service, options: {{service-type: sip-outbound-proxy}}}}
       - {{name: "{routing_point}", type: routing-point}}
+      - {{name: {trunk}, type: trunk, options: {{contact: "127.0.0.20:{customer}", prefix: "{outside}"}}}}
       - {{name: "{first}-{last}", type: extension, password: "secret-{{dn}}", options: {{contact: "*"}}}}
 {desks}
 persons:
@@ -48,7 +53,7 @@ applications:
     switch: SIP_Cluster
     geo-location: {location}
     host: {host}
-    ports: {{sip: 5070, TCport: {tcport}, cluster: 7014}}
+    ports: {{sip: 5070, {ports}, cluster: 7014}}
     options: {{{options}}}
   - name: SIPProxy_dc1_1
     role: sip-proxy
@@ -61,23 +66,33 @@ applications:
 """
 
 
+#: Keys among the options of a start that are no options of the node.
+OF_THE_FILE = ("clients",)
+
+
 class ClusterError(Exception):
     """The cluster did not start, or does not answer."""
+
+
+def client_ports() -> str:
+    """The ports for clients, as the configuration names them."""
+    return f"default: {DEFAULT}, TCport: {TCPORT}, IPport: {IPPORT}, SmartProxy: {SMARTPROXY}"
 
 
 def configuration(options: dict[str, str]) -> str:
     """The file, with these options of the node."""
     return CONFIGURATION.format(
         owner=OWNER, routing_point=ROUTING_POINT, first=PHONES[0], last=PHONES[-1],
+        trunk=TRUNK, customer=CUSTOMER_PORT, outside=OUTSIDE,
         desks="\n".join(
             f'      - {{name: "{dn}", type: extension, options: {{contact: "sip:{dn}@127.0.0.1:5090"}}}}'
             for dn in DESKS
         ),
         with_password=WITH_PASSWORD, password=PASSWORD,
         agents="\n".join(f"  - {{employee-id: {agent}}}" for agent in AGENTS),
-        node_id=NODE_ID, location=LOCATION, host=HOST, tcport=TCPORT,
-        options=", ".join(f"{name}: {value}" for name, value in options.items()),
-    )  # fmt: skip
+        node_id=NODE_ID, location=LOCATION, host=HOST, ports=client_ports(),
+        options=", ".join(f"{name}: {value}" for name, value in options.items() if name not in OF_THE_FILE),
+    ) + "".join(f"{name}: {value}\n" for name, value in options.items() if name in OF_THE_FILE)  # fmt: skip
 
 
 class Cluster:

@@ -3,7 +3,7 @@
 import time
 
 from client import FRAME_LEN_MAX, LENGTH, Client, Event, has_bit, mask, of_key
-from cluster import NODE_ID
+from cluster import DEFAULT, IPPORT, NODE_ID, PHONES, SMARTPROXY, TCPORT
 from desk import QUIET_S, Checks, Desk, register
 
 ENDS_S = 3.0
@@ -261,6 +261,41 @@ def agent_status(client: Client, dn: str) -> object:
     return of_key(event.get("Extensions"), "AgentStatus")
 
 
+def admitted(checks: Checks, desk: Desk) -> None:
+    """Only clients that the configuration names are served, with the rights that it gives."""
+    for port in (TCPORT, SMARTPROXY, DEFAULT, IPPORT):
+        for what, name, password in (("unknown", "nobody", "secret"), ("wrong", "team", "guess"), ("no", "team", "")):
+            client = desk.raw(port)
+            event = client.introduce(name, ApplicationPassword=password)
+            checks.error(event, f"port {port}: {what} name or password", "ErrorBadPassword")
+            checks.see(client.is_ended(ENDS_S), f"port {port}: and the connection ends")
+        desk.client("open", port)
+        checks.see(True, f"port {port}: one without a password is served")
+    team = desk.client("team", ApplicationPassword="secret")
+    own, other = PHONES[0], PHONES[5]
+    checks.event(team.ask("TRegisterAddress", ThisDN=own), "a DN of its own", "EventRegistered")
+    checks.error(team.ask("TRegisterAddress", ThisDN=other), "a DN of others", "ErrorNotConfigured")
+    checks.error(team.ask("TQueryAddress", ThisDN=other), "nothing is told of it", "ErrorNotConfigured")
+    checks.error(team.ask("TSendUserEvent", CommunicationDN=other), "nothing is sent to it", "ErrorNotConfigured")
+    smart = desk.client("team", ApplicationPassword="secret", Capabilities=["CapabilitySmartClient"])
+    checks.error(smart.ask("TRegisterAll"), "all DNs", "ErrorRejected")
+    stream = desk.client("team", IPPORT, ApplicationPassword="secret")
+    checks.error(stream.ask("TStartCallMonitoring"), "all calls", "ErrorRejected")
+    stat = desk.client("stat")
+    checks.error(stat.ask("TRegisterAddress", ThisDN=other), "a monitor that shares", "ErrorInvalidAttribute")
+    event = stat.ask("TRegisterAddress", ThisDN=other, RegisterMode="RegisterModeMonitor")
+    checks.event(event, "a monitor that monitors", "EventRegistered", ThisDN=other)
+    checks.error(stat.ask("TAgentLogin", ThisDN=other, AgentID=desk.agent()), "and does no more", "ErrorRejected")
+
+
+#: Of the clients that the start names.
+SCENES_OF_CLIENTS = (
+    (
+        {"clients": "[{name: open}, {name: stat, access: monitor}, "
+                    f'{{name: team, password: secret, dns: ["{PHONES[0]}-{PHONES[1]}"]}}]'},
+        (("admission", admitted),),
+    ),
+)  # fmt: skip
 SCENES = (
     ("refused at the door", refused_at_the_door),
     ("introduction", introduced),

@@ -61,24 +61,24 @@ class Desk:
         """Makes all DNs and agents free, for a process that has just started."""
         cls.phones_left, cls.desks_left, cls.agents_left = list(PHONES), list(DESKS), list(AGENTS)
 
-    def raw(self) -> Client:
+    def raw(self, port: int = TCPORT) -> Client:
         """A connection on which nothing was said."""
         client = Client(self.language)
         self.clients.append(client)
-        return client.open(HOST, TCPORT)
+        return client.open(HOST, port)
 
-    def client(self, application: str = OWNER, **registration: object) -> Client:
+    def client(self, application: str = OWNER, port: int = TCPORT, **registration: object) -> Client:
         """A client that has introduced itself."""
         client = Client(self.language)
         self.clients.append(client)
-        answer = client.connect(HOST, TCPORT, application, **registration)
+        answer = client.connect(HOST, port, application, **registration)
         if answer.name != "EventServerConnected":
             raise Silence(f"no EventServerConnected for {application} but {answer}")
         return client
 
-    def registered(self, dn: str, application: str = OWNER, **attributes: object) -> Client:
+    def registered(self, dn: str, application: str = OWNER, port: int = TCPORT, **attributes: object) -> Client:
         """A client that is registered for a DN."""
-        client = self.client(application)
+        client = self.client(application, port)
         register(client, dn, **attributes)
         return client
 
@@ -113,6 +113,16 @@ def register(client: Client, dn: str, **attributes: object) -> Event:
     if event.name != "EventRegistered":
         raise Silence(f"no EventRegistered for {dn} but {event}")
     return event
+
+
+def of_dn(events: list[Event], dn: str) -> list[Event]:
+    """Those of one DN."""
+    return [event for event in events if event.get("ThisDN") == dn]
+
+
+def story(events: list[Event]) -> list[tuple[str, str]]:
+    """What they tell, whatever their numbers."""
+    return [(event.name, repr(sorted(event.attributes.items()))) for event in events]
 
 
 def reasons(*more: tuple[str, object]) -> Pairs:

@@ -5,7 +5,7 @@ from types import ModuleType
 
 from client import Client
 from desk import Checks, register
-from mesh import CUSTOMER_PORT, LINES, MOVE_DELAY_S, NODES, SILENCE_S, WRAP_UP_S, Mesh, at, client, owner_of
+from mesh import CUSTOMER_PORT, LINES, MOVE_DELAY_S, NO_ANSWER_S, NODES, SILENCE_S, WRAP_UP_S, Mesh, at, client, owner_of
 from talk import Talking
 
 BEGUN = ("EventRinging", "EventEstablished")
@@ -263,6 +263,61 @@ def softphone_moves(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
     phone.close()
 
 
+def agent_goes_along(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
+    """By agent-state-auto-restore the agent goes with the phone, and his desktop stays his desktop."""
+    checks.title = "agent goes along"
+    mesh.configure(auto_restore=True)
+    try:
+        phone = at("7049", 11)
+        phone.register()
+        desktop = logged_in(language, 1, "7049", "agent-9")
+        before = owner_of(desktop, "7049")
+        phone.proxy = ("127.0.0.12", 5060)
+        phone.register()
+        event = desktop.wait("EventAgentLogout")
+        checks.event(event, "he is logged out where the DN was", "EventAgentLogout", AgentID="agent-9")
+        checks.see(event.source == before, "by its owner", event.source)
+        event = desktop.wait("EventAgentLogin")
+        checks.event(event, "and logged in where it is", "EventAgentLogin", AgentID="agent-9")
+        checks.event(desktop.wait("EventAgentReady"), "as he was", "EventAgentReady", AgentID="agent-9")
+        owner = owner_of(desktop, "7049")
+        checks.see(NODES[owner] == "dc2", "in the other data centre", owner)
+        watcher = client(language, 2, "watcher")
+        register(watcher, "7049")
+        desktop.close()
+        event = watcher.wait("EventAgentLogout")
+        checks.event(event, "and out with his desktop", "EventAgentLogout", AgentID="agent-9")
+        watcher.close()
+        phone.close()
+    finally:
+        mesh.configure(auto_restore=False)
+
+
+def not_answered(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
+    """The owner of the agent's DN counts how long it rings, and the node of the call gives it up."""
+    checks.title = "agent does not answer elsewhere"
+    del mesh
+    phone, caller = line("8011"), customer(12)
+    desktop = logged_in(language, 1, "8011", "agent-5")
+    caller.invite("8011")
+    invite = phone.ring()
+    event = desktop.wait("EventRinging")
+    since = time.monotonic()
+    checks.see(NODES[event.get("ConnID") >> 52] == "dc2", "the call is in the other data centre", event)
+    checks.see(NODES[event.source] == "dc1", "the DN is in this one", event.source)
+    event = desktop.wait("EventAgentNotReady")
+    took = time.monotonic() - since
+    checks.see(NO_ANSWER_S - 0.2 <= took <= NO_ANSWER_S + 1, "not ready after agent-no-answer-timeout", f"{took:.2f} s")
+    phone.respond(phone.expect("CANCEL"), 200)
+    phone.respond(invite, 487)
+    phone.expect("ACK")
+    caller.refused(480)
+    event = desktop.wait("EventReleased")
+    checks.event(event, "and the call is given up", "EventReleased", ThisDN="8011", CallState="CallStateNoAnswer")
+    for one in (desktop, phone, caller):
+        one.close()
+
+
 def call_node_dies(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
     """The node of a call is killed: the call is over for the agent's desktop, who is told so by the DN's owner."""
     checks.title = "call's node dies"
@@ -304,4 +359,4 @@ def released(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
         one.close()
 
 
-SCENES = (released, call_node_dies, reconnect_same, reconnect_other, gws_disconnects, tc_layer_fails, softphone_moves)
+SCENES = (agent_goes_along, not_answered, released, call_node_dies, reconnect_same, reconnect_other, gws_disconnects, tc_layer_fails, softphone_moves)

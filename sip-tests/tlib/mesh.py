@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from client import Client, Closed, Silence
-from cluster import OWNER, TCPORT, ClusterError
+from cluster import OWNER, TCPORT, ClusterError, client_ports
 from desk import Checks, register
 from phone import PhoneError
 from talk import DESCRIPTION, Talking
@@ -40,6 +40,9 @@ WRAP_UP_S = 2
 #: From a login in another data centre to the move of a DN whose desktop was lost.
 MOVE_DELAY_S = 3
 CLUSTER_PORT = 7014
+NO_ANSWER_S = 2
+NO_ANSWER = f"agent-no-answer-timeout: {NO_ANSWER_S}, agent-no-answer-action: notready, agent-no-answer-overflow: [release]"
+RELOADED = "configuration reloaded"
 UP, DOWN = "link to a T-Controller is up", "link to a T-Controller is down"
 CONFIGURATION = """\
 cluster-key: ${{SIPCLUSTER_CLUSTER_KEY}}
@@ -58,6 +61,7 @@ switches:
           sip-enable-strict-auth: false
           dn-owner-applications: [{owner}]
           dn-owner-move-delay: {move_delay}
+          agent-state-auto-restore: {auto_restore}
       - {{name: SIPProxy_DN, type: voip-service, options: {{service-type: sip-outbound-proxy}}}}
       - {{name: "7001-7099", type: extension, options: {{contact: "*"}}}}
       - {{name: "8001-8009", type: extension, options: {{contact: "sip:desk@127.0.0.20:5999"}}}}
@@ -85,12 +89,12 @@ def name_of(number: int) -> str:
     return f"SIPS_{number}" if number in NODES else f"SIPProxy_{number}"
 
 
-def configuration() -> str:
+def configuration(auto_restore: bool = False) -> str:
     """The file, the same for every process."""
     applications = [
         APPLICATION.format(
             name=name_of(number), role="node", number=number, location=location,
-            ports=f"sip: 5070, TCport: {TCPORT}, cluster: {CLUSTER_PORT}", http=8000 + number, options=f"tlib-without-tls: true, wrap-up-time: {WRAP_UP_S}",
+            ports=f"sip: 5070, {client_ports()}, cluster: {CLUSTER_PORT}", http=8000 + number, options=f"tlib-without-tls: true, wrap-up-time: {WRAP_UP_S}, {NO_ANSWER}",
         )
         for number, location in NODES.items()
     ]  # fmt: skip
@@ -104,7 +108,7 @@ def configuration() -> str:
     ]  # fmt: skip
     return CONFIGURATION.format(
         lines="\n".join(LINE.format(dn=dn, port=port) for dn, port in LINES.items()), customer=CUSTOMER_PORT,
-        move_delay=MOVE_DELAY_S, nodes=", ".join(map(name_of, NODES)), proxies=", ".join(map(name_of, PROXIES)), owner=OWNER,
+        move_delay=MOVE_DELAY_S, auto_restore=str(auto_restore).lower(), nodes=", ".join(map(name_of, NODES)), proxies=", ".join(map(name_of, PROXIES)), owner=OWNER,
         agents="\n".join(f"  - {{employee-id: agent-{number}}}" for number in range(1, 10)),
         applications="".join(applications),
     )  # fmt: skip
@@ -190,6 +194,14 @@ class Mesh:
         self.begin(number)
         self.wait_for_links({number: before + len(NODES) - 1})
 
+    def configure(self, auto_restore: bool) -> None:
+        """Another file, which every process reads while it runs."""
+        before = {number: self.log(number).count(RELOADED) for number in (*NODES, *PROXIES)}
+        (self.folder / "cluster.yaml").write_text(configuration(auto_restore), "utf-8")
+        for process in self.processes.values():
+            process.send_signal(signal.SIGHUP)
+        self.wait_for_links({number: count + 1 for number, count in before.items()}, RELOADED)
+
     def cut(self) -> None:
         """Nothing gets through any more between the T-Controllers of the two data centres, and they know; SIP does."""
         before = {number: self.log(number).count(DOWN) for number in NODES}
@@ -231,10 +243,12 @@ def at(dn: str, proxy: int) -> Talking:
     return phone
 
 
-def client(language: ModuleType, node: int, application: str = OWNER) -> Client:
+def client(
+    language: ModuleType, node: int, application: str = OWNER, port: int = TCPORT, **registration: object
+) -> Client:
     """A client of a node."""
     one = Client(language)
-    answer = one.connect(f"127.0.0.{node}", TCPORT, application)
+    answer = one.connect(f"127.0.0.{node}", port, application, **registration)
     if answer.name != "EventServerConnected":
         raise Silence(f"no EventServerConnected but {answer}")
     return one

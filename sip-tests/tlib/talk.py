@@ -170,3 +170,16 @@ class Talking(Phone):
     def hung_up(self) -> None:
         """Waits for a BYE and accepts it."""
         self.respond(self.expect("BYE"), 200)
+
+
+def connect(caller: Talking, called: Talking) -> None:
+    """One phone calls another, which answers."""
+    caller.invite(called.dn)
+    called.answer(called.ring())
+    caller.answered()
+
+
+def part(caller: Talking, called: Talking) -> None:
+    """The caller ends the call."""
+    caller.bye()
+    called.hung_up()
