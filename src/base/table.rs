@@ -29,15 +29,19 @@ pub struct Hasher {
 impl Default for Hasher {
     fn default() -> Self {
         let random = RandomState::new();
-        let secret = [0, 1, 2, 3].map(|number: u64| random.hash_one(number));
-        Self {
-            secret: [secret[0], secret[1]],
-            of_long: SipHasher13::new_with_keys(secret[2], secret[3]),
-        }
+        Self::with_secret([0, 1, 2, 3].map(|number: u64| random.hash_one(number)))
     }
 }
 
 impl Hasher {
+    /// One whose hashes are the same in every process: for what is counted, and for nothing
+    /// that a stranger fills.
+    #[must_use]
+    pub fn with_secret(secret: [u64; 4]) -> Self {
+        let [one, other, of_long @ ..] = secret;
+        Self { secret: [one, other], of_long: SipHasher13::new_with_keys(of_long[0], of_long[1]) }
+    }
+
     /// The hash of a key.
     #[must_use]
     pub fn of(&self, key: &[u8]) -> u64 {
@@ -93,12 +97,18 @@ impl<T: Keyed> Table<T> {
     /// An empty table.
     #[must_use]
     pub fn new() -> Self {
+        Self::with_hasher(Hasher::default())
+    }
+
+    /// An empty table that hashes so.
+    #[must_use]
+    pub fn with_hasher(hasher: Hasher) -> Self {
         Self {
             records: Pages::default(),
             used: 0,
             free: Vec::new(),
             segments: Box::new(array::from_fn(|_| HashTable::new())),
-            hasher: Hasher::default(),
+            hasher,
         }
     }
 

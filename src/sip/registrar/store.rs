@@ -257,6 +257,12 @@ impl Registrar {
         Self::default()
     }
 
+    /// An empty store that finds its records by those hashes.
+    #[must_use]
+    pub fn with_hasher(hasher: Hasher) -> Self {
+        Self { records: Table::with_hasher(hasher), ..Self::default() }
+    }
+
     /// Whether `update` may be taken, without taking it: asked before the request
     /// is forwarded to a node, when `granted` is not known yet and not looked at.
     ///
