@@ -158,6 +158,10 @@ pub const STREAM_WRITE_TIME: Duration = Duration::from_secs(10);
 pub const STREAM_LINGER_TIME: Duration = Duration::from_secs(2);
 /// Time that setting up a connection may take.
 pub const CONNECT_TIME: Duration = Duration::from_secs(4);
+/// Time that both ends of a connection may take to agree on TLS, or to say that there is none.
+pub const TLS_HANDSHAKE_TIME: Duration = Duration::from_secs(5);
+/// Time between two log lines about connections of a port that came to nothing.
+pub const REFUSED_LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// Connections that one turn accepts.
 pub const ACCEPT_BATCH_LEN: usize = 64;
 /// Time for which nothing is accepted after the system had no room for a connection.

@@ -348,6 +348,7 @@ fn one_application(config: &Config, own: &Application, report: &mut Report) {
         report.add(Severity::Note, &own.place, message, None);
     }
     backup(config, own, report);
+    certificates(config, own, report);
     if own.role == AppRole::SipProxy {
         let span = |name: &str| own.options.duration_or_default(name);
         let (min, max) = (span("registrar-min-timeout"), span("registrar-max-timeout"));
@@ -378,6 +379,43 @@ fn one_application(config: &Config, own: &Application, report: &mut Report) {
             place,
             message,
             find("default-route-point").map(|meta| meta.help()),
+        );
+    }
+}
+
+/// TLS needs its files to be named; whether they can be used is seen at the start.
+fn certificates(config: &Config, own: &Application, report: &mut Report) {
+    const OWN: [&str; 2] = ["certificate", "certificate-key"];
+    let mut needs = |option: &str, place: &Place, names: &[&str]| {
+        for name in names.iter().filter(|name| own.options.text(name).is_none()) {
+            let message = format!("{}: `{option}` needs the option `{name}`", own.name);
+            report.add(Severity::Error, place, message, find(name).map(|meta| meta.help()));
+        }
+    };
+    let place_of = |name| own.options.place(name).unwrap_or(&own.place);
+    let flag = |name| own.options.flag(name).unwrap_or_default();
+    if flag("tls") {
+        needs("tls", place_of("tls"), &OWN);
+    }
+    if flag("tls-mutual") {
+        needs("tls-mutual", place_of("tls-mutual"), &["trusted-ca"]);
+    }
+    let cluster = config.switch(&own.switch).and_then(Switch::cluster_dn);
+    let cluster = cluster.map(|dn| &dn.object.options);
+    if own.role != AppRole::VqServer
+        && let Some(options) = cluster
+        && options.text("cluster-tls").is_some_and(|text| text != "off")
+    {
+        let place = options.place("cluster-tls").unwrap_or(&own.place);
+        needs("cluster-tls", place, &[OWN[0], OWN[1], "trusted-ca"]);
+    }
+    if flag("tls-mutual") && !flag("tls") {
+        let message = format!("{}: `tls-mutual` needs the option `tls`", own.name);
+        report.add(
+            Severity::Error,
+            place_of("tls-mutual"),
+            message,
+            find("tls").map(|meta| meta.help()),
         );
     }
 }

@@ -1,6 +1,7 @@
 //! Modules that every role uses.
 
 pub mod cluster_link;
+pub mod securing;
 pub mod service_checker;
 pub mod system_monitor;
 pub mod t_library;

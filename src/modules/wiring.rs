@@ -7,6 +7,7 @@ use crate::observe::board::{AppState, Board};
 use crate::observe::families::Families;
 use crate::runtime::clock::Clock;
 use crate::runtime::mailbox::Mailboxes;
+use crate::runtime::tls::TlsError;
 use core::net::{IpAddr, SocketAddr};
 use std::collections::BTreeMap;
 use std::net::ToSocketAddrs as _;
@@ -42,6 +43,14 @@ pub enum StartError {
         address: SocketAddr,
         /// Why.
         cause: std::io::Error,
+    },
+    /// Files for TLS.
+    #[error("{application}: {cause}")]
+    Tls {
+        /// Whose options name them.
+        application: String,
+        /// Which and why.
+        cause: Box<TlsError>,
     },
     /// A file or folder.
     #[error("cannot write {path}: {cause}; check data-dir and its rights")]

@@ -10,4 +10,5 @@ pub mod module;
 pub mod pause;
 pub mod runner;
 pub mod timer_wheel;
+pub mod tls;
 pub mod waker;

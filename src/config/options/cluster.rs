@@ -63,6 +63,11 @@ options! {
     "tc-latency-poll-interval", &[ClusterDn], SECONDS, "10", Immediately, Works,
         "Interval of the polls that measure delay and queues between T-Controllers.",
         "Troubleshooting T-Controllers communication issues";
+    "cluster-tls", &[ClusterDn], Choice(&["off", "accept", "require"]), "off", Immediately, Works,
+        "Whether links between members of the cluster (`ports.cluster`) speak mutual TLS. Each member needs certificate, \
+         certificate-key and trusted-ca, and its certificate the name of the application or its `host` among the \
+         subjectAltNames, for servers and clients. A running cluster changes without a gap by way of `accept`, which \
+         takes links with TLS and without.", "Configuring the SIP Cluster Node DN";
     "ivr-observing-routing-point", &[ClusterDn], Text, "", Immediately, Later,
         "Routing Point on which supervisors are chosen for calls that are still with a treatment.",
         "Call supervision during IVR phase";

@@ -153,7 +153,21 @@ options! {
     "reason-in-extension", SERVERS, Flag, "false", Immediately, Later,
         "Whether reasons of agent states come in extensions.", "Emulated Agents";
     "tlib-without-tls", SERVERS, Flag, "false", Restart, Works,
-        "Whether T-Library ports without TLS listen on `host`; otherwise they listen on loopback only.", "Configuring SIP Servers";
+        "Whether T-Library clients without TLS are served from everywhere. Otherwise a port without TLS listens on \
+         loopback only, and one with TLS refuses them.", "Configuring SIP Servers";
+    "tls", SERVERS, Flag, "false", Immediately, Works,
+        "Whether T-Library ports speak TLS, 1.2 or 1.3; they listen on `host` then. Needs certificate and \
+         certificate-key. Where the ports listen changes after a restart.", "Configuring SIP Servers";
+    "tls-mutual", SERVERS, Flag, "false", Immediately, Works,
+        "Whether T-Library clients must show a certificate of trusted-ca; needs tls.", "Configuring SIP Servers";
+    "certificate", &[Node, VqServer, SipProxy], Text, "", Immediately, Works,
+        "PEM file with the certificate of the application, and after it those between it and its authority. All files \
+         are read again at each reload; connections that stand stay.", "Configuring SIP Servers";
+    "certificate-key", &[Node, VqServer, SipProxy], Text, "", Immediately, Works,
+        "PEM file with the key of that certificate.", "Configuring SIP Servers";
+    "trusted-ca", &[Node, VqServer, SipProxy], Text, "", Immediately, Works,
+        "PEM file with the authorities whose certificates are taken of clients (tls-mutual) and of the members of the \
+         cluster (cluster-tls).", "Configuring SIP Servers";
     "call-observer-with-hold", SERVERS, Flag, "false", NextCall, Later,
         "Whether an observer stays while the observed agent holds the call.", "Configuring SIP Servers";
     "monitor-consult-calls", SERVERS, Flag, "false", NextCall, Later,

@@ -139,6 +139,31 @@ fn clients_have_rights_that_make_sense() {
 }
 
 #[test]
+fn tls_needs_its_files_to_be_named() {
+    let node = |options: &str| {
+        let line = "ports: {sip: 5070}}";
+        SMALL.replace(line, &format!("ports: {{sip: 5070}}, options: {{{options}}}}}"))
+    };
+    let own = "certificate: a.pem, certificate-key: b.pem";
+    accepted(&node(&format!("tls: true, {own}")));
+    accepted(&node(&format!("tls: true, tls-mutual: true, {own}, trusted-ca: c.pem")));
+    for (options, wrong) in [
+        ("tls: true, certificate: a.pem", "node_1: `tls` needs the option `certificate-key`"),
+        ("tls: true, certificate-key: b.pem", "node_1: `tls` needs the option `certificate`"),
+        (
+            "tls: true, tls-mutual: true, certificate: a.pem, certificate-key: b.pem",
+            "node_1: `tls-mutual` needs the option `trusted-ca`",
+        ),
+        ("tls-mutual: true, trusted-ca: c.pem", "node_1: `tls-mutual` needs the option `tls`"),
+    ] {
+        refused(&node(options), wrong);
+    }
+    let errors = errors(&small("CLUSTER", "cluster-tls: accept"));
+    assert_eq!(errors.len(), 6, "three files for each of two applications: {errors:?}");
+    accepted(&small("CLUSTER", "cluster-tls: off"));
+}
+
+#[test]
 fn references_lead_somewhere() {
     refused(
         &small("FILE", "agent-groups: [{name: G, persons: [bob]}]"),

@@ -6,6 +6,7 @@ use crate::base::time::Instant;
 use crate::mesh::homes::{Action, Event, Homes, Settings};
 use crate::mesh::registrations::{LinkId, Registrations};
 use crate::modules::t_library::port::{ClientId, Heard, Port, REFUSED};
+use crate::runtime::tls::Tls;
 use crate::runtime::waker::ThreadWaker;
 use core::net::IpAddr;
 use core::task::{Context, Poll};
@@ -27,9 +28,9 @@ pub(super) struct HomeLinks {
 
 impl HomeLinks {
     /// None yet.
-    pub(super) fn new(settings: Settings, from: Option<IpAddr>) -> Self {
+    pub(super) fn new(settings: Settings, from: Option<IpAddr>, tls: Tls) -> Self {
         let name = settings.name.to_string();
-        let port = Port::dialling(&name);
+        let port = Port::dialling(&name).secured(tls);
         Self { homes: Homes::new(settings), from, port, heard: Vec::new(), name }
     }
 

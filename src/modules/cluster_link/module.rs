@@ -2,9 +2,9 @@
 
 use super::home_links::HomeLinks;
 use super::inbox::Inbox;
-use crate::base::frames::{FrameReader, length_prefix};
+use crate::base::frames::framed;
 use crate::base::id::NodeId;
-use crate::base::limits::{CONNECT_TIME, TURN_BATCH_LEN};
+use crate::base::limits::TURN_BATCH_LEN;
 use crate::base::outbox::Outbox;
 use crate::base::time::{Duration, Instant};
 use crate::mesh::homes::{Event as HomeEvent, Settings as HomeSettings};
@@ -12,20 +12,19 @@ use crate::mesh::registrations::{
     ACTIONS_PER_EVENT_LEN_MAX, Action, Event, LinkId, Options, Registration, Registrations,
     SnapshotFile, read_snapshot_file,
 };
+use crate::modules::t_library::port::{ClientId, Heard, Port};
 use crate::runtime::clock::Clock;
 use crate::runtime::file::Keeper;
 use crate::runtime::mailbox::Inbox as Mailbox;
 use crate::runtime::module::Module;
+use crate::runtime::tls::Tls;
 use crate::runtime::waker::ThreadWaker;
 use crate::sip::registrar::{Binding, Entry};
-use bytes::{Buf, BytesMut};
 use core::net::SocketAddr;
 use core::task::{Context, Poll};
-use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
-use tokio::net::{TcpListener, TcpStream};
 
 /// Time between two tries to reach a peer.
 const REDIAL: Duration = Duration::from_millis(500);
@@ -35,8 +34,6 @@ const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(20);
 const SNAPSHOT_PARTS_PER_TURN: usize = 4;
 /// Bytes that may wait on one link before it is cut.
 const BACKLOG_LEN_MAX: usize = 8 << 20;
-/// Bytes that one read takes.
-const READ_LEN: usize = 16 * 1024;
 
 /// The registrations on disk: read at the start, written now and then and at the end.
 pub struct Snapshot {
@@ -106,13 +103,18 @@ pub struct Peer {
     pub address: SocketAddr,
 }
 
-struct Link {
-    socket: TcpStream,
-    dialled: Option<NodeId>,
-    connected: bool,
-    opened: Instant,
-    reader: FrameReader,
-    backlog: BytesMut,
+/// Another proxy, the connection to it that is being made or stands, and when the next may be
+/// tried.
+struct Dialled {
+    peer: Peer,
+    link: Option<ClientId>,
+    next: Instant,
+}
+
+impl From<Peer> for Dialled {
+    fn from(peer: Peer) -> Self {
+        Self { peer, link: None, next: Instant::ZERO }
+    }
 }
 
 /// Takes what the machine decided into the registrar.
@@ -128,12 +130,11 @@ pub struct ClusterLinkModule {
     homes: HomeLinks,
     /// Whether there are phones to tell of at once.
     tells_more: bool,
-    listener: Result<TcpListener, Option<socket2::Socket>>,
-    peers: Vec<(Peer, Instant)>,
-    links: BTreeMap<LinkId, Link>,
-    next_link: u64,
+    port: Port,
+    /// What the turn hears.
+    heard: Vec<(ClientId, Heard)>,
+    peers: Vec<Dialled>,
     inbox: Mailbox<Inbox>,
-    accepted: Vec<TcpStream>,
     out: Outbox<Action>,
     snapshot: Snapshot,
     timer: Instant,
@@ -148,7 +149,7 @@ impl ClusterLinkModule {
     #[must_use]
     pub fn new(
         (options, homes): (Options, HomeSettings),
-        listener: socket2::Socket,
+        (listener, tls): (socket2::Socket, Tls),
         peers: Vec<Peer>,
         inbox: Mailbox<Inbox>,
         snapshot: Snapshot,
@@ -159,15 +160,13 @@ impl ClusterLinkModule {
         let from = from.map(|address| address.ip()).filter(|ip| !ip.is_unspecified());
         Self {
             name: format!("{}-cluster", options.name),
+            port: Port::over(&options.name, listener).secured(tls.clone()),
+            heard: Vec::new(),
             machine: Registrations::new(options),
-            homes: HomeLinks::new(homes, from),
+            homes: HomeLinks::new(homes, from, tls),
             tells_more: false,
-            listener: Err(Some(listener)),
-            peers: peers.into_iter().map(|peer| (peer, Instant::ZERO)).collect(),
-            links: BTreeMap::new(),
-            next_link: 1,
+            peers: peers.into_iter().map(Dialled::from).collect(),
             inbox,
-            accepted: Vec::new(),
             out: Outbox::new(ACTIONS_PER_EVENT_LEN_MAX),
             snapshot,
             timer: Instant::ZERO,
@@ -183,140 +182,70 @@ impl ClusterLinkModule {
         let actions: Vec<Action> = self.out.drain().collect();
         for action in actions {
             match action {
-                Action::Send { link, payload } => self.send(link, &payload),
+                Action::Send { link, payload } => self.send(ClientId(link.0), &payload, now),
                 Action::Apply(registration) => {
                     self.snapshot.changed = true;
                     (self.apply)(entry_of(registration, now));
                 }
                 Action::CloseLink { link, reason } => {
-                    if self.links.remove(&link).is_some() {
-                        tracing::info!(node = %self.name, %reason, "link to a proxy closed");
-                    }
+                    tracing::info!(node = %self.name, %reason, "link to a proxy closed");
+                    self.port.end(ClientId(link.0), now);
                 }
                 Action::Arm(at) => self.timer = at,
             }
         }
     }
 
-    fn send(&mut self, link: LinkId, payload: &[u8]) {
-        let Some(found) = self.links.get_mut(&link) else { return };
-        if found.backlog.len() + payload.len() > BACKLOG_LEN_MAX {
-            // The machine hears of it when the connection is cut at the next turn.
-            found.opened = Instant::ZERO;
-            found.connected = false;
-            return;
+    /// A proxy that reads too slowly is cut; the machine hears of it in the next turn.
+    fn send(&mut self, link: ClientId, payload: &[u8], now: Instant) {
+        if self.port.backlog_len(link) + payload.len() > BACKLOG_LEN_MAX {
+            return self.port.end(link, now);
         }
-        found.backlog.extend_from_slice(&length_prefix(payload.len()));
-        found.backlog.extend_from_slice(payload);
+        self.port.send(link, framed(payload));
     }
 
-    fn add(&mut self, socket: TcpStream, dialled: Option<NodeId>, now: Instant) {
-        let id = LinkId(self.next_link);
-        self.next_link += 1;
-        let _ = socket.set_nodelay(true);
-        let connected = dialled.is_none();
-        let link = Link {
-            socket,
-            dialled,
-            connected,
-            opened: now,
-            reader: FrameReader::new(),
-            backlog: BytesMut::new(),
-        };
-        self.links.insert(id, link);
-        if connected {
-            self.on(Event::LinkUp { link: id, dialled: None }, now);
-        }
+    /// The other proxies from now on; what stands with one that stays, stays.
+    fn know(&mut self, peers: Vec<Peer>) {
+        let known = core::mem::take(&mut self.peers);
+        let link_of = |id| known.iter().find(|dialled| dialled.peer.id == id)?.link;
+        self.peers = peers
+            .into_iter()
+            .map(|peer| Dialled { link: link_of(peer.id), ..Dialled::from(peer) })
+            .collect();
     }
 
     fn dial(&mut self, now: Instant) {
-        for index in 0..self.peers.len() {
-            let (peer, next) = self.peers[index];
-            let dialling = self.links.iter().any(|(_, link)| link.dialled == Some(peer.id));
-            if now < next || dialling || !self.machine.should_dial(peer.id) {
-                continue;
-            }
-            self.peers[index].1 = now + REDIAL;
-            if let Ok(socket) = connect(peer.address) {
-                self.add(socket, Some(peer.id), now);
+        for dialled in &mut self.peers {
+            let Dialled { peer, link, next } = dialled;
+            if now >= *next && link.is_none() && self.machine.should_dial(peer.id) {
+                *next = now + REDIAL;
+                *link = self.port.dial(None, peer.address, now).ok();
             }
         }
     }
 
-    fn turn_links(&mut self, now: Instant) -> usize {
-        let ids: Vec<LinkId> = self.links.keys().copied().collect();
-        let mut work = 0;
-        for id in ids {
-            match self.turn_link(id, now) {
-                Some(done) => work += done,
-                None => {
-                    let known = self
-                        .links
-                        .remove(&id)
-                        .is_some_and(|link| link.connected || link.dialled.is_none());
-                    if known {
-                        self.on(Event::LinkDown { link: id }, now);
-                    }
+    fn hear(&mut self, now: Instant) -> usize {
+        let mut heard = core::mem::take(&mut self.heard);
+        let work = self.port.read(now, &mut heard);
+        for (id, what) in heard.drain(..) {
+            let link = LinkId(id.0);
+            let mut peers = self.peers.iter_mut();
+            let dialled = peers.find(|dialled| dialled.link == Some(id));
+            let event = match what {
+                Heard::Connected(_) => {
+                    Event::LinkUp { link, dialled: dialled.map(|dialled| dialled.peer.id) }
                 }
-            }
-        }
-        work
-    }
-
-    /// Work done, or `None` when the connection is over.
-    fn turn_link(&mut self, id: LinkId, now: Instant) -> Option<usize> {
-        let link = self.links.get_mut(&id)?;
-        let mut work = 0;
-        if !link.connected {
-            if link.socket.take_error().ok().flatten().is_some()
-                || now.since(link.opened) > CONNECT_TIME
-            {
-                return None;
-            }
-            if link.socket.peer_addr().is_err() {
-                return Some(0);
-            }
-            link.connected = true;
-            let dialled = link.dialled;
-            self.on(Event::LinkUp { link: id, dialled }, now);
-            work += 1;
-        }
-        let mut frames = Vec::new();
-        let link = self.links.get_mut(&id)?;
-        let mut buffer = [0; READ_LEN];
-        loop {
-            match link.socket.try_read(&mut buffer) {
-                Ok(0) => return None,
-                Ok(length) => {
-                    work += 1;
-                    link.reader.push(&buffer[..length]);
-                    while let Some(frame) = link.reader.next_frame().ok()? {
-                        frames.push(frame);
+                Heard::Frame(payload) => Event::Frame { link, payload },
+                Heard::Gone(_) => {
+                    if let Some(dialled) = dialled {
+                        dialled.link = None;
                     }
+                    Event::LinkDown { link }
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(_) => return None,
-            }
+            };
+            self.on(event, now);
         }
-        for payload in frames {
-            self.on(Event::Frame { link: id, payload }, now);
-        }
-        Some(work)
-    }
-
-    fn flush(&mut self) -> usize {
-        let mut work = 0;
-        for link in self.links.values_mut() {
-            while link.connected && !link.backlog.is_empty() {
-                match link.socket.try_write(&link.backlog) {
-                    Ok(written) => {
-                        work += 1;
-                        link.backlog.advance(written);
-                    }
-                    Err(_) => break,
-                }
-            }
-        }
+        self.heard = heard;
         work
     }
 
@@ -342,14 +271,7 @@ impl Module for ClusterLinkModule {
     }
 
     fn start(&mut self) {
-        if let Err(Some(listener)) = core::mem::replace(&mut self.listener, Err(None)) {
-            match TcpListener::from_std(listener.into()) {
-                Ok(listener) => self.listener = Ok(listener),
-                Err(error) => {
-                    tracing::error!(node = %self.name, %error, "cluster port cannot be used")
-                }
-            }
-        }
+        self.port.start();
         let entries = self.snapshot.read();
         if !entries.is_empty() {
             tracing::info!(node = %self.name, count = entries.len(), "registrations of before are back");
@@ -369,12 +291,8 @@ impl Module for ClusterLinkModule {
     }
 
     fn turn(&mut self, now: Instant) -> usize {
-        let mut work = self.accepted.len();
-        for socket in core::mem::take(&mut self.accepted) {
-            self.add(socket, None, now);
-        }
         let mut batch = Vec::new();
-        work += self.inbox.take(&mut batch, TURN_BATCH_LEN);
+        let mut work = self.inbox.take(&mut batch, TURN_BATCH_LEN);
         for message in batch {
             match message {
                 Inbox::Changed(entry) => {
@@ -388,19 +306,19 @@ impl Module for ClusterLinkModule {
                 Inbox::Peers(peers, homes) => {
                     self.homes.on(HomeEvent::Settings(homes), now, &self.machine);
                     self.on(Event::Peers(peers.iter().map(|peer| peer.id).collect()), now);
-                    self.peers = peers.into_iter().map(|peer| (peer, Instant::ZERO)).collect();
+                    self.know(peers);
                 }
             }
         }
         self.dial(now);
-        work += self.turn_links(now);
+        work += self.hear(now);
         work += self.homes.turn(now, &self.machine);
         self.tells_more = self.homes.has_work(now);
         if now >= self.timer {
             self.timer = now + Duration::from_secs(1);
             self.on(Event::Timer, now);
         }
-        work += self.flush();
+        self.port.flush();
         self.report(now);
         work += usize::from(self.snapshot.write(&self.machine, now));
         self.next_look = now + Duration::from_millis(100);
@@ -409,44 +327,26 @@ impl Module for ClusterLinkModule {
 
     fn has_work(&self) -> bool {
         !self.inbox.is_empty()
-            || !self.accepted.is_empty()
+            || self.port.has_work()
             || self.snapshot.under_way.is_some()
             || self.tells_more
     }
 
     fn next_deadline(&self) -> Instant {
-        self.timer.min(self.next_look).min(self.homes.next_deadline())
+        let own = self.timer.min(self.next_look).min(self.port.next_deadline());
+        own.min(self.homes.next_deadline())
     }
 
     fn set_waker(&mut self, waker: &Arc<ThreadWaker>) {
         self.inbox.set_waker(waker.clone());
+        self.port.set_waker(waker.clone());
         self.homes.set_waker(waker.clone());
     }
 
     fn poll_io(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let mut ready = self.homes.poll(context).is_ready();
-        if let Ok(listener) = &self.listener {
-            while let Poll::Ready(Ok((socket, _))) = listener.poll_accept(context) {
-                self.accepted.push(socket);
-                ready = true;
-            }
-        }
-        for link in self.links.values() {
-            ready |= link.connected && link.socket.poll_read_ready(context).is_ready();
-            let wants = !link.connected || !link.backlog.is_empty();
-            ready |= wants && link.socket.poll_write_ready(context).is_ready();
-        }
+        let ready = self.homes.poll(context).is_ready() | self.port.poll(context).is_ready();
         if ready { Poll::Ready(()) } else { Poll::Pending }
     }
-}
-
-fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
-    let socket =
-        socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
-    socket.set_nonblocking(true)?;
-    // The connection is made while others work; its outcome is seen later.
-    let _ = socket.connect(&address.into());
-    TcpStream::from_std(socket.into())
 }
 
 fn registration_of(entry: Entry) -> Registration {

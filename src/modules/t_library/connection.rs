@@ -4,9 +4,11 @@ use super::port::{ClientId, REFUSED};
 use crate::base::frames::FrameReader;
 use crate::base::limits::{
     CLIENT_BACKLOG_LEN_MAX, CONNECT_TIME, STREAM_LINGER_TIME, STREAM_MESSAGE_TIME,
+    TLS_HANDSHAKE_TIME,
 };
 use crate::base::time::Instant;
 use crate::runtime::mailbox::{Class, Mail};
+use crate::runtime::tls::{FIRST_BYTE, Session, Terms};
 use bytes::{Buf as _, Bytes};
 use core::net::SocketAddr;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -49,8 +51,24 @@ impl Wake for Bell {
     }
 }
 
+/// What is between the socket and the frames.
+enum Layer {
+    Plain,
+    /// The first byte says.
+    Unknown(Arc<Terms>),
+    Tls(Box<Session>),
+}
+
 pub(super) struct Connection {
     socket: TcpStream,
+    layer: Layer,
+    /// Since when both agree on TLS.
+    securing_since: Option<Instant>,
+    /// Why TLS came to nothing.
+    pub(super) refused: Option<std::io::Error>,
+    pub(super) remote: Option<SocketAddr>,
+    /// Whether the module has heard of it, or had it made.
+    pub(super) is_known: bool,
     /// Since when it is being made, from here.
     dialling_since: Option<Instant>,
     reader: FrameReader,
@@ -76,6 +94,11 @@ impl Connection {
         let waker = Waker::from(Arc::clone(&bell));
         Self {
             socket,
+            layer: Layer::Plain,
+            securing_since: None,
+            refused: None,
+            remote: None,
+            is_known: false,
             dialling_since: None,
             reader: FrameReader::new(),
             frame_since: None,
@@ -91,9 +114,36 @@ impl Connection {
     }
 
     /// One that is being made.
-    pub(super) fn dialling(mut self, now: Instant) -> Self {
+    pub(super) fn dialling(mut self, session: Option<Session>, now: Instant) -> Self {
         self.dialling_since = Some(now);
+        self.is_known = true;
+        if let Some(session) = session {
+            self.layer = Layer::Tls(Box::new(session));
+        }
         self
+    }
+
+    /// One that was accepted on those terms.
+    pub(super) fn accepted(mut self, remote: SocketAddr, terms: Arc<Terms>, now: Instant) -> Self {
+        self.remote = Some(remote);
+        if terms.takes_plain() && terms.has_tls() {
+            self.layer = Layer::Unknown(terms);
+        } else if let Some(session) = terms.accept() {
+            self.layer = Layer::Tls(Box::new(session));
+        }
+        if !self.is_secured() {
+            self.securing_since = Some(now);
+        }
+        self
+    }
+
+    /// Whether frames can pass.
+    pub(super) fn is_secured(&self) -> bool {
+        match &self.layer {
+            Layer::Plain => true,
+            Layer::Unknown(_) => false,
+            Layer::Tls(session) => !session.is_handshaking(),
+        }
     }
 
     pub(super) const fn is_dialling(&self) -> bool {
@@ -101,7 +151,7 @@ impl Connection {
     }
 
     /// Whether it has been made by now: the peer's address when it has.
-    pub(super) fn dialled(&mut self) -> Result<Option<SocketAddr>, Closed> {
+    pub(super) fn dialled(&mut self, now: Instant) -> Result<Option<SocketAddr>, Closed> {
         match self.socket.take_error().ok().flatten() {
             Some(error) if error.kind() == ErrorKind::ConnectionRefused => {
                 return Err(Closed(REFUSED));
@@ -112,6 +162,8 @@ impl Connection {
         let remote = self.socket.peer_addr().ok();
         if remote.is_some() {
             self.dialling_since = None;
+            self.remote = remote;
+            self.securing_since = (!self.is_secured()).then_some(now);
         }
         Ok(remote)
     }
@@ -141,22 +193,42 @@ impl Connection {
 
     /// Writes what the socket takes.
     pub(super) fn flush(&mut self) -> Result<(), Closed> {
+        const FAILED: Closed = Closed("write failed");
         if self.is_dialling() {
             return Ok(());
         }
-        while !self.backlog.is_empty() {
+        loop {
+            if let Layer::Tls(session) = &mut self.layer
+                && !session.flush(&self.socket).map_err(|_| FAILED)?
+            {
+                return Ok(());
+            }
+            if self.backlog.is_empty() || !self.is_secured() {
+                break;
+            }
             let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
             let count = self.backlog.len().min(SLICES_PER_WRITE);
             for (slice, frame) in slices.iter_mut().zip(&self.backlog) {
                 *slice = IoSlice::new(frame);
             }
-            match self.socket.try_write_vectored(&slices[..count]) {
+            let written = match &mut self.layer {
+                Layer::Plain | Layer::Unknown(_) => {
+                    self.socket.try_write_vectored(&slices[..count])
+                }
+                Layer::Tls(session) => session.write(&slices[..count]),
+            };
+            match written {
                 Ok(written) => self.written(written),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(_) => return Err(Closed("write failed")),
+                Err(_) => return Err(FAILED),
             }
         }
         if self.ending_since.is_some() && !self.is_shut {
+            if let Layer::Tls(session) = &mut self.layer {
+                session.end();
+                // It is a courtesy: what was to be written has been.
+                let _ = session.flush(&self.socket);
+            }
             // A socket that is closed with unread bytes in it throws away what the client
             // has not read yet: so only this direction is closed, and reading goes on.
             let _ = socket2::SockRef::from(&self.socket).shutdown(Shutdown::Write);
@@ -187,18 +259,58 @@ impl Connection {
         frames: &mut Vec<Bytes>,
     ) -> Result<bool, Closed> {
         for _ in 0..READS_PER_TURN {
-            match self.socket.try_read(buffer) {
+            let read = match &mut self.layer {
+                Layer::Plain | Layer::Unknown(_) => self.socket.try_read(buffer),
+                Layer::Tls(session) => session.read(&self.socket, buffer),
+            };
+            match read {
                 Ok(0) => return Err(Closed("closed by the client")),
-                Ok(_) if self.ending_since.is_some() => {}
                 Ok(length) => {
-                    self.reader.push(&buffer[..length]);
-                    self.take_frames(now, frames)?;
+                    let is_frames = self.learn(&buffer[..length])?;
+                    if is_frames && self.ending_since.is_none() {
+                        self.reader.push(&buffer[..length]);
+                        self.take_frames(now, frames)?;
+                    }
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
-                Err(_) => return Err(Closed("read failed")),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if self.is_secured() {
+                        self.securing_since = None;
+                    }
+                    return Ok(false);
+                }
+                Err(error) => return Err(self.fail(error)),
             }
         }
         Ok(true)
+    }
+
+    /// Sees by its first bytes whether an unknown peer speaks TLS; whether they belong to
+    /// frames.
+    fn learn(&mut self, first: &[u8]) -> Result<bool, Closed> {
+        let Layer::Unknown(terms) = &self.layer else {
+            self.securing_since = None;
+            return Ok(true);
+        };
+        let session = terms.accept().filter(|_| first.first() == Some(&FIRST_BYTE));
+        let Some(mut session) = session else {
+            (self.layer, self.securing_since) = (Layer::Plain, None);
+            return Ok(true);
+        };
+        let taken = session.take(first);
+        self.layer = Layer::Tls(Box::new(session));
+        taken.map(|()| false).map_err(|error| self.fail(error))
+    }
+
+    fn fail(&mut self, error: std::io::Error) -> Closed {
+        if self.is_secured() {
+            return Closed("read failed");
+        }
+        if let Layer::Tls(session) = &mut self.layer {
+            // The alert tells the other end why.
+            let _ = session.flush(&self.socket);
+        }
+        self.refused = Some(error);
+        Closed("no TLS came about")
     }
 
     fn take_frames(&mut self, now: Instant, frames: &mut Vec<Bytes>) -> Result<(), Closed> {
@@ -226,7 +338,11 @@ impl Connection {
             .map(|since| (since + STREAM_MESSAGE_TIME, Closed("a frame did not arrive in full")));
         let unreached =
             self.dialling_since.map(|since| (since + CONNECT_TIME, Closed("it does not answer")));
-        ending.into_iter().chain(late).chain(unreached).min_by_key(|(at, _)| *at)
+        let unsecured = self
+            .securing_since
+            .map(|since| (since + TLS_HANDSHAKE_TIME, Closed("no TLS came about")));
+        let all = ending.into_iter().chain(late).chain(unreached).chain(unsecured);
+        all.min_by_key(|(at, _)| *at)
     }
 
     pub(super) fn taken_off_the_list(&self) {
@@ -242,7 +358,14 @@ impl Connection {
     pub(super) fn watch(&self) {
         let mut context = Context::from_waker(&self.waker);
         let readable = self.socket.poll_read_ready(&mut context).is_ready();
-        let wants_room = self.is_dialling() || !self.backlog.is_empty();
+        let waits = match &self.layer {
+            Layer::Plain => !self.backlog.is_empty(),
+            Layer::Unknown(_) => false,
+            Layer::Tls(session) => {
+                session.wants_write() || self.is_secured() && !self.backlog.is_empty()
+            }
+        };
+        let wants_room = self.is_dialling() || waits;
         let writable = wants_room && self.socket.poll_write_ready(&mut context).is_ready();
         if readable || writable {
             self.ring();

@@ -2,9 +2,12 @@
 //! something that waits to be written, however many there are.
 
 use super::connection::{Closed, Connection};
-use crate::base::limits::{ACCEPT_BATCH_LEN, ACCEPT_PAUSE, CLIENTS_MAX, TURN_BATCH_LEN};
+use crate::base::limits::{
+    ACCEPT_BATCH_LEN, ACCEPT_PAUSE, CLIENTS_MAX, REFUSED_LOG_INTERVAL, TURN_BATCH_LEN,
+};
 use crate::base::time::Instant;
 use crate::runtime::mailbox::{Inbox, Mail, mailbox};
+use crate::runtime::tls::{Session, Tls};
 use crate::runtime::waker::ThreadWaker;
 use bytes::Bytes;
 use core::net::{IpAddr, SocketAddr};
@@ -45,6 +48,15 @@ enum Listener {
 pub struct Port {
     name: String,
     listener: Listener,
+    /// On what terms connections are made.
+    tls: Tls,
+    /// Whom the next connection is tried without TLS, where both are allowed.
+    plain_next: BTreeSet<SocketAddr>,
+    /// Connections that came to nothing, untold, and when that may be told.
+    refused: u64,
+    refused_log_at: Instant,
+    /// When the last turn began.
+    now: Instant,
     clients: BTreeMap<ClientId, Connection>,
     next: u64,
     list: Mail<ClientId>,
@@ -101,6 +113,13 @@ impl Port {
         self
     }
 
+    /// Makes and takes connections on those terms.
+    #[must_use]
+    pub fn secured(mut self, tls: Tls) -> Self {
+        self.tls = tls;
+        self
+    }
+
     fn with(name: &str, listener: Listener) -> Self {
         // Twice as many as there are at a time: an entry outlives its client until the
         // next turns.
@@ -108,6 +127,11 @@ impl Port {
         Self {
             name: name.to_owned(),
             listener,
+            tls: Tls::default(),
+            plain_next: BTreeSet::new(),
+            refused: 0,
+            refused_log_at: Instant::ZERO,
+            now: Instant::ZERO,
             clients: BTreeMap::new(),
             next: 1,
             list,
@@ -157,6 +181,7 @@ impl Port {
     /// Takes clients and reads those that have sent something; what is heard goes to
     /// `heard`, in order for each client.
     pub fn read(&mut self, now: Instant, heard: &mut Vec<(ClientId, Heard)>) -> usize {
+        self.now = now;
         let before = heard.len();
         self.take_accepted(now, heard);
         let mut taken = core::mem::take(&mut self.taken);
@@ -166,9 +191,11 @@ impl Port {
             let Some(connection) = self.clients.get_mut(&id) else { continue };
             connection.taken_off_the_list();
             if connection.is_dialling() {
-                match connection.dialled() {
+                match connection.dialled(now) {
                     Ok(Some(remote)) => {
-                        heard.push((id, Heard::Connected(remote)));
+                        if connection.is_secured() {
+                            heard.push((id, Heard::Connected(remote)));
+                        }
                         connection.ring();
                     }
                     Ok(None) => connection.watch(),
@@ -177,7 +204,15 @@ impl Port {
                 self.press(id);
                 continue;
             }
+            let was_secured = connection.is_secured();
             let read = connection.read(now, &mut self.buffer, &mut frames);
+            if !was_secured
+                && connection.is_secured()
+                && let Some(remote) = connection.remote
+            {
+                connection.is_known = true;
+                heard.push((id, Heard::Connected(remote)));
+            }
             heard.extend(frames.drain(..).map(|frame| (id, Heard::Frame(frame))));
             match read.and_then(|has_more| connection.flush().map(|()| has_more)) {
                 Ok(true) => connection.ring(),
@@ -209,10 +244,14 @@ impl Port {
             let id = ClientId(self.next);
             self.next += 1;
             let connection = Connection::new(socket, id, self.list.clone());
+            let mut connection = connection.accepted(remote, self.tls.terms(), now);
+            connection.is_known = connection.is_secured();
+            if connection.is_known {
+                heard.push((id, Heard::Connected(remote)));
+            }
             // The first turn reads what came with the connection and sets the watch.
             connection.ring();
             self.clients.insert(id, connection);
-            heard.push((id, Heard::Connected(remote)));
         }
     }
 
@@ -254,19 +293,47 @@ impl Port {
         let socket = TcpStream::from_std(socket.into())?;
         let id = ClientId(self.next);
         self.next += 1;
-        let connection = Connection::new(socket, id, self.list.clone()).dialling(now);
+        let session = self.session(address);
+        let connection = Connection::new(socket, id, self.list.clone()).dialling(session, now);
         connection.ring();
         self.clients.insert(id, connection);
         self.press(id);
         Ok(id)
     }
 
+    /// TLS for a connection to that address; where both are allowed, every other time.
+    fn session(&mut self, address: SocketAddr) -> Option<Session> {
+        let session = self.tls.terms().dial(address.ip())?;
+        let is_plain = self.plain_next.remove(&address);
+        if self.tls.terms().takes_plain() && !is_plain {
+            self.plain_next.insert(address);
+        }
+        (!is_plain).then_some(session)
+    }
+
     fn close(&mut self, id: ClientId, Closed(reason): Closed) {
         if let Some(connection) = self.clients.remove(&id) {
             self.pressed.remove(&(connection.pressed_at, id));
+            if !connection.is_secured() && !connection.is_dialling() {
+                self.note_refused(&connection, reason);
+            }
+            if !connection.is_known {
+                return;
+            }
             self.unwritten.insert(id, connection.backlog_len());
             self.gone.push((id, reason));
         }
+    }
+
+    /// Says that a connection came to nothing, but not of each of very many.
+    fn note_refused(&mut self, connection: &Connection, reason: &'static str) {
+        self.refused += 1;
+        if self.now < self.refused_log_at {
+            return;
+        }
+        let error = connection.refused.as_ref().map(ToString::to_string);
+        tracing::warn!(node = %self.name, peer = ?connection.remote, reason, error, count = self.refused, "a connection came to nothing");
+        (self.refused, self.refused_log_at) = (0, self.now + REFUSED_LOG_INTERVAL);
     }
 
     fn press(&mut self, id: ClientId) {

@@ -1,9 +1,12 @@
 //! A port with real sockets on loopback.
 
+mod tls;
+
 use super::port::{ClientId, Heard, Port};
 use crate::base::frames::{FRAME_BYTES_MAX, length_prefix};
 use crate::base::limits::{CLIENT_BACKLOG_LEN_MAX, STREAM_LINGER_TIME, STREAM_MESSAGE_TIME};
 use crate::base::time::{Duration, Instant};
+use crate::runtime::tls::Tls;
 use bytes::Bytes;
 use core::future::poll_fn;
 use core::task::Poll;
@@ -25,10 +28,14 @@ fn framed(payload: &[u8]) -> Vec<u8> {
 
 impl Rig {
     fn new() -> Self {
+        Self::secured(Tls::default())
+    }
+
+    fn secured(tls: Tls) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.expect("a runtime");
         let address = "127.0.0.1:0".parse().expect("an address");
-        let mut port = Port::bind("test", address).expect("a port");
+        let mut port = Port::bind("test", address).expect("a port").secured(tls);
         runtime.block_on(async { port.start() });
         Self { runtime, port, now: Instant(0) + Duration::from_secs(1) }
     }

@@ -23,6 +23,7 @@ use crate::call::facts::CallFact;
 use crate::call::record::CallRecord;
 use crate::call::two_party::Call;
 use crate::config::{AppRole, Application, Config, Dn, DnKind as ConfigDnKind, Switch};
+use crate::modules::securing::{Secured, SecuredPorts};
 use crate::modules::service_checker::core::{Core as CheckerCore, Target};
 use crate::modules::service_checker::handle::ServiceChecker;
 use crate::modules::service_checker::module::{ServiceCheckerModule, Standing};
@@ -78,6 +79,7 @@ pub struct Handle {
     t_controller: Option<TController>,
     interaction_proxy: Option<CallHearer<StreamSettings>>,
     session_controller: Option<CallHearer<LocalSettings>>,
+    tls: SecuredPorts,
 }
 
 impl Handle {
@@ -95,6 +97,7 @@ impl Handle {
 
     /// Works by another configuration from now on.
     pub fn configure(&self, configured: Configured) {
+        self.tls.exchange(configured.secured);
         self.calls.settings(configured.settings, configured.stack);
         self.checker.targets(configured.targets);
         if let Some(t_controller) = &self.t_controller {
@@ -127,12 +130,13 @@ pub struct Configured {
     cti: Arc<TSettings>,
     streams: StreamSettings,
     local: LocalSettings,
+    secured: Secured,
 }
 
 /// Reads it.
 ///
 /// # Errors
-/// When a host does not resolve.
+/// When a host does not resolve, or a file for TLS cannot be used.
 pub fn configured(
     shared: &Shared<'_>,
     application: &Application,
@@ -169,7 +173,8 @@ pub fn configured(
     let streams = ports::interaction_proxy_settings(admission, application, switch);
     let local = ports::session_controller_settings(admission, application, switch);
     let (settings, stack) = (Arc::new(settings), Arc::new(stack));
-    Ok(Configured { settings, stack, targets, cti, streams, local })
+    let secured = Secured::of(shared, application)?;
+    Ok(Configured { settings, stack, targets, cti, streams, local, secured })
 }
 
 /// The modules of a node.
@@ -184,8 +189,9 @@ pub fn assemble(
     let name = application.name.to_string();
     let address = sip_address(application)?;
     let switch = shared.switch(application)?;
-    let Configured { settings, stack, targets, cti, streams, local } =
+    let Configured { settings, stack, targets, cti, streams, local, secured } =
         configured(shared, application)?;
+    let tls = secured.ports();
     let transport = Transport::new(parts.transport.0);
     let sealer = Arc::new(shared.sealer.salted(random_u64() as u32));
 
@@ -194,10 +200,11 @@ pub fn assemble(
     let (checker_mail, checker_inbox) =
         shared.mailboxes.mailbox(&format!("{name}-512"), MAILBOX_LEN_MAX);
     let calls = CallManager::new(shard_mail.clone());
-    let on_mesh = (parts.epoch, parts.cluster);
+    let on_mesh = (parts.epoch, parts.cluster, &tls);
     let t_controller = t_controller(shared, application, cti, on_mesh, &calls)?;
-    let streams = ports::interaction_proxy(shared, application, streams, parts.epoch)?;
-    let local = ports::session_controller(shared, application, local, parts.epoch, &calls)?;
+    let by = (parts.epoch, &tls.clients);
+    let streams = ports::interaction_proxy(shared, application, streams, by)?;
+    let local = ports::session_controller(shared, application, local, by, &calls)?;
 
     let cells = Families::register(parts.registry, &name);
     let receivers = Receivers { shards: vec![shard_mail], checker: checker_mail.clone() };
@@ -212,6 +219,7 @@ pub fn assemble(
         t_controller: t_controller.as_ref().map(|(handle, _)| handle.clone()),
         interaction_proxy: streams.as_ref().map(|(handle, _)| handle.clone()),
         session_controller: local.as_ref().map(|(handle, _)| handle.clone()),
+        tls,
     };
     let core = Core::new(CoreParts {
         authenticator: authenticator(shared, application, switch),
@@ -248,18 +256,19 @@ fn t_controller(
     shared: &Shared<'_>,
     application: &Application,
     settings: Arc<TSettings>,
-    (epoch, cluster): (u32, Option<socket2::Socket>),
+    (epoch, cluster, tls): (u32, Option<socket2::Socket>, &SecuredPorts),
     calls: &CallManager,
 ) -> Result<Option<(TController, TControllerModule)>, StartError> {
     if !shared.config.has_t_controllers(&application.switch) {
         return Ok(None);
     }
     let bind = |key, number: Option<u16>| {
-        number.map(|number| ports::port(application, key, number)).transpose()
+        number.map(|number| ports::port(application, (key, number), &tls.clients)).transpose()
     };
     let port = bind("ports.TCport", application.ports.tcport)?;
     let smart_proxy = bind("ports.SmartProxy", application.ports.smartproxy)?;
-    let mesh = cluster.map(|socket| Port::over(&application.name, socket));
+    let mesh =
+        cluster.map(|socket| Port::over(&application.name, socket).secured(tls.cluster.clone()));
     let name = &application.name;
     let (mail, inbox) = shared.mailboxes.mailbox(&format!("{name}-1280"), MAILBOX_LEN_MAX);
     let core = TCore::new(settings, epoch, shared.clock.wall());

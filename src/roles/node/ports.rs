@@ -19,6 +19,7 @@ use crate::modules::wiring::{Shared, StartError, ip};
 use crate::observe::board::ClientView;
 use crate::runtime::clock::random_u64;
 use crate::runtime::module::Module;
+use crate::runtime::tls::Tls;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -38,24 +39,23 @@ type Made<S> = Option<(CallHearer<S>, Box<dyn Module>)>;
 /// When it cannot be had.
 pub(super) fn port(
     application: &Application,
-    key: &'static str,
-    number: u16,
+    (key, number): (&'static str, u16),
+    tls: &Tls,
 ) -> Result<Port, StartError> {
     let mut ip = ip(application)?;
-    if !ip.is_loopback() && !application.options.flag_or_default("tlib-without-tls") {
-        tracing::warn!(node = %application.name, key, port = number, "a T-Library port listens on loopback only: there is no TLS; tlib-without-tls lets others connect");
+    let is_open = tls.terms().has_tls() || application.options.flag_or_default("tlib-without-tls");
+    if !ip.is_loopback() && !is_open {
+        tracing::warn!(node = %application.name, key, port = number, "a T-Library port listens on loopback only: it has no TLS; the options tls or tlib-without-tls let others connect");
         ip = match ip {
             IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
             IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
         };
     }
     let (application, address) = (application.name.to_string(), SocketAddr::new(ip, number));
-    Port::bind(&application, address).map_err(|cause| StartError::Port {
-        application,
-        port: key,
-        address,
-        cause,
-    })
+    match Port::bind(&application, address) {
+        Ok(port) => Ok(port.secured(tls.clone())),
+        Err(cause) => Err(StartError::Port { application, port: key, address, cause }),
+    }
 }
 
 /// The name of a port in the list of clients: without the object that it is in.
@@ -84,11 +84,11 @@ pub(super) fn interaction_proxy(
     shared: &Shared<'_>,
     application: &Application,
     settings: ProxySettings,
-    epoch: u32,
+    (epoch, tls): (u32, &Tls),
 ) -> Result<Made<ProxySettings>, StartError> {
     const KEY: &str = "ports.IPport";
     let Some(number) = application.ports.ipport else { return Ok(None) };
-    let port = port(application, KEY, number)?;
+    let port = port(application, (KEY, number), tls)?;
     let server = server(shared, application, epoch, &PROXY_SUPPORTED);
     let core = ProxyCore::new(server, settings);
     let name = format!("{}-{INTERACTION_PROXY}", application.name);
@@ -123,12 +123,12 @@ pub(super) fn session_controller(
     shared: &Shared<'_>,
     application: &Application,
     settings: ControllerSettings,
-    epoch: u32,
+    (epoch, tls): (u32, &Tls),
     calls: &CallManager,
 ) -> Result<Made<ControllerSettings>, StartError> {
     const KEY: &str = "ports.default";
     let Some(number) = application.ports.default else { return Ok(None) };
-    let port = port(application, KEY, number)?;
+    let port = port(application, (KEY, number), tls)?;
     let server = server(shared, application, epoch, &CONTROLLER_SUPPORTED);
     let core = ControllerCore::new(server, settings);
     let name = format!("{}-{SESSION_CONTROLLER}", application.name);

@@ -13,6 +13,7 @@ use crate::mesh::homes::{Node as HomeNode, Settings as HomeSettings};
 use crate::mesh::registrations::Options as LinkOptions;
 use crate::modules::cluster_link::handle::ClusterLink;
 use crate::modules::cluster_link::module::{ClusterLinkModule, Peer, Snapshot};
+use crate::modules::securing::{Secured, SecuredPorts};
 use crate::modules::service_checker::core::{Core as CheckerCore, Target};
 use crate::modules::service_checker::handle::ServiceChecker;
 use crate::modules::service_checker::module::{Listener, ServiceCheckerModule, Standing};
@@ -26,6 +27,7 @@ use crate::observe::prometheus::Registry;
 use crate::runtime::clock::random_u64;
 use crate::runtime::mailbox::{Inbox, Mail};
 use crate::runtime::module::Module;
+use crate::runtime::tls::Tls;
 use crate::sip::registrar::Binding;
 use core::net::SocketAddr;
 use std::sync::Arc;
@@ -53,11 +55,13 @@ pub struct Handle {
     proxy: Proxy,
     checker: ServiceChecker,
     link: ClusterLink,
+    tls: SecuredPorts,
 }
 
 impl Handle {
     /// Works by another configuration from now on.
     pub fn configure(&self, configured: Configured) {
+        self.tls.exchange(configured.secured);
         self.proxy.settings(configured.settings);
         self.checker.targets(configured.targets);
         self.link.peers(configured.peers, configured.homes);
@@ -71,12 +75,13 @@ pub struct Configured {
     targets: Vec<Target>,
     peers: Vec<Peer>,
     homes: HomeSettings,
+    secured: Secured,
 }
 
 /// Reads it; the cluster ports of the other proxies are known already.
 ///
 /// # Errors
-/// When a host does not resolve.
+/// When a host does not resolve, or a file for TLS cannot be used.
 pub fn configured(
     shared: &Shared<'_>,
     application: &Application,
@@ -87,7 +92,8 @@ pub fn configured(
     let settings = settings(shared, application, switch, address)?;
     let targets = targets(application, &settings);
     let homes = homes(shared, application, switch)?;
-    Ok(Configured { settings: Arc::new(settings), targets, peers, homes })
+    let secured = Secured::of(shared, application)?;
+    Ok(Configured { settings: Arc::new(settings), targets, peers, homes, secured })
 }
 
 /// The modules of a proxy.
@@ -101,8 +107,9 @@ pub fn assemble(
     let application = parts.application;
     let name = application.name.to_string();
     let address = sip_address(application)?;
-    let Configured { settings, targets, peers, homes } =
+    let Configured { settings, targets, peers, homes, secured } =
         configured(shared, application, parts.peers)?;
+    let tls = secured.ports();
     let transport = Transport::new(parts.transport.0);
     let sealer = Arc::new(shared.sealer.salted(random_u64() as u32));
 
@@ -124,11 +131,13 @@ pub fn assemble(
     let listener = node_listener(proxy.clone(), to_link);
     let checker =
         checker(shared, application, (&settings, targets), checker_inbox, &transport, listener);
-    let link = link(shared, application, parts.cluster, (peers, homes), link_inbox, &proxy);
+    let port = (parts.cluster, tls.cluster.clone());
+    let link = link(shared, application, port, (peers, homes), link_inbox, &proxy);
     let handle = Handle {
         proxy: proxy.clone(),
         checker: ServiceChecker::new(checker_mail.clone()),
         link: ClusterLink::new(link_mail.clone()),
+        tls,
     };
     let shard = ProxyModule::new(
         &name,
@@ -275,7 +284,7 @@ fn checker(
 fn link(
     shared: &Shared<'_>,
     application: &Application,
-    listener: socket2::Socket,
+    port: (socket2::Socket, Tls),
     (peers, homes): (Vec<Peer>, HomeSettings),
     inbox: Inbox<crate::modules::cluster_link::inbox::Inbox>,
     proxy: &Proxy,
@@ -297,7 +306,7 @@ fn link(
     let path = shared.data_dir.join(format!("registrations-{}", application.name));
     ClusterLinkModule::new(
         (options, homes),
-        listener,
+        port,
         peers,
         inbox,
         Snapshot::new(&path, shared.clock),
