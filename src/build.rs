@@ -11,6 +11,7 @@ const PROTOCOLS: &[&str] = &[
     "src/cti/tlib.proto",
     "src/mesh/mesh.proto",
     "src/roles/node/call_manager/bundle.proto",
+    "src/roles/node/interaction_proxy/kept.proto",
     "src/sip/state.proto",
 ];
 

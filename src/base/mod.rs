@@ -4,6 +4,7 @@
 //! behaviour of a protocol lives here, and this folder names no other.
 
 pub mod contact;
+pub mod event_stream;
 pub mod expiry;
 pub mod few;
 pub mod flow;

@@ -2,6 +2,7 @@
 //! that reads a clock, holds a lock or starts a thread. It knows no protocol.
 
 pub mod clock;
+pub mod event_log;
 pub mod file;
 pub mod guard;
 pub mod journal;

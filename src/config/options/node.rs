@@ -152,6 +152,9 @@ options! {
         "Whether reasons stay when after-call work is extended.", "Configuring SIP Servers";
     "reason-in-extension", SERVERS, Flag, "false", Immediately, Later,
         "Whether reasons of agent states come in extensions.", "Emulated Agents";
+    "call-stream-log", SERVERS, Flag, "true", Restart, Works,
+        "Whether what collectors at the IPport have not had is kept on disk too, in `data-dir`, and outlives the \
+         process; otherwise in memory only.", "Configuring SIP Servers for Historical Reporting";
     "tlib-without-tls", SERVERS, Flag, "false", Restart, Works,
         "Whether T-Library clients without TLS are served from everywhere. Otherwise a port without TLS listens on \
          loopback only, and one with TLS refuses them.", "Configuring SIP Servers";

@@ -78,6 +78,8 @@ pub enum Asked<X> {
     Registration(Reply, Box<ClientRegistration>),
     /// Something that this port works on.
     Request(Reply, RequestType, Box<Attributes>),
+    /// Nothing: it has stored everything up to an event.
+    Acknowledged(ClientId, Cursor),
     /// Nothing any more: what was kept with a client that had registered.
     Gone(ClientId, X),
 }
@@ -146,6 +148,7 @@ impl<X: Default> Clients<X> {
                 cx.out.push(Action::Send(id, answer));
                 return None;
             }
+            Ok(Taken::Acknowledged(cursor)) => return Some(Asked::Acknowledged(id, cursor)),
             Ok(Taken::Nothing) => return None,
             Err(error) => {
                 tracing::info!(node = %self.server.name, client = id.0, %error, "T-Library client ended");

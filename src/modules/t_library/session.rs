@@ -10,7 +10,7 @@ use crate::base::limits::{
 use crate::base::time::{Duration, Instant, WallTime};
 use crate::cti::refusal::Refusal;
 use crate::cti::tlib::{
-    self, Attributes, ClientRegistration, ErrorCode, EventType, PROTOCOL_VERSION, Request,
+    self, Attributes, ClientRegistration, Cursor, ErrorCode, EventType, PROTOCOL_VERSION, Request,
     RequestType, ServerRole, frame, is_in_mask, mask_of,
 };
 use bytes::Bytes;
@@ -50,6 +50,8 @@ pub enum Taken {
     Request(Box<Request>),
     /// A poll: what answers it.
     Polled(Bytes),
+    /// Everything up to an event has been stored.
+    Acknowledged(Cursor),
     /// Nothing that asks for anything.
     Nothing,
 }
@@ -125,8 +127,16 @@ impl Session {
             Some(frame::Body::Poll(number)) if self.is_registered() => {
                 Taken::Polled(tlib::encode_frame(frame::Body::PollAnswer(number)))
             }
+            Some(frame::Body::Acknowledged(cursor)) if self.is_registered() => {
+                Taken::Acknowledged(cursor)
+            }
             // Events are for clients.
-            Some(frame::Body::Poll(_) | frame::Body::PollAnswer(_) | frame::Body::Event(_))
+            Some(
+                frame::Body::Poll(_)
+                | frame::Body::PollAnswer(_)
+                | frame::Body::Event(_)
+                | frame::Body::Acknowledged(_),
+            )
             | None => Taken::Nothing,
         })
     }

@@ -7,6 +7,7 @@ use super::interaction_proxy::core::SUPPORTED as PROXY_SUPPORTED;
 use super::interaction_proxy::core::{Core as ProxyCore, Settings as ProxySettings};
 use super::session_controller::core::SUPPORTED as CONTROLLER_SUPPORTED;
 use super::session_controller::core::{Core as ControllerCore, Settings as ControllerSettings};
+use crate::base::event_stream::Stream;
 use crate::base::id::Ids;
 use crate::base::limits::MAILBOX_LEN_MAX;
 use crate::config::{Application, Switch};
@@ -18,6 +19,7 @@ use crate::modules::t_library::turn::{Core, Listeners, PortModule, Publish};
 use crate::modules::wiring::{Shared, StartError, ip};
 use crate::observe::board::ClientView;
 use crate::runtime::clock::random_u64;
+use crate::runtime::event_log::EventLog;
 use crate::runtime::module::Module;
 use crate::runtime::tls::Tls;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -90,16 +92,37 @@ pub(super) fn interaction_proxy(
     let Some(number) = application.ports.ipport else { return Ok(None) };
     let port = port(application, (KEY, number), tls)?;
     let server = server(shared, application, epoch, &PROXY_SUPPORTED);
-    let core = ProxyCore::new(server, settings);
+    let (log, left) = event_log(shared, application)?;
+    let core = ProxyCore::new(server, settings, left);
     let name = format!("{}-{INTERACTION_PROXY}", application.name);
     let (mail, inbox) = shared.mailboxes.mailbox(&name, MAILBOX_LEN_MAX);
-    let own = Box::new(|never: core::convert::Infallible| match never {});
+    let own = Box::new(move |write| {
+        if let Some(log) = &log {
+            log.write(write);
+        }
+    });
     let views = |core: &ProxyCore, port: &Port| core.clients().views(short(KEY), port, |_| 0);
     let listeners =
         Listeners { publish: publish(shared, application, INTERACTION_PROXY, views), own };
     let ids = Ids::new(random_u64());
     let module = PortModule::new(name, (core, port), ids, shared.clock, inbox, listeners);
     Ok(Some((CallHearer::new(mail), Box::new(module))))
+}
+
+/// What collectors have not had, on disk (`call-stream-log`), and what an earlier process has
+/// left of it.
+fn event_log(
+    shared: &Shared<'_>,
+    application: &Application,
+) -> Result<(Option<EventLog>, Vec<Stream>), StartError> {
+    if !application.options.flag_or_default("call-stream-log") {
+        return Ok((None, Vec::new()));
+    }
+    let folder = shared.data_dir.join(format!("events-{}", application.name));
+    match EventLog::open(&application.name, &folder, shared.clock) {
+        Ok((log, left)) => Ok((Some(log), left)),
+        Err(cause) => Err(StartError::File { path: folder.display().to_string(), cause }),
+    }
 }
 
 /// What the Session Controller takes from the configuration.

@@ -1,6 +1,8 @@
 //! The Interaction Proxy's machine.
 
+use super::kept::Restored;
 use super::recipients::{Collector, Next, RecipientId, Recipients, has_room};
+use crate::base::event_stream::{Stream, Write};
 use crate::base::id::ConnId;
 use crate::base::limits::{RECIPIENT_QUEUE_TIME, RECIPIENT_STALL_TIME};
 use crate::call::facts::CallFact;
@@ -17,7 +19,6 @@ use crate::modules::t_library::port::ClientId;
 use crate::modules::t_library::session::{check_role, is_name, unsupported};
 use crate::modules::t_library::turn::Core as PortCore;
 use crate::roles::node::hearer;
-use core::convert::Infallible;
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -48,7 +49,7 @@ pub struct Settings {
 /// What other modules can tell it.
 pub type Mail = hearer::Mail<Settings>;
 
-type Cx<'a> = PortCx<'a, Infallible>;
+type Cx<'a> = PortCx<'a, Write>;
 
 /// What is known of a client.
 #[derive(Clone, Debug, Default)]
@@ -73,13 +74,18 @@ pub struct Core {
     clients: Clients<Known>,
     recipients: Recipients,
     calls: BTreeMap<ConnId, Call>,
+    /// What an earlier process has left, until the first turn.
+    left: Vec<Stream>,
 }
 
 impl PortCore for Core {
     type Mail = Mail;
-    type Own = Infallible;
+    type Own = Write;
 
     fn on(&mut self, event: Event<Mail>, cx: &mut Cx<'_>) {
+        for stream in core::mem::take(&mut self.left) {
+            self.restore(&stream, cx);
+        }
         match event {
             Event::Heard(id, heard) => match self.clients.on_heard(id, heard, cx) {
                 Some(Asked::Registration(reply, given)) => {
@@ -94,8 +100,13 @@ impl PortCore for Core {
                 }
                 Some(Asked::Gone(client, known)) => {
                     let unwritten_len = (cx.backlog)(client);
-                    self.recipients.lose(&known.collector, client, unwritten_len, cx.now);
+                    let lost =
+                        self.recipients.lose(&known.collector, client, unwritten_len, cx.now);
+                    if let Some(id) = lost {
+                        self.write_head(id, cx);
+                    }
                 }
+                Some(Asked::Acknowledged(client, cursor)) => self.acknowledge(client, &cursor, cx),
                 None => {}
             },
             Event::Wake(id) => {
@@ -122,15 +133,62 @@ impl PortCore for Core {
 }
 
 impl Core {
-    /// One that nobody is connected to.
+    /// One that nobody is connected to, with what an earlier process has left.
     #[must_use]
-    pub fn new(server: Server, settings: Settings) -> Self {
+    pub fn new(server: Server, settings: Settings, left: Vec<Stream>) -> Self {
         let server = Server { admission: settings.admission.clone(), ..server };
         Self {
             settings,
             clients: Clients::new(server),
             recipients: Recipients::default(),
             calls: BTreeMap::new(),
+            left,
+        }
+    }
+
+    /// A collector that an earlier process has left: what it had not been given comes, then
+    /// EventGap, for what was on its way to the disk, then the end of its calls, which have
+    /// ended with that process.
+    fn restore(&mut self, stream: &Stream, cx: &mut Cx<'_>) {
+        let Some(left) = Restored::of(stream) else {
+            tracing::warn!(node = %self.clients.server.name, stream = stream.stream, "what is kept for a collector cannot be read: a later version has written it");
+            return;
+        };
+        let (seq, ends) = (left.seq, left.ends.clone());
+        let id = self.recipients.restore(left, cx.now, cx.wall);
+        tracing::info!(node = %self.clients.server.name, stream = id.0, seq, "what is kept for a collector is back");
+        self.write_head(id, cx);
+        self.keep_gap(id, cx);
+        self.keep(id, &ends, cx);
+    }
+
+    /// Writes what a collector is to the disk.
+    fn write_head(&mut self, id: RecipientId, cx: &mut Cx<'_>) {
+        let epoch = self.clients.server.epoch;
+        if let Some(recipient) = self.recipients.get(id) {
+            let head = recipient.head(epoch).encode();
+            cx.out.push(Action::Own(Write::Head(id.0, head)));
+        }
+    }
+
+    /// A collector has stored what it was told, up to an event.
+    fn acknowledge(&mut self, client: ClientId, cursor: &Cursor, cx: &mut Cx<'_>) {
+        let Server { node, epoch, .. } = self.clients.server;
+        let Some(known) = self.clients.kept(client).filter(|known| known.is_monitoring) else {
+            return;
+        };
+        let id = self.recipients.find(&known.collector);
+        let Some(id) = id.filter(|_| cursor.source == u32::from(node.get())) else { return };
+        let Some(recipient) = self.recipients.get(id) else { return };
+        if let Some(seq) = recipient.position_of(cursor, epoch) {
+            self.recipients.acknowledge(id, seq);
+            self.trim(id, cx);
+        }
+    }
+
+    fn trim(&mut self, id: RecipientId, cx: &mut Cx<'_>) {
+        if let Some(first) = self.recipients.get(id).and_then(super::recipients::Recipient::trim) {
+            cx.out.push(Action::Own(Write::Trim(id.0, first)));
         }
     }
 
@@ -173,7 +231,7 @@ impl Core {
                     && core::mem::take(&mut known.is_monitoring)
                 {
                     let collector = known.collector.clone();
-                    self.leave(&collector);
+                    self.leave(&collector, cx);
                 }
                 self.clients.answer(reply, EventType::EventAck, Attributes::default(), cx);
                 Ok(())
@@ -213,15 +271,14 @@ impl Core {
                 call.recipients.push(id);
             }
         }
+        self.write_head(id, cx);
         let epoch = self.clients.server.epoch;
         match cursor {
             Some(cursor) => {
                 let Some(recipient) = self.recipients.get(id) else { return Ok(()) };
-                let is_own = is_known && cursor.epoch == epoch;
-                if is_own && cursor.seq < recipient.next_seq() {
-                    recipient.go_on_from(cursor.seq);
-                } else {
-                    recipient.go_on_from(u64::MAX);
+                let position = recipient.position_of(&cursor, epoch).filter(|_| is_known);
+                recipient.go_on_from(position.unwrap_or(u64::MAX));
+                if position.is_none() {
                     self.clients.tell_gap(reply.client, &cursor, cx);
                     self.tell_anew(id, cx);
                 }
@@ -234,31 +291,52 @@ impl Core {
     }
 
     /// Its calls that run, from their creation on.
-    fn tell_anew(&mut self, id: RecipientId, cx: &Cx<'_>) {
+    fn tell_anew(&mut self, id: RecipientId, cx: &mut Cx<'_>) {
         let own = self.calls.values().filter(|call| call.recipients.contains(&id));
         let told: Vec<Told> = own.flat_map(|call| call.stream.anew()).collect();
         self.keep(id, &told, cx);
     }
 
-    fn keep(&mut self, id: RecipientId, told: &[Told], cx: &Cx<'_>) {
+    fn keep(&mut self, id: RecipientId, told: &[Told], cx: &mut Cx<'_>) {
         for (kind, attributes) in told {
-            let Some(recipient) = self.recipients.get(id) else { return };
-            let seq = recipient.next_seq();
+            let Some(seq) = self.next_seq(id) else { return };
             let event = self.clients.event(*kind, seq, attributes.clone(), cx.wall);
-            self.recipients.keep(id, (*kind, EncodedEvent::new(&event)), cx.now);
+            self.keep_one(id, (*kind, EncodedEvent::new(&event)), cx);
         }
+        self.trim(id, cx);
+    }
+
+    fn next_seq(&mut self, id: RecipientId) -> Option<u64> {
+        self.recipients.get(id).map(|recipient| recipient.next_seq())
+    }
+
+    /// Keeps the next event of a collector, in memory and on disk.
+    fn keep_one(
+        &mut self,
+        id: RecipientId,
+        (kind, event): (EventType, EncodedEvent),
+        cx: &mut Cx<'_>,
+    ) {
+        let Some(number) = self.next_seq(id) else { return };
+        let entry = event.event();
+        cx.out.push(Action::Own(Write::Entry { stream: id.0, number, at_ms: cx.wall.0, entry }));
+        self.recipients.keep(id, (kind, event), cx.now);
+    }
+
+    /// EventGap in the place of what is not known. It has a number of its own that nobody
+    /// sees: what it stands for is lost.
+    fn keep_gap(&mut self, id: RecipientId, cx: &mut Cx<'_>) {
+        let Some(next) = self.next_seq(id) else { return };
+        let kind = EventType::EventGap;
+        let event = self.clients.event(kind, next - 1, Attributes::default(), cx.wall);
+        self.keep_one(id, (kind, EncodedEvent::new(&event)), cx);
     }
 
     /// Something in calls is not known here: all recipients hear that events are lost, and
     /// how their calls are as far as it is known.
     fn on_short(&mut self, cx: &mut Cx<'_>) {
         for id in self.recipients.ids() {
-            let Some(recipient) = self.recipients.get(id) else { continue };
-            let seq = recipient.next_seq() - 1;
-            let kind = EventType::EventGap;
-            let event = self.clients.event(kind, seq, Attributes::default(), cx.wall);
-            // It has a number of its own that nobody sees: what it stands for is lost.
-            self.recipients.keep(id, (kind, EncodedEvent::new(&event)), cx.now);
+            self.keep_gap(id, cx);
             self.tell_anew(id, cx);
             self.pump(id, cx);
         }
@@ -340,17 +418,18 @@ impl Core {
     }
 
     /// A collector is none any more.
-    fn leave(&mut self, collector: &Collector) {
+    fn leave(&mut self, collector: &Collector, cx: &mut Cx<'_>) {
         if let Some(gone) = self.recipients.leave(collector) {
+            cx.out.push(Action::Own(Write::Remove(gone.0)));
             for call in self.calls.values_mut() {
                 call.recipients.retain(|id| *id != gone);
             }
         }
     }
 
-    fn forget(&mut self, cx: &Cx<'_>) {
+    fn forget(&mut self, cx: &mut Cx<'_>) {
         for collector in self.recipients.away_too_long(cx.now) {
-            self.leave(&collector);
+            self.leave(&collector, cx);
             tracing::warn!(node = %self.clients.server.name, cluster = %collector.cluster, cluster_node = %collector.node, "a collector has stayed away too long: what was kept for it is dropped");
         }
     }

@@ -2,9 +2,11 @@
 //! which each call of this node goes with all that happens in it (`tlib.proto`, CALL
 //! STREAMS).
 //!
-//! `core.rs` is what it is told and wants done, `recipients.rs` who has which events.
+//! `core.rs` is what it is told and wants done, `recipients.rs` who has which events, `kept.rs`
+//! what an earlier process has left of that on disk.
 
 pub mod core;
+mod kept;
 mod recipients;
 
 #[cfg(test)]

@@ -1,19 +1,20 @@
 //! Who has which events: recipients of calls, what each has had, and what is kept for it.
 
+use super::kept::{Head, Life, Restored};
 use crate::base::limits::{
     RECIPIENT_HAD_LEN_MAX, RECIPIENT_KEPT_LEN_MAX, RECIPIENT_KEPT_TIME, RECIPIENT_QUEUE_LEN_MAX,
     RECIPIENTS_KEPT_LEN_MAX, RECIPIENTS_MAX,
 };
-use crate::base::time::Instant;
+use crate::base::time::{Duration, Instant, WallTime};
 use crate::cti::refusal::Refusal;
-use crate::cti::tlib::{EncodedEvent, ErrorCode, EventType};
+use crate::cti::tlib::{Cursor, EncodedEvent, ErrorCode, EventType};
 use crate::modules::t_library::port::ClientId;
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 
 /// A recipient, for as long as the process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct RecipientId(u32);
+pub(super) struct RecipientId(pub(super) u32);
 
 /// Who a client is there for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,6 +32,9 @@ struct Kept {
     kind: EventType,
     event: EncodedEvent,
 }
+
+/// Numbers between two words about what is not kept any more.
+const TRIM_STEP: u64 = 1_024;
 
 /// One that has calls.
 #[derive(Clone, Debug)]
@@ -52,6 +56,10 @@ pub(super) struct Recipient {
     given: u64,
     kept: VecDeque<Kept>,
     kept_len: usize,
+    /// Earlier starts of the node in which it was there.
+    lives: Vec<Life>,
+    /// What was told of the first number that is kept.
+    trimmed: u64,
 }
 
 /// What a connection is to be given next.
@@ -95,6 +103,49 @@ impl Recipient {
             self.kept.pop_front();
         }
         self.kept_len.cast_signed() - before.cast_signed()
+    }
+
+    /// Its number up to which a cursor says that it has had everything; `None` where the
+    /// cursor is of another time.
+    pub(super) fn position_of(&self, cursor: &Cursor, epoch: u32) -> Option<u64> {
+        if cursor.epoch == epoch {
+            return Some(cursor.seq).filter(|seq| *seq <= self.seq);
+        }
+        let life = self.lives.iter().find(|life| life.epoch == cursor.epoch)?;
+        // What it has had beyond what was kept is not told again.
+        Some(cursor.seq.min(life.last))
+    }
+
+    /// It needs nothing any more up to that number; gives the bytes that are free.
+    fn acknowledge(&mut self, seq: u64) -> usize {
+        let before = self.kept_len;
+        while self.first() <= seq.min(self.given)
+            && let Some(first) = self.kept.pop_front()
+        {
+            self.kept_len -= kept_len(&first.event);
+        }
+        before - self.kept_len
+    }
+
+    /// The first number that is kept, where that is worth telling.
+    pub(super) fn trim(&mut self) -> Option<u64> {
+        let first = self.first();
+        if first < self.trimmed + TRIM_STEP {
+            return None;
+        }
+        self.trimmed = first;
+        Some(first)
+    }
+
+    /// What is left of it on disk besides its events.
+    pub(super) fn head(&self, epoch: u32) -> Head {
+        Head {
+            collector: self.collector.clone(),
+            application: self.application.clone(),
+            epoch,
+            lives: self.lives.clone(),
+            given: self.client.is_none().then_some(self.given),
+        }
     }
 
     /// Its connection is gone with so many bytes that it has not been written: these were
@@ -169,6 +220,44 @@ impl Recipients {
         self.all.keys().copied().collect()
     }
 
+    /// One that an earlier process has left: it is away, and what was kept for it is.
+    pub(super) fn restore(&mut self, left: Restored, now: Instant, wall: WallTime) -> RecipientId {
+        let Restored { id, head, seq, given, events, .. } = left;
+        self.last = self.last.max(id);
+        let id = RecipientId(id);
+        let age = |at_ms: u64| Duration::from_millis(wall.0.saturating_sub(at_ms));
+        let kept: VecDeque<Kept> = events
+            .into_iter()
+            .map(|old| Kept { at: before(now, age(old.at_ms)), kind: old.kind, event: old.event })
+            .collect();
+        let kept_len = kept.iter().map(|kept| kept_len(&kept.event)).sum();
+        self.kept_len += kept_len;
+        self.by_name.insert(head.collector.clone(), id);
+        self.turns.entry(head.collector.cluster.clone()).or_default();
+        let recipient = Recipient {
+            collector: head.collector,
+            application: head.application,
+            client: None,
+            look_at: None,
+            stalled: None,
+            away: Some(now),
+            seq,
+            given,
+            kept,
+            kept_len,
+            lives: head.lives,
+            trimmed: 0,
+        };
+        self.all.insert(id, recipient);
+        id
+    }
+
+    /// One needs nothing any more up to that number.
+    pub(super) fn acknowledge(&mut self, id: RecipientId, seq: u64) {
+        let freed = self.all.get_mut(&id).map_or(0, |recipient| recipient.acknowledge(seq));
+        self.kept_len = self.kept_len.saturating_sub(freed);
+    }
+
     /// Keeps the next event of one.
     pub(super) fn keep(
         &mut self,
@@ -231,6 +320,8 @@ impl Recipients {
                     given: self.floor,
                     kept: VecDeque::new(),
                     kept_len: 0,
+                    lives: Vec::new(),
+                    trimmed: self.floor,
                 };
                 self.all.insert(id, recipient);
                 self.by_name.insert(collector.clone(), id);
@@ -246,21 +337,23 @@ impl Recipients {
     }
 
     /// A client is gone, with bytes that it was not written: they are kept for it, and what
-    /// happens now.
+    /// happens now. Gives the recipient that it was.
     pub(super) fn lose(
         &mut self,
         collector: &Collector,
         client: ClientId,
         unwritten_len: usize,
         now: Instant,
-    ) {
-        let id = self.find(collector);
-        let recipient = id.and_then(|id| self.all.get_mut(&id));
-        if let Some(recipient) = recipient.filter(|recipient| recipient.client == Some(client)) {
-            recipient.client = None;
-            recipient.away = Some(now);
-            recipient.take_back(unwritten_len);
+    ) -> Option<RecipientId> {
+        let id = self.find(collector)?;
+        let recipient = self.all.get_mut(&id)?;
+        if recipient.client != Some(client) {
+            return None;
         }
+        recipient.client = None;
+        recipient.away = Some(now);
+        recipient.take_back(unwritten_len);
+        Some(id)
     }
 
     /// A collector wants no more of it.
@@ -305,6 +398,11 @@ impl Recipients {
         }
         chosen
     }
+}
+
+/// That long ago, or as long ago as the clock goes.
+fn before(now: Instant, age: Duration) -> Instant {
+    Instant(now.0.saturating_sub(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX)))
 }
 
 /// Bytes that an event takes where it is kept.

@@ -1,7 +1,10 @@
 //! The Interaction Proxy's machine, stepped by hand with collectors that read their
 //! frames.
 
+mod left;
+
 use super::core::{Core, Mail, SUPPORTED, Settings};
+use crate::base::event_stream::Stream;
 use crate::base::id::{CallUuid, ConnId, Ids, NodeId, Slot};
 use crate::base::limits::{
     RECIPIENT_KEPT_LEN_MAX, RECIPIENT_KEPT_TIME, RECIPIENT_QUEUE_LEN_MAX, RECIPIENT_STALL_TIME,
@@ -22,10 +25,15 @@ const START: RequestType = RequestType::TStartCallMonitoring;
 const OVER: Step = Step::Ended { by: EndedBy::Caller, code: 200, was_connected: true };
 
 fn bench() -> Bench<Core> {
+    started(7, Vec::new())
+}
+
+/// A node of that start epoch, with what an earlier one has left.
+fn started(epoch: u32, left: Vec<Stream>) -> Bench<Core> {
     let server = Server {
         name: "SIPS_dc1_1".to_owned(),
         node: NodeId::new(1).expect("in range"),
-        epoch: 7,
+        epoch,
         started: WallTime(1_000),
         supported: &SUPPORTED,
         admission: Arc::default(),
@@ -34,6 +42,7 @@ fn bench() -> Bench<Core> {
     Bench::new(Core::new(
         server,
         Settings { admission: Arc::default(), geo_location: "dc1".into(), dns },
+        left,
     ))
 }
 

@@ -111,7 +111,8 @@ impl PortCore for Core {
                     }
                     self.releases.retain(|_, (reply, _)| reply.client != client);
                 }
-                None => {}
+                // Nothing is kept here.
+                Some(Asked::Acknowledged(..)) | None => {}
             },
             Event::Wake(id) => self.clients.on_wake(id, cx),
             Event::Mail(Mail::Fact(fact)) => self.on_fact(&fact, cx),

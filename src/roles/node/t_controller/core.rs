@@ -398,7 +398,8 @@ impl Core {
         match client.session.take(bytes, cx.now) {
             Ok(Taken::Request(request)) => self.on_request(id, *request, cx),
             Ok(Taken::Polled(answer)) => cx.out.push(Action::Send(id, answer)),
-            Ok(Taken::Nothing) => {}
+            // What is kept here is not kept for one client.
+            Ok(Taken::Acknowledged(_) | Taken::Nothing) => {}
             Err(error) => {
                 tracing::info!(node = %self.settings.name, client = id.0, %error, "T-Library client ended");
                 self.end(id, cx);

@@ -151,7 +151,9 @@ impl World {
             frame::Body::Poll(number) | frame::Body::PollAnswer(number) => {
                 self.polls.push((id, number));
             }
-            frame::Body::Request(_) => panic!("a request to a client"),
+            frame::Body::Request(_) | frame::Body::Acknowledged(_) => {
+                panic!("a request to a client")
+            }
         }
     }
 

@@ -1,0 +1,48 @@
+//! Numbered streams of what happened, as they are written to the disk and read again
+//! (`runtime/event_log.rs`).
+
+use bytes::Bytes;
+
+/// What is to be done with the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// What a stream is; a stream begins with it.
+    Head(u32, Bytes),
+    /// Its next entry.
+    Entry {
+        /// Of which stream.
+        stream: u32,
+        /// Its number: they rise by one.
+        number: u64,
+        /// When it was, in milliseconds since 1970.
+        at_ms: u64,
+        /// The entry.
+        entry: Bytes,
+    },
+    /// Entries before that number are not needed any more.
+    Trim(u32, u64),
+    /// The stream is not needed any more.
+    Remove(u32),
+}
+
+/// An entry that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its number.
+    pub number: u64,
+    /// When it was, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// The entry.
+    pub entry: Bytes,
+}
+
+/// A stream that an earlier process has left: its last entries, whose numbers rise by one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stream {
+    /// Its number.
+    pub stream: u32,
+    /// What it is.
+    pub head: Bytes,
+    /// Its entries.
+    pub entries: Vec<Entry>,
+}
