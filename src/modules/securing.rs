@@ -1,9 +1,9 @@
 //! TLS of an application's ports, as the configuration has it. Made at the start and again at
 //! each reload, so that certificates can be renewed while connections stand.
 
-use super::wiring::{Shared, StartError};
+use super::wiring::{Shared, StartError, ip};
 use crate::config::{AppRole, Application, Host};
-use crate::runtime::tls::{Files, Terms, Tls, TlsError};
+use crate::runtime::tls::{Files, Member, Terms, Tls, TlsError};
 use std::path::PathBuf;
 
 /// On what terms an application connects.
@@ -53,15 +53,15 @@ impl Secured {
         let Some(trusted_ca) = files.trusted_ca.clone() else { return Ok(Terms::default()) };
         let of = |role| shared.config.applications_of(&application.switch, role);
         let members = of(AppRole::Node).chain(of(AppRole::SipProxy));
-        let names = members.flat_map(|member| {
+        let members = members.map(|member| {
             let host = match &member.host {
                 Host::Address(address) => address.to_string(),
                 Host::Name(name) => name.to_string(),
             };
-            [member.name.to_string(), host]
+            Member { address: ip(member).ok(), names: vec![member.name.to_string(), host] }
         });
-        let names: Vec<String> = names.collect();
-        Terms::for_members(&files, &trusted_ca, &names, takes_plain)
+        let members: Vec<Member> = members.collect();
+        Terms::for_members(&files, &trusted_ca, &members, takes_plain)
     }
 
     /// Ports to be, on these terms.

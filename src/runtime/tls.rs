@@ -8,7 +8,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 
-pub use terms::{Files, Terms, TlsError};
+pub use terms::{Files, Member, Terms, TlsError};
 
 use arc_swap::ArcSwap;
 use rustls::Connection;

@@ -1,6 +1,6 @@
 //! Certificates for tests.
 
-use super::{Files, Terms};
+use super::{Files, Member, Terms};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -56,8 +56,20 @@ pub(crate) fn authority() -> Authority {
     CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority")
 }
 
+/// The terms of members with those names, all at the loopback address.
 pub(crate) fn members(files: &Files, names: &[&str]) -> Terms {
-    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    at(files, &[("127.0.0.1", names)], false)
+}
+
+/// The terms of members with those names at those addresses.
+pub(crate) fn at(files: &Files, members: &[(&str, &[&str])], takes_plain: bool) -> Terms {
     let trusted = files.trusted_ca.clone().expect("an authority");
-    Terms::for_members(files, &trusted, &names, false).expect("terms")
+    let members: Vec<Member> = members
+        .iter()
+        .map(|(address, names)| Member {
+            address: address.parse().ok(),
+            names: names.iter().map(ToString::to_string).collect(),
+        })
+        .collect();
+    Terms::for_members(files, &trusted, &members, takes_plain).expect("terms")
 }

@@ -78,6 +78,15 @@ pub struct Files {
     pub trusted_ca: Option<PathBuf>,
 }
 
+/// A member of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Where others dial it, unless that is unknown.
+    pub address: Option<core::net::IpAddr>,
+    /// Names of hosts, or addresses, one of which its certificate has.
+    pub names: Vec<String>,
+}
+
 type Certificates = Vec<CertificateDer<'static>>;
 
 impl Files {
@@ -164,23 +173,28 @@ impl Terms {
     }
 
     /// Those of a port for members of the cluster, each of which shows the other a
-    /// certificate that is valid for one of `names`, names of hosts or addresses. `takes_plain` also takes
-    /// those that speak no TLS, and those are dialled in turn with TLS and without.
+    /// certificate that is valid for one of its names. `takes_plain` also takes those that
+    /// speak no TLS, and those are dialled in turn with TLS and without.
     ///
     /// # Errors
     /// When a file cannot be used.
     pub fn for_members(
         files: &Files,
         trusted_ca: &Path,
-        names: &[String],
+        members: &[Member],
         takes_plain: bool,
     ) -> Result<Self, TlsError> {
-        let names: Vec<_> = names.iter().filter_map(|name| name_of(name)).collect();
+        let members = members.iter().map(|member| {
+            let names = member.names.iter().filter_map(|name| name_of(name)).collect();
+            (member.address, names)
+        });
+        let members = members.collect();
         let roots = trusted(trusted_ca)?;
         let server = WebPkiServerVerifier::builder_with_provider(roots, provider()).build();
         let server =
             server.map_err(|cause| TlsError::Trust { path: trusted_ca.to_owned(), cause })?;
-        let members = Arc::new(Members { client: of_clients(trusted_ca)?, server, names });
+        let client = of_clients(trusted_ca)?;
+        let members = Arc::new(Members { client, server, members });
         let (chain, key) = files.own()?;
         let refused = |cause| files.misfit(cause);
         let accept = ServerConfig::builder_with_provider(provider())
@@ -252,19 +266,31 @@ fn of_clients(path: &Path) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
 struct Members {
     client: Arc<dyn ClientCertVerifier>,
     server: Arc<WebPkiServerVerifier>,
-    names: Vec<ServerName<'static>>,
+    /// Where each is dialled, and its names.
+    members: Vec<(Option<core::net::IpAddr>, Vec<ServerName<'static>>)>,
 }
 
 impl Members {
-    fn named(&self, certificate: &CertificateDer<'_>) -> Result<(), Error> {
+    /// Whether a certificate is that of a member; of one who is dialled at that address, if
+    /// it was dialled.
+    fn named(
+        &self,
+        certificate: &CertificateDer<'_>,
+        dialled: Option<&ServerName<'_>>,
+    ) -> Result<(), Error> {
         let parsed = ParsedCertificate::try_from(certificate)?;
-        let is_one = |name| verify_server_name(&parsed, name).is_ok();
-        if self.names.iter().any(is_one) {
+        let is_there = |address: &Option<core::net::IpAddr>| match (dialled, address) {
+            (None, _) => true,
+            (Some(dialled), Some(address)) => *dialled == ServerName::IpAddress((*address).into()),
+            (Some(_), None) => false,
+        };
+        let own = self.members.iter().filter(|(address, _)| is_there(address));
+        if own.flat_map(|(_, names)| names).any(|name| verify_server_name(&parsed, name).is_ok()) {
             return Ok(());
         }
         Err(Error::General(
-            "the certificate is valid for no member: its subjectAltName needs the name of the \
-             application or its host"
+            "the certificate is valid for no member there: its subjectAltName needs the name of \
+             the application or its host"
                 .to_owned(),
         ))
     }
@@ -294,7 +320,7 @@ impl ServerCertVerifier for Members {
             Err(error) => return Err(error),
             Ok(_) => {}
         }
-        self.named(end_entity).map(|()| ServerCertVerified::assertion())
+        self.named(end_entity, Some(server_name)).map(|()| ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -332,7 +358,7 @@ impl ClientCertVerifier for Members {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         let verified = self.client.verify_client_cert(end_entity, intermediates, now)?;
-        self.named(end_entity).map(|()| verified)
+        self.named(end_entity, None).map(|()| verified)
     }
 
     fn verify_tls12_signature(

@@ -1,4 +1,4 @@
-use super::fixture::{Folder, authority, members};
+use super::fixture::{Folder, at, authority, members};
 use super::{Files, Session, Terms};
 use core::net::{IpAddr, Ipv4Addr};
 use rustls::SignatureScheme;
@@ -69,6 +69,22 @@ fn a_certificate_of_the_authority_is_not_enough_to_be_a_member() {
         let error = linked(dialler, listener).expect_err("a stranger");
         assert!(error.contains("valid for no member"), "{error}");
     }
+}
+
+#[test]
+fn who_is_dialled_is_the_member_that_is_there() {
+    let (folder, authority) = (Folder::new(), authority());
+    let all: [(&str, &[&str]); 3] =
+        [("127.0.0.1", &["node-1"]), ("127.0.0.2", &["node-2"]), ("nowhere", &["node-3"])];
+    let of = |name| at(&folder.member(&authority, &[name]), &all, false);
+    let dialler = of("node-2");
+    assert_eq!(linked(&dialler, &of("node-1")), Ok(()));
+    for name in ["node-2", "node-3"] {
+        let error = linked(&dialler, &of(name)).expect_err("another member");
+        assert!(error.contains("valid for no member there"), "{name}: {error}");
+    }
+    // Who dials may be any of them.
+    assert_eq!(linked(&of("node-3"), &of("node-1")), Ok(()));
 }
 
 #[test]
