@@ -1,7 +1,9 @@
 """A client of the T-Library language: frames over one blocking socket, requests, and events in their order."""
 
+import contextlib
 import importlib
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -16,6 +18,8 @@ PROTOCOL_VERSION = 1
 FRAME_LEN_MAX = 1 << 20
 LENGTH = struct.Struct(">I")
 ANSWER_WAIT_S = 5.0
+#: Until the server, too, has said over TLS that it ends the connection.
+END_WAIT_S = 0.5
 
 #: What a key-value list holds: numbers, texts, bytes and lists of the same kind, in order.
 Value = int | str | bytes | list
@@ -116,11 +120,12 @@ def cursor(language: ModuleType, event: Event) -> object:
 
 
 class Client:
-    """One connection. Events that nobody has waited for yet stay in `events`."""
+    """One connection, over TLS where it has a context. Events that nobody has waited for yet stay in `events`."""
 
-    def __init__(self, language: ModuleType, patience: float = ANSWER_WAIT_S):
+    def __init__(self, language: ModuleType, patience: float = ANSWER_WAIT_S, tls: ssl.SSLContext | None = None):
         self.language = language
         self.patience = patience
+        self.tls = tls
         self.socket: socket.socket | None = None
         self.buffer = bytearray()
         self.reference = 0
@@ -133,9 +138,14 @@ class Client:
     # ---- the connection
 
     def open(self, host: str, port: int) -> "Client":
-        """Connects and says nothing yet."""
+        """Connects and says nothing yet; raises SSLError where the two do not agree on TLS, Closed where it ends."""
         self.socket = socket.create_connection((host, port), timeout=self.patience)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.tls is not None:
+            try:
+                self.socket = self.tls.wrap_socket(self.socket, server_hostname=host)
+            except ConnectionError as error:
+                raise Closed(str(error)) from error
         return self
 
     def connect(self, host: str, port: int, application: str, **registration: object) -> Event:
@@ -158,6 +168,14 @@ class Client:
         if self.socket is not None:
             self.socket.close()
             self.socket = None
+
+    def say_end(self) -> None:
+        """Says over TLS that it ends the connection, and ends it; what comes meanwhile is lost."""
+        # the server may just close it as well
+        with contextlib.suppress(OSError):
+            self.socket.settimeout(END_WAIT_S)
+            self.socket.unwrap()
+        self.close()
 
     # ---- requests
 
@@ -197,7 +215,7 @@ class Client:
         try:
             self.socket.settimeout(self.patience)
             self.socket.sendall(data)
-        except ConnectionError as error:
+        except (ConnectionError, ssl.SSLError) as error:
             raise Closed(str(error)) from error
 
     # ---- events
@@ -288,7 +306,8 @@ class Client:
                 data = self.socket.recv(1 << 16)
             except TimeoutError:
                 return None
-            except ConnectionError as error:
+            except (ConnectionError, ssl.SSLError) as error:
+                # an alert too: with TLS 1.3 a certificate is refused only after the handshake
                 raise Closed(str(error)) from error
             if not data:
                 raise Closed("the server has ended the connection")

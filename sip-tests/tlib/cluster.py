@@ -1,10 +1,13 @@
 """One node and one SIP Proxy in a process, with what the T-Library tests need in the configuration."""
 
+import signal
 import subprocess
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+
+from certificates import Authority
 
 HOST = "127.0.0.1"
 #: The ports of the node: `PORTS` of the language tells whom each is for.
@@ -68,6 +71,9 @@ applications:
 
 #: Keys among the options of a start that are no options of the node.
 OF_THE_FILE = ("clients",)
+#: What a start says in whose folder there is to be an authority, and a certificate of it for the node.
+CERTIFIED = {"certificate": "node.pem", "certificate-key": "node.key", "trusted-ca": "ca.pem"}
+RELOADED, NOT_RELOADED = "configuration reloaded", "configuration not reloaded"
 
 
 class ClusterError(Exception):
@@ -103,10 +109,13 @@ class Cluster:
         self.folder = folder
         self.options = options
         self.process: subprocess.Popen | None = None
+        self.authority: Authority | None = None
 
     def start(self) -> None:
         """Starts it and waits until it is ready."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        if "certificate" in self.options:
+            self.certify()
         (self.folder / "cluster.yaml").write_text(configuration(self.options), "utf-8")
         with open(self.folder / "cluster.log", "wb") as log:
             self.process = subprocess.Popen(
@@ -118,6 +127,28 @@ class Cluster:
             if self.process.poll() is not None or time.monotonic() > until:
                 raise ClusterError(f"the cluster is not ready\n{self.tail()}")
             time.sleep(0.1)
+
+    def certify(self) -> None:
+        """A new authority and a certificate of it for the node, in place of what there was."""
+        self.authority = Authority(self.folder)
+        self.authority.issue("node", HOST)
+
+    def reload(self, word: str = RELOADED) -> str:
+        """It reads its file again, and those that are named there; what it says of it, from this word on."""
+        before = self.log().count(word)
+        self.process.send_signal(signal.SIGHUP)
+        until = time.monotonic() + READY_WAIT_S
+        while self.log().count(word) == before:
+            if time.monotonic() > until:
+                raise ClusterError(f"it does not say `{word}`\n{self.tail()}")
+            time.sleep(0.05)
+        return self.log().rpartition(word)[2]
+
+    def configure(self, **options: str) -> None:
+        """Other options, which it reads while it runs; `_` stands for `-`."""
+        self.options = {**self.options, **{name.replace("_", "-"): value for name, value in options.items()}}
+        (self.folder / "cluster.yaml").write_text(configuration(self.options), "utf-8")
+        self.reload()
 
     def is_ready(self) -> bool:
         """Whether it says so itself."""
@@ -131,10 +162,14 @@ class Cluster:
         """Whether the process is there."""
         return self.process is not None and self.process.poll() is None
 
+    def log(self) -> str:
+        """What it has said."""
+        path = self.folder / "cluster.log"
+        return path.read_text("utf-8", "replace") if path.is_file() else ""
+
     def tail(self) -> str:
         """The end of its log."""
-        path = self.folder / "cluster.log"
-        return "\n".join(path.read_text("utf-8", "replace").splitlines()[-15:]) if path.is_file() else ""
+        return "\n".join(self.log().splitlines()[-15:])
 
     def stop(self) -> None:
         """Ends it."""

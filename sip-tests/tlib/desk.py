@@ -1,11 +1,12 @@
 """What every test needs: observations that count, and clients, phones, DNs and agents that nobody else has."""
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
 from client import Client, Event, Pairs, Silence
-from cluster import AGENTS, DESKS, HOST, LOCATION, OWNER, PHONES, TCPORT
+from cluster import AGENTS, DESKS, HOST, LOCATION, OWNER, PHONES, TCPORT, Cluster
 from phone import Phone
 
 #: How long nothing has to come before it counts as nothing.
@@ -50,26 +51,33 @@ class Desk:
     phones_left: list[str] = []
     desks_left: list[str] = []
     agents_left: list[str] = []
+    #: The process that runs.
+    cluster: Cluster
 
     def __init__(self, language: ModuleType):
         self.language = language
+        #: How clients speak TLS for which nothing else is said.
+        self.tls: ssl.SSLContext | None = None
         self.clients: list[Client] = []
         self.phones: list[Phone] = []
 
     @classmethod
-    def fill(cls) -> None:
+    def fill(cls, cluster: Cluster) -> None:
         """Makes all DNs and agents free, for a process that has just started."""
+        cls.cluster = cluster
         cls.phones_left, cls.desks_left, cls.agents_left = list(PHONES), list(DESKS), list(AGENTS)
 
-    def raw(self, port: int = TCPORT) -> Client:
+    def raw(self, port: int = TCPORT, tls: ssl.SSLContext | None = None) -> Client:
         """A connection on which nothing was said."""
-        client = Client(self.language)
+        client = Client(self.language, tls=tls or self.tls)
         self.clients.append(client)
         return client.open(HOST, port)
 
-    def client(self, application: str = OWNER, port: int = TCPORT, **registration: object) -> Client:
+    def client(
+        self, application: str = OWNER, port: int = TCPORT, tls: ssl.SSLContext | None = None, **registration: object
+    ) -> Client:
         """A client that has introduced itself."""
-        client = Client(self.language)
+        client = Client(self.language, tls=tls or self.tls)
         self.clients.append(client)
         answer = client.connect(HOST, port, application, **registration)
         if answer.name != "EventServerConnected":

@@ -1,26 +1,41 @@
 """The client itself, against a server that says what it is told: its faults are not taken for the cluster's."""
 
 import socket
+import ssl
+import tempfile
 import threading
 import time
+from pathlib import Path
 from types import ModuleType
 
+from certificates import Authority, Certificate
 from client import FRAME_LEN_MAX, LENGTH, Client, Closed, Silence, has_bit, mask, of_key
 from desk import Checks
 
+HOST = "127.0.0.1"
 PATIENCE_S = 0.3
+#: Events in one piece, which are more than a record of TLS holds.
+HEAP = 2000
 DATA = [("b", -1), ("a", "ä"), ("B", b"\0\xff"), ("list", [("x", []), ("x", 2)]), ("", "")]
 
 
 class Echo:
     """Reads frames of one connection and sends bytes; knows nothing of the protocol but lengths."""
 
-    def __init__(self, language: ModuleType):
+    def __init__(self, language: ModuleType, certificate: Certificate | None = None, tls: ssl.SSLContext | None = None):
         self.language = language
-        listener = socket.create_server(("127.0.0.1", 0))
-        self.client = Client(language, PATIENCE_S).open(*listener.getsockname())
+        listener = socket.create_server((HOST, 0))
+        self.client = Client(language, tls=tls)
+        opening = threading.Thread(target=self.client.open, args=listener.getsockname())
+        opening.start()
         self.peer, _ = listener.accept()
         self.peer.settimeout(5)
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate.chain, certificate.key)
+            self.peer = context.wrap_socket(self.peer, server_side=True)
+        opening.join()
+        self.client.patience = PATIENCE_S
         listener.close()
 
     def heard(self) -> object:
@@ -52,9 +67,18 @@ class Echo:
 
 
 def loopback(checks: Checks, language: ModuleType) -> None:
-    """All of it, in a second."""
+    """All of it, in seconds, without TLS and with it."""
     checks.title = "client"
-    echo = Echo(language)
+    tell(checks, language, Echo(language))
+    checks.title = "client over TLS"
+    with tempfile.TemporaryDirectory(prefix="tlib-") as folder:
+        authority = Authority(Path(folder))
+        echo = Echo(language, authority.issue("server", HOST), authority.trusted())
+    tell(checks, language, echo)
+
+
+def tell(checks: Checks, language: ModuleType, echo: Echo) -> None:
+    """What a client makes of what it is told."""
     client, peer = echo.client, echo.peer
     try:
         number = client.request("TAgentLogin", ThisDN="7001", AgentWorkMode="AgentWorkModeAutoIn", UserData=DATA)
@@ -89,6 +113,9 @@ def loopback(checks: Checks, language: ModuleType) -> None:
         checks.see(has_bit(bits, 60) and not has_bit(bits, 61) and not has_bit(bits, 999), "its bits are found")
         checks.see(of_key(DATA, "LIST") == DATA[3][1] and of_key(None, "a") is None, "keys have no case")
 
+        peer.sendall(b"".join(echo.event("EventACK", number) for number in range(1, HEAP + 1)))
+        heap = [event.reference for event in client.drain()]
+        checks.see(heap == list(range(1, HEAP + 1)), f"{HEAP} events in a piece come, in order", len(heap))
         peer.sendall(echo.event("EventACK") + LENGTH.pack(FRAME_LEN_MAX + 1))
         client.wait("EventACK")
         checks.see(client.is_ended(1), "a frame of more than 1 MiB is not read")

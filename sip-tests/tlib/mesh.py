@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import signal
+import ssl
 import subprocess
 import time
 import urllib.error
@@ -11,8 +12,9 @@ import urllib.request
 from pathlib import Path
 from types import ModuleType
 
+from certificates import Authority, Certificate
 from client import Client, Closed, Silence
-from cluster import OWNER, TCPORT, ClusterError, client_ports
+from cluster import OWNER, RELOADED, TCPORT, ClusterError, client_ports
 from desk import Checks, register
 from phone import PhoneError
 from talk import DESCRIPTION, Talking
@@ -39,10 +41,11 @@ CUSTOMER_PORT = 5900
 WRAP_UP_S = 2
 #: From a login in another data centre to the move of a DN whose desktop was lost.
 MOVE_DELAY_S = 3
-CLUSTER_PORT = 7014
+CLUSTER_PORT, PROXY_CLUSTER_PORT = 7014, 7104
 NO_ANSWER_S = 2
 NO_ANSWER = f"agent-no-answer-timeout: {NO_ANSWER_S}, agent-no-answer-action: notready, agent-no-answer-overflow: [release]"
-RELOADED = "configuration reloaded"
+#: What all processes read.
+FILE = "cluster.yaml"
 UP, DOWN = "link to a T-Controller is up", "link to a T-Controller is down"
 CONFIGURATION = """\
 cluster-key: ${{SIPCLUSTER_CLUSTER_KEY}}
@@ -62,6 +65,7 @@ switches:
           dn-owner-applications: [{owner}]
           dn-owner-move-delay: {move_delay}
           agent-state-auto-restore: {auto_restore}
+          cluster-tls: {cluster_tls}
       - {{name: SIPProxy_DN, type: voip-service, options: {{service-type: sip-outbound-proxy}}}}
       - {{name: "7001-7099", type: extension, options: {{contact: "*"}}}}
       - {{name: "8001-8009", type: extension, options: {{contact: "sip:desk@127.0.0.20:5999"}}}}
@@ -89,26 +93,35 @@ def name_of(number: int) -> str:
     return f"SIPS_{number}" if number in NODES else f"SIPProxy_{number}"
 
 
-def configuration(auto_restore: bool = False) -> str:
+def certificate_options(number: int, folder: Path) -> str:
+    """The options that name the certificate of an application, and the authority of all."""
+    name = name_of(number)
+    return f"certificate: {folder / name}.pem, certificate-key: {folder / name}.key, trusted-ca: {folder / 'ca.pem'}"
+
+
+def configuration(certificates: Path, auto_restore: bool = False, cluster_tls: str = "require") -> str:
     """The file, the same for every process."""
     applications = [
         APPLICATION.format(
             name=name_of(number), role="node", number=number, location=location,
-            ports=f"sip: 5070, {client_ports()}, cluster: {CLUSTER_PORT}", http=8000 + number, options=f"tlib-without-tls: true, wrap-up-time: {WRAP_UP_S}, {NO_ANSWER}",
+            ports=f"sip: 5070, {client_ports()}, cluster: {CLUSTER_PORT}", http=8000 + number,
+            options=f"tls: true, tlib-without-tls: true, {certificate_options(number, certificates)}, "
+                    f"wrap-up-time: {WRAP_UP_S}, {NO_ANSWER}",
         )
         for number, location in NODES.items()
     ]  # fmt: skip
     applications += [
         APPLICATION.format(
             name=name_of(number), role="sip-proxy", number=number, location=location,
-            ports="sip: 5060, cluster: 7104", http=8000 + number,
-            options="oos-check: 1, oos-force: 1, registrar-min-timeout: 1",
+            ports=f"sip: 5060, cluster: {PROXY_CLUSTER_PORT}", http=8000 + number,
+            options=f"{certificate_options(number, certificates)}, oos-check: 1, oos-force: 1, registrar-min-timeout: 1",
         )
         for number, location in PROXIES.items()
     ]  # fmt: skip
     return CONFIGURATION.format(
         lines="\n".join(LINE.format(dn=dn, port=port) for dn, port in LINES.items()), customer=CUSTOMER_PORT,
-        move_delay=MOVE_DELAY_S, auto_restore=str(auto_restore).lower(), nodes=", ".join(map(name_of, NODES)), proxies=", ".join(map(name_of, PROXIES)), owner=OWNER,
+        move_delay=MOVE_DELAY_S, auto_restore=str(auto_restore).lower(), cluster_tls=cluster_tls,
+        nodes=", ".join(map(name_of, NODES)), proxies=", ".join(map(name_of, PROXIES)), owner=OWNER,
         agents="\n".join(f"  - {{employee-id: agent-{number}}}" for number in range(1, 10)),
         applications="".join(applications),
     )  # fmt: skip
@@ -138,12 +151,17 @@ class Mesh:
         self.binary = binary
         self.folder = folder
         self.processes: dict[int, subprocess.Popen] = {}
+        self.certificates = folder / "certificates"
+        self.authority: Authority | None = None
+        #: What each application has: odd ones by their address, even ones by their name.
+        self.own: dict[int, Certificate] = {}
         self.environment = {**os.environ, "SIPCLUSTER_CLUSTER_KEY": secrets.token_hex(24)}
 
     def start(self) -> None:
         """Starts all."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "cluster.yaml").write_text(configuration(), "utf-8")
+        self.certificates.mkdir(parents=True, exist_ok=True)
+        self.certify()
+        self.write()
         # addresses of this machine are looked up after the rules of a cut, not before
         ip("rule add pref 100 lookup local")
         ip("rule del pref 0")
@@ -156,20 +174,35 @@ class Mesh:
                 raise ClusterError(f"not ready\n{self.tail()}")
             time.sleep(0.1)
 
-    def begin(self, number: int) -> None:
+    def certify(self) -> None:
+        """A new authority and a certificate of it for each application, in place of what there was."""
+        self.authority = Authority(self.certificates)
+        for number in (*NODES, *PROXIES):
+            name = name_of(number)
+            self.own[number] = self.authority.issue(name, f"127.0.0.{number}" if number % 2 else name)
+
+    def write(self, file: str = FILE, auto_restore: bool = False, cluster_tls: str = "require") -> None:
+        """Writes a file for processes to read."""
+        (self.folder / file).write_text(configuration(self.certificates, auto_restore, cluster_tls), "utf-8")
+
+    def begin(self, number: int, file: str = FILE) -> None:
         """Starts one."""
         name = name_of(number)
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
         with open(self.folder / f"{name}.log", "ab") as log:
             self.processes[number] = subprocess.Popen(
-                [str(self.binary), "run", str(self.folder / "cluster.yaml"), "--app", name],
+                [str(self.binary), "run", str(self.folder / file), "--app", name],
                 cwd=folder, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
 
     def log(self, number: int) -> str:
         """What it has said."""
         return (self.folder / f"{name_of(number)}.log").read_text("utf-8", "replace")
+
+    def count(self, word: str) -> dict[int, int]:
+        """How often each has said so."""
+        return {number: self.log(number).count(word) for number in (*NODES, *PROXIES)}
 
     def wait_for_links(self, wanted: dict[int, int], word: str = UP) -> None:
         """Until each of these nodes has said so many times that a link is up, or down."""
@@ -188,17 +221,18 @@ class Mesh:
         """It neither answers nor says that it is gone."""
         os.kill(self.processes[number].pid, signal.SIGSTOP if hangs else signal.SIGCONT)
 
-    def again(self, number: int) -> None:
+    def again(self, number: int, file: str = FILE) -> None:
         """A node that was killed is back, and linked."""
         before = self.log(number).count(UP)
-        self.begin(number)
+        self.begin(number, file)
         self.wait_for_links({number: before + len(NODES) - 1})
 
-    def configure(self, auto_restore: bool) -> None:
+    def configure(self, auto_restore: bool = False, cluster_tls: str = "require") -> None:
         """Another file, which every process reads while it runs."""
-        before = {number: self.log(number).count(RELOADED) for number in (*NODES, *PROXIES)}
-        (self.folder / "cluster.yaml").write_text(configuration(auto_restore), "utf-8")
-        for process in self.processes.values():
+        running = {number: process for number, process in self.processes.items() if process.poll() is None}
+        before = {number: self.log(number).count(RELOADED) for number in running}
+        self.write(FILE, auto_restore, cluster_tls)
+        for process in running.values():
             process.send_signal(signal.SIGHUP)
         self.wait_for_links({number: count + 1 for number, count in before.items()}, RELOADED)
 
@@ -244,10 +278,11 @@ def at(dn: str, proxy: int) -> Talking:
 
 
 def client(
-    language: ModuleType, node: int, application: str = OWNER, port: int = TCPORT, **registration: object
-) -> Client:
+    language: ModuleType, node: int, application: str = OWNER, port: int = TCPORT,
+    tls: ssl.SSLContext | None = None, **registration: object,
+) -> Client:  # fmt: skip
     """A client of a node."""
-    one = Client(language)
+    one = Client(language, tls=tls)
     answer = one.connect(f"127.0.0.{node}", port, application, **registration)
     if answer.name != "EventServerConnected":
         raise Silence(f"no EventServerConnected but {answer}")

@@ -33,10 +33,22 @@ impl Journal {
         let (lines, waiting) = sync_channel::<String>(LINES_WAITING_MAX);
         let shown = path.display().to_string();
         std::thread::Builder::new().name("journal".to_owned()).spawn(move || {
+            let mut failed = 0_u64;
             while let Ok(mut line) = waiting.recv() {
                 line.push('\n');
-                if let Err(error) = file.write_all(line.as_bytes()) {
-                    tracing::warn!(file = %shown, %error, "a record could not be written");
+                match file.write_all(line.as_bytes()) {
+                    Ok(()) if failed > 0 => {
+                        tracing::warn!(file = %shown, lost = failed, "records are written again");
+                        failed = 0;
+                    }
+                    Ok(()) => {}
+                    Err(error) => {
+                        failed += 1;
+                        // A full disk is told of, but not for each record.
+                        if failed.is_power_of_two() {
+                            tracing::warn!(file = %shown, %error, lost = failed, "records cannot be written");
+                        }
+                    }
                 }
             }
         })?;

@@ -24,7 +24,7 @@ options! {
         "Primary node applications of the cluster, of all data centres.", "Configuring the SIP Cluster Node DN";
     "siproxy-applications", &[ClusterDn], List, "", Restart, Works,
         "SIP Proxy applications of the cluster, of all data centres.", "Configuring the SIP Cluster Node DN";
-    "dn-owner-applications", &[ClusterDn], List, "", Immediately, Later,
+    "dn-owner-applications", &[ClusterDn], List, "", Immediately, Works,
         "Application names whose TRegisterAddress makes a node own a DN whose contact is not `*`.",
         "Configuring the SIP Cluster Node DN";
     "dn-owner-move-delay", &[ClusterDn], SECONDS, "30", Immediately, Works,
