@@ -49,7 +49,7 @@ def collected_behind_a_kill(checks: Checks, mesh: Mesh, language: ModuleType) ->
     """A node is killed while its collector is away and a call runs: nothing of what was kept is lost."""
     checks.title = "collector, node killed"
     watcher = client(language, 3, "watcher")
-    phone, other, caller, more = phones_of(watcher, *((dn, 11) for dn in ("7041", "7042", "7043", "7044")))
+    phone, other, caller, more = phones_of(watcher, *((dn, 11) for dn in ("7015", "7016", "7017", "7018")))
     collectors = {node: collector(language, node, "kept") for node in NODES}
     connect(caller, phone)
     running = watcher.wait("EventEstablished", ThisDN=phone.dn).get("ConnID")
@@ -127,7 +127,7 @@ def collected_in_many_lives(checks: Checks, mesh: Mesh, language: ModuleType) ->
     stories: dict[int, list[str]] = {}
     marks: list[tuple[int, int]] = []
     for life in range(lives):
-        phone, caller = phones_of(watcher, (f"705{life}", 11), (f"706{life}", 11))
+        phone, caller = phones_of(watcher, (str(7021 + life), 11), (str(7025 + life), 11))
         for _ in range(TRIES):
             connect(caller, phone)
             if watcher.wait("EventEstablished", ThisDN=phone.dn).get("ConnID") >> 52 == node:

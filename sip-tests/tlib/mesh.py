@@ -114,7 +114,8 @@ def configuration(certificates: Path, auto_restore: bool = False, cluster_tls: s
         APPLICATION.format(
             name=name_of(number), role="sip-proxy", number=number, location=location,
             ports=f"sip: 5060, cluster: {PROXY_CLUSTER_PORT}", http=8000 + number,
-            options=f"{certificate_options(number, certificates)}, oos-check: 1, oos-force: 1, registrar-min-timeout: 1",
+            options=f"{certificate_options(number, certificates)}, "
+                    "oos-check: 1, oos-force: 1, registrar-min-timeout: 1",
         )
         for number, location in PROXIES.items()
     ]  # fmt: skip

@@ -3,10 +3,10 @@
 use super::port::{ClientId, REFUSED};
 use crate::base::frames::FrameReader;
 use crate::base::limits::{
-    CLIENT_BACKLOG_LEN_MAX, CONNECT_TIME, STREAM_LINGER_TIME, STREAM_MESSAGE_TIME,
-    TLS_HANDSHAKE_TIME,
+    CLIENT_BACKLOG_LEN_MAX, CLIENT_GREETING_TIME, CONNECT_TIME, STREAM_LINGER_TIME,
+    STREAM_MESSAGE_TIME, TLS_HANDSHAKE_TIME,
 };
-use crate::base::time::Instant;
+use crate::base::time::{Duration, Instant};
 use crate::runtime::mailbox::{Class, Mail};
 use crate::runtime::tls::{FIRST_BYTE, Session, Terms};
 use bytes::{Buf as _, Bytes};
@@ -266,7 +266,7 @@ impl Connection {
             match read {
                 Ok(0) => return Err(Closed("closed by the client")),
                 Ok(length) => {
-                    let is_frames = self.learn(&buffer[..length])?;
+                    let is_frames = self.learn(&buffer[..length], now)?;
                     if is_frames && self.ending_since.is_none() {
                         self.reader.push(&buffer[..length]);
                         self.take_frames(now, frames)?;
@@ -286,7 +286,7 @@ impl Connection {
 
     /// Sees by its first bytes whether an unknown peer speaks TLS; whether they belong to
     /// frames.
-    fn learn(&mut self, first: &[u8]) -> Result<bool, Closed> {
+    fn learn(&mut self, first: &[u8], now: Instant) -> Result<bool, Closed> {
         let Layer::Unknown(terms) = &self.layer else {
             self.securing_since = None;
             return Ok(true);
@@ -297,6 +297,7 @@ impl Connection {
             return Ok(true);
         };
         let taken = session.take(first);
+        self.securing_since = Some(now);
         self.layer = Layer::Tls(Box::new(session));
         taken.map(|()| false).map_err(|error| self.fail(error))
     }
@@ -330,18 +331,26 @@ impl Connection {
         }
     }
 
+    /// How long it may be before frames can pass: who need not speak TLS has the time of
+    /// who speaks none.
+    const fn patience(&self) -> Duration {
+        match self.layer {
+            Layer::Unknown(_) => CLIENT_GREETING_TIME,
+            Layer::Plain | Layer::Tls(_) => TLS_HANDSHAKE_TIME,
+        }
+    }
+
     /// When it is to be closed if nothing happens, and why then.
     pub(super) fn deadline(&self) -> Option<(Instant, Closed)> {
         let ending = self.ending_since.map(|since| (since + STREAM_LINGER_TIME, Closed("ended")));
-        let late = self
+        let cut = self
             .frame_since
             .map(|since| (since + STREAM_MESSAGE_TIME, Closed("a frame did not arrive in full")));
         let unreached =
             self.dialling_since.map(|since| (since + CONNECT_TIME, Closed("it does not answer")));
-        let unsecured = self
-            .securing_since
-            .map(|since| (since + TLS_HANDSHAKE_TIME, Closed("no TLS came about")));
-        let all = ending.into_iter().chain(late).chain(unreached).chain(unsecured);
+        let late = Closed("no TLS came about");
+        let unsecured = self.securing_since.map(|since| (since + self.patience(), late));
+        let all = ending.into_iter().chain(cut).chain(unreached).chain(unsecured);
         all.min_by_key(|(at, _)| *at)
     }
 

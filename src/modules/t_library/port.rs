@@ -303,9 +303,14 @@ impl Port {
 
     /// TLS for a connection to that address; where both are allowed, every other time.
     fn session(&mut self, address: SocketAddr) -> Option<Session> {
-        let session = self.tls.terms().dial(address.ip())?;
+        let terms = self.tls.terms();
+        let session = terms.dial(address.ip())?;
+        if !terms.takes_plain() {
+            self.plain_next.clear();
+            return Some(session);
+        }
         let is_plain = self.plain_next.remove(&address);
-        if self.tls.terms().takes_plain() && !is_plain {
+        if !is_plain {
             self.plain_next.insert(address);
         }
         (!is_plain).then_some(session)
@@ -332,7 +337,8 @@ impl Port {
             return;
         }
         let error = connection.refused.as_ref().map(ToString::to_string);
-        tracing::warn!(node = %self.name, peer = ?connection.remote, reason, error, count = self.refused, "a connection came to nothing");
+        let peer = connection.remote.map(|remote| remote.to_string());
+        tracing::warn!(node = %self.name, peer, reason, error, count = self.refused, "a connection came to nothing");
         (self.refused, self.refused_log_at) = (0, self.now + REFUSED_LOG_INTERVAL);
     }
 

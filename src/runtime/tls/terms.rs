@@ -64,6 +64,9 @@ fn reason(cause: &PemError) -> String {
     if matches!(cause, PemError::NoItemsFound) {
         return "there is none in this PEM file".to_owned();
     }
+    if matches!(cause, PemError::MissingSectionEnd { .. }) {
+        return "the PEM file is cut off: an END line is missing".to_owned();
+    }
     cause.to_string()
 }
 
@@ -164,8 +167,10 @@ impl Terms {
         let builder = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(|cause| files.misfit(cause))?;
-        let builder = match files.trusted_ca.as_deref().filter(|_| is_mutual) {
-            Some(path) => builder.with_client_cert_verifier(of_clients(path)?),
+        // The file is looked at in any case: what is wrong with it is not to be found out later.
+        let verifier = files.trusted_ca.as_deref().map(of_clients).transpose()?;
+        let builder = match verifier.filter(|_| is_mutual) {
+            Some(verifier) => builder.with_client_cert_verifier(verifier),
             None => builder.with_no_client_auth(),
         };
         let accept = builder.with_single_cert(chain, key).map_err(|cause| files.misfit(cause))?;

@@ -1,7 +1,7 @@
 //! The same with TLS: two ports, one of which dials the other.
 
 use super::{LOOKS_MAX, Rig, framed};
-use crate::base::limits::TLS_HANDSHAKE_TIME;
+use crate::base::limits::{CLIENT_GREETING_TIME, TLS_HANDSHAKE_TIME};
 use crate::modules::t_library::port::{ClientId, Heard};
 use crate::runtime::tls::fixture::{Folder, at, authority, members};
 use crate::runtime::tls::{Files, Terms, Tls};
@@ -122,15 +122,17 @@ fn who_speaks_no_tls_is_refused_where_it_must_be_spoken() {
 #[test]
 fn who_says_nothing_is_closed_in_time() {
     let (_folder, files) = files();
-    for terms in [members(&files, &NAMES), accepting(&files)] {
+    for (terms, patience) in
+        [(members(&files, &NAMES), TLS_HANDSHAKE_TIME), (accepting(&files), CLIENT_GREETING_TIME)]
+    {
         let mut rig = Rig::secured(Tls::new(terms));
         let mut client = rig.connect();
         while rig.port.is_empty() {
             assert_eq!(rig.turn(), []);
         }
         assert_eq!(rig.turn(), []);
-        assert_eq!(rig.port.next_deadline(), rig.now + TLS_HANDSHAKE_TIME);
-        rig.now = rig.now + TLS_HANDSHAKE_TIME;
+        assert_eq!(rig.port.next_deadline(), rig.now + patience);
+        rig.now = rig.now + patience;
         assert_eq!(rig.turn(), []);
         assert!(rig.port.is_empty());
         assert_eq!(client.read(&mut [0]).expect("it is closed"), 0);
@@ -158,6 +160,30 @@ fn a_port_that_accepts_both_links_with_either() {
             gone(&heard).is_none()
         });
         assert!(is_linked, "{dialler:?} {listener:?}");
+    }
+}
+
+#[test]
+fn who_requires_tls_from_now_on_dials_by_tls_alone() {
+    let (_folder, files) = files();
+    let (must, may) = (members(&files, &NAMES), accepting(&files));
+    for tries in 1..4 {
+        let tls = Tls::new(may.clone());
+        let (mut one, mut other) = (Rig::secured(tls.clone()), Rig::new());
+        for _ in 0..tries {
+            one.dial(&other);
+        }
+        tls.exchange(must.clone());
+        for _ in 0..2 {
+            let id = one.dial(&other);
+            one.port.send(id, framed(b"secret").into());
+            let over = |heard: &[(ClientId, Heard)], _: &[(ClientId, Heard)]| {
+                heard.iter().any(|(gone, heard)| *gone == id && matches!(heard, Heard::Gone(_)))
+            };
+            let [_, answered] = both(&mut one, &mut other, over);
+            let is_told = |(_, heard): &(ClientId, Heard)| matches!(heard, Heard::Frame(_));
+            assert!(!answered.iter().any(is_told), "after {tries} tries: {answered:?}");
+        }
     }
 }
 
