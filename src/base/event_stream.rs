@@ -25,6 +25,29 @@ pub enum Write {
     Remove(u32),
 }
 
+impl Write {
+    /// Which stream it is about.
+    #[must_use]
+    pub const fn stream(&self) -> u32 {
+        match self {
+            Self::Head(stream, _) | Self::Trim(stream, _) | Self::Remove(stream) => *stream,
+            Self::Entry { stream, .. } => *stream,
+        }
+    }
+
+    /// Whether another, that comes before it, need not be done.
+    #[must_use]
+    pub fn replaces(&self, other: &Self) -> bool {
+        let is_same = match (self, other) {
+            (Self::Remove(_), _)
+            | (Self::Head(..), Self::Head(..))
+            | (Self::Trim(..), Self::Trim(..)) => true,
+            (Self::Head(..) | Self::Trim(..) | Self::Entry { .. }, _) => false,
+        };
+        is_same && self.stream() == other.stream()
+    }
+}
+
 /// An entry that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {

@@ -324,8 +324,9 @@ impl Homes {
     fn drop_link(&mut self, id: LinkId, now: Instant) {
         let redial = now + REDIAL;
         let Some(state) = self.by_link(id) else { return };
-        let was_made = state.link.take().is_some_and(|link| link.is_made);
-        state.dial_at = if was_made { now } else { redial };
+        // One that was closed before it said who it is would be closed again.
+        let was_greeted = state.link.take().is_some_and(|link| link.is_greeted);
+        state.dial_at = if was_greeted { now } else { redial };
         state.lost.get_or_insert(now);
     }
 

@@ -1,7 +1,7 @@
 //! TLS of an application's ports, as the configuration has it. Made at the start and again at
 //! each reload, so that certificates can be renewed while connections stand.
 
-use super::wiring::{Shared, StartError, ip};
+use super::wiring::{Shared, StartError, addresses};
 use crate::config::{AppRole, Application, Host};
 use crate::runtime::tls::{Files, Member, Terms, Tls, TlsError};
 use std::path::PathBuf;
@@ -37,7 +37,7 @@ impl Secured {
                 options.flag_or_default("tls-mutual"),
                 options.flag_or_default("tlib-without-tls"),
             ),
-            _ => Ok(Terms::default()),
+            _ => Ok(Terms::without_tls(options.flag_or_default("tlib-without-tls"))),
         }
     }
 
@@ -58,7 +58,7 @@ impl Secured {
                 Host::Address(address) => address.to_string(),
                 Host::Name(name) => name.to_string(),
             };
-            Member { address: ip(member).ok(), names: vec![member.name.to_string(), host] }
+            Member { addresses: addresses(member), names: vec![member.name.to_string(), host] }
         });
         let members: Vec<Member> = members.collect();
         Terms::for_members(&files, &trusted_ca, &members, takes_plain)

@@ -121,6 +121,18 @@ pub fn ip(application: &Application) -> Result<IpAddr, StartError> {
     }
 }
 
+/// All addresses of an application's host; none where it does not resolve.
+#[must_use]
+pub fn addresses(application: &Application) -> Vec<IpAddr> {
+    match &application.host {
+        Host::Address(ip) => vec![*ip],
+        Host::Name(name) => {
+            let found = (&**name, 0).to_socket_addrs();
+            found.map(|found| found.map(|one| one.ip()).collect()).unwrap_or_default()
+        }
+    }
+}
+
 impl Shared<'_> {
     /// The switch of an application.
     ///

@@ -56,7 +56,12 @@ type Writes = std::sync::mpsc::SyncSender<Write>;
 /// The writing end of the log. What it was given is on the disk when it is dropped.
 #[derive(Debug)]
 pub struct EventLog {
+    name: String,
     writes: Option<Writes>,
+    /// What there was no room for and must not be left out: few for each stream.
+    owed: VecDeque<Write>,
+    /// Entries that there was no room for.
+    refused: u64,
     thread: Option<JoinHandle<()>>,
     lost: Arc<AtomicU64>,
 }
@@ -88,15 +93,45 @@ impl EventLog {
         let thread = std::thread::Builder::new()
             .name("event-log".to_owned())
             .spawn(move || writer.run(&waiting))?;
-        Ok((Self { writes: Some(writes), thread: Some(thread), lost }, streams))
+        let log = Self {
+            name: name.to_owned(),
+            writes: Some(writes),
+            owed: VecDeque::new(),
+            refused: 0,
+            thread: Some(thread),
+            lost,
+        };
+        Ok((log, streams))
     }
 
     /// Gives the thread something to do. What it has no room for is lost and counted: the
     /// stream has a hole then, before which nothing is read.
-    pub fn write(&self, write: Write) {
+    pub fn write(&mut self, write: Write) {
         let Some(writes) = &self.writes else { return };
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = writes.try_send(write) {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+        let send = |write| match writes.try_send(write) {
+            Ok(()) => None,
+            Err(TrySendError::Full(write) | TrySendError::Disconnected(write)) => Some(write),
+        };
+        while let Some(owed) = self.owed.pop_front() {
+            if let Some(owed) = send(owed) {
+                self.owed.push_front(owed);
+                break;
+            }
+        }
+        let refused = if self.owed.is_empty() { send(write) } else { Some(write) };
+        match refused {
+            None => {}
+            Some(Write::Entry { .. }) => {
+                self.refused += 1;
+                self.lost.fetch_add(1, Ordering::Relaxed);
+                if self.refused.is_power_of_two() {
+                    tracing::warn!(node = %self.name, lost = self.refused, "the disk is too slow for events: they are kept in memory only");
+                }
+            }
+            Some(write) => {
+                self.owed.retain(|other| !write.replaces(other));
+                self.owed.push_back(write);
+            }
         }
     }
 
@@ -186,7 +221,10 @@ impl Writer {
             }
             Write::Entry { stream: id, number, at_ms, entry } => {
                 let folder = self.folder.join(id.to_string());
-                let Some(stream) = self.streams.get_mut(&id) else { return };
+                let Some(stream) = self.streams.get_mut(&id) else {
+                    self.lost.fetch_add(1, Ordering::Relaxed);
+                    return;
+                };
                 let begun = stream.begin_segment(&folder, number, now);
                 match begun {
                     Ok(true) => {
@@ -201,8 +239,17 @@ impl Writer {
                 }
             }
             Write::Trim(id, first) => {
-                if let Some(stream) = self.streams.get_mut(&id) {
-                    stream.trim(first);
+                // What is trimmed is on the disk again before it is gone.
+                let synced = self.streams.get_mut(&id).map(|stream| {
+                    stream
+                        .flush()
+                        .and_then(|()| stream.sync())
+                        .map_err(|error| (stream.fail(now), error))
+                });
+                match (synced, self.streams.get_mut(&id)) {
+                    (Some(Ok(())), Some(stream)) => stream.trim(first),
+                    (Some(Err((lost, error))), _) => self.complain(id, lost, &error, now),
+                    (Some(Ok(())) | None, _) => {}
                 }
             }
             Write::Remove(id) => {

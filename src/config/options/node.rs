@@ -155,9 +155,10 @@ options! {
     "call-stream-log", SERVERS, Flag, "true", Restart, Works,
         "Whether what collectors at the IPport have not had is kept on disk too, in `data-dir`, and outlives the \
          process; otherwise in memory only.", "Configuring SIP Servers for Historical Reporting";
-    "tlib-without-tls", SERVERS, Flag, "false", Restart, Works,
+    "tlib-without-tls", SERVERS, Flag, "false", Immediately, Works,
         "Whether T-Library clients without TLS are served from everywhere. Otherwise a port without TLS listens on \
-         loopback only, and one with TLS refuses them.", "Configuring SIP Servers";
+         loopback only, and one with TLS refuses them. Where the ports listen changes after a restart.",
+        "Configuring SIP Servers";
     "tls", SERVERS, Flag, "false", Immediately, Works,
         "Whether T-Library ports speak TLS, 1.2 or 1.3; they listen on `host` then. Needs certificate and \
          certificate-key. Where the ports listen changes after a restart.", "Configuring SIP Servers";

@@ -75,6 +75,8 @@ pub(super) struct Connection {
     frame_since: Option<Instant>,
     backlog: VecDeque<Bytes>,
     backlog_len: usize,
+    /// Bytes that TLS has taken since it last had written all.
+    handed_len: usize,
     /// Since when it only writes what waits, to be closed then.
     ending_since: Option<Instant>,
     /// Whether the client was told that nothing more comes.
@@ -104,6 +106,7 @@ impl Connection {
             frame_since: None,
             backlog: VecDeque::new(),
             backlog_len: 0,
+            handed_len: 0,
             ending_since: None,
             is_shut: false,
             is_dirty: false,
@@ -126,15 +129,22 @@ impl Connection {
     /// One that was accepted on those terms.
     pub(super) fn accepted(mut self, remote: SocketAddr, terms: Arc<Terms>, now: Instant) -> Self {
         self.remote = Some(remote);
-        if terms.takes_plain() && terms.has_tls() {
-            self.layer = Layer::Unknown(terms);
-        } else if let Some(session) = terms.accept() {
-            self.layer = Layer::Tls(Box::new(session));
+        if !terms.has_tls() {
+            return self;
         }
+        let session = terms.accept().filter(|_| !terms.takes_plain());
+        self.layer = match session {
+            Some(session) => Layer::Tls(Box::new(session)),
+            None => Layer::Unknown(terms),
+        };
         if !self.is_secured() {
             self.securing_since = Some(now);
         }
         self
+    }
+
+    const fn is_tls(&self) -> bool {
+        matches!(self.layer, Layer::Tls(_))
     }
 
     /// Whether frames can pass.
@@ -188,7 +198,7 @@ impl Connection {
 
     /// Bytes that wait for the client to read.
     pub(super) const fn backlog_len(&self) -> usize {
-        self.backlog_len
+        self.backlog_len + self.handed_len
     }
 
     /// Writes what the socket takes.
@@ -198,10 +208,11 @@ impl Connection {
             return Ok(());
         }
         loop {
-            if let Layer::Tls(session) = &mut self.layer
-                && !session.flush(&self.socket).map_err(|_| FAILED)?
-            {
-                return Ok(());
+            if let Layer::Tls(session) = &mut self.layer {
+                if !session.flush(&self.socket).map_err(|_| FAILED)? {
+                    return Ok(());
+                }
+                self.handed_len = 0;
             }
             if self.backlog.is_empty() || !self.is_secured() {
                 break;
@@ -218,7 +229,10 @@ impl Connection {
                 Layer::Tls(session) => session.write(&slices[..count]),
             };
             match written {
-                Ok(written) => self.written(written),
+                Ok(written) => {
+                    self.handed_len += if self.is_tls() { written } else { 0 };
+                    self.written(written);
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(_) => return Err(FAILED),
             }
@@ -293,6 +307,9 @@ impl Connection {
         };
         let session = terms.accept().filter(|_| first.first() == Some(&FIRST_BYTE));
         let Some(mut session) = session else {
+            if !terms.takes_plain() {
+                return Err(Closed("no TLS came about"));
+            }
             (self.layer, self.securing_since) = (Layer::Plain, None);
             return Ok(true);
         };

@@ -20,6 +20,9 @@ use tokio::net::{TcpListener, TcpStream};
 /// Bytes that one read takes.
 const READ_LEN: usize = 16 * 1024;
 
+/// Handshakes of TLS that one turn goes on with.
+const HANDSHAKES_PER_TURN: usize = 16;
+
 /// Why a connection that was dialled is gone when nobody listens there.
 pub const REFUSED: &str = "nobody listens there";
 
@@ -186,10 +189,18 @@ impl Port {
         self.take_accepted(now, heard);
         let mut taken = core::mem::take(&mut self.taken);
         self.listed.take(&mut taken, TURN_BATCH_LEN);
-        let mut frames = Vec::new();
+        let (mut frames, mut handshakes) = (Vec::new(), 0);
         for id in taken.drain(..) {
             let Some(connection) = self.clients.get_mut(&id) else { continue };
             connection.taken_off_the_list();
+            if !connection.is_secured() && !connection.is_dialling() {
+                handshakes += 1;
+                if handshakes > HANDSHAKES_PER_TURN {
+                    // Each costs a signature: the rest is for the next turns.
+                    connection.ring();
+                    continue;
+                }
+            }
             if connection.is_dialling() {
                 match connection.dialled(now) {
                     Ok(Some(remote)) => {
@@ -211,6 +222,7 @@ impl Port {
                 && let Some(remote) = connection.remote
             {
                 connection.is_known = true;
+                self.plain_next.remove(&remote);
                 heard.push((id, Heard::Connected(remote)));
             }
             heard.extend(frames.drain(..).map(|frame| (id, Heard::Frame(frame))));
@@ -241,10 +253,19 @@ impl Port {
                 tracing::warn!(node = %self.name, limit = CLIENTS_MAX, "a T-Library client is refused: too many are connected");
                 continue;
             }
+            let terms = self.tls.terms();
+            if !terms.takes_from(remote.ip()) {
+                self.note_refused(
+                    Some(remote),
+                    None,
+                    "only those of this machine are served without TLS",
+                );
+                continue;
+            }
             let id = ClientId(self.next);
             self.next += 1;
             let connection = Connection::new(socket, id, self.list.clone());
-            let mut connection = connection.accepted(remote, self.tls.terms(), now);
+            let mut connection = connection.accepted(remote, terms, now);
             connection.is_known = connection.is_secured();
             if connection.is_known {
                 heard.push((id, Heard::Connected(remote)));
@@ -320,7 +341,7 @@ impl Port {
         if let Some(connection) = self.clients.remove(&id) {
             self.pressed.remove(&(connection.pressed_at, id));
             if !connection.is_secured() && !connection.is_dialling() {
-                self.note_refused(&connection, reason);
+                self.note_refused(connection.remote, connection.refused.as_ref(), reason);
             }
             if !connection.is_known {
                 return;
@@ -331,13 +352,18 @@ impl Port {
     }
 
     /// Says that a connection came to nothing, but not of each of very many.
-    fn note_refused(&mut self, connection: &Connection, reason: &'static str) {
+    fn note_refused(
+        &mut self,
+        remote: Option<SocketAddr>,
+        error: Option<&std::io::Error>,
+        reason: &'static str,
+    ) {
         self.refused += 1;
         if self.now < self.refused_log_at {
             return;
         }
-        let error = connection.refused.as_ref().map(ToString::to_string);
-        let peer = connection.remote.map(|remote| remote.to_string());
+        let error = error.map(ToString::to_string);
+        let peer = remote.map(|remote| remote.to_string());
         tracing::warn!(node = %self.name, peer, reason, error, count = self.refused, "a connection came to nothing");
         (self.refused, self.refused_log_at) = (0, self.now + REFUSED_LOG_INTERVAL);
     }

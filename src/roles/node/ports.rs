@@ -92,12 +92,12 @@ pub(super) fn interaction_proxy(
     let Some(number) = application.ports.ipport else { return Ok(None) };
     let port = port(application, (KEY, number), tls)?;
     let server = server(shared, application, epoch, &PROXY_SUPPORTED);
-    let (log, left) = event_log(shared, application)?;
-    let core = ProxyCore::new(server, settings, left);
+    let (mut log, left) = event_log(shared, application)?;
+    let core = ProxyCore::new(server, settings, &left);
     let name = format!("{}-{INTERACTION_PROXY}", application.name);
     let (mail, inbox) = shared.mailboxes.mailbox(&name, MAILBOX_LEN_MAX);
     let own = Box::new(move |write| {
-        if let Some(log) = &log {
+        if let Some(log) = &mut log {
             log.write(write);
         }
     });

@@ -72,7 +72,7 @@ fn damage(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
 #[test]
 fn what_was_written_is_there_again() {
     let folder = Folder::new();
-    let (log, found) = folder.open();
+    let (mut log, found) = folder.open();
     assert_eq!(found, []);
     for write in [head(1), head(7), entry(7, 1), entry(1, 41), entry(7, 2), entry(7, 3)] {
         log.write(write);
@@ -80,7 +80,7 @@ fn what_was_written_is_there_again() {
     log.write(entry(9, 1));
     log.write(head(4));
     drop(log);
-    let (log, found) = folder.open();
+    let (mut log, found) = folder.open();
     assert_eq!(found.len(), 3, "a stream without a head is none");
     assert_eq!(found[1], Stream { stream: 4, head: "head of 4".into(), entries: Vec::new() });
     let found = [&found[0], &found[2]];
@@ -111,12 +111,12 @@ fn a_record_that_is_cut_or_damaged_ends_its_segment() {
         (|bytes| bytes[40] ^= 0x10, vec![]),
     ] {
         let folder = Folder::new();
-        let (log, _) = folder.open();
+        let (mut log, _) = folder.open();
         log.write(head(1));
         (1..=3).for_each(|number| log.write(entry(1, number)));
         drop(log);
         damage(&folder.segments(1)[0], change);
-        let (log, found) = folder.open();
+        let (mut log, found) = folder.open();
         assert_eq!(found.iter().flat_map(numbers).collect::<Vec<_>>(), left);
         // What comes then follows a hole, unless nothing was lost.
         log.write(entry(1, 4));
@@ -129,7 +129,7 @@ fn a_record_that_is_cut_or_damaged_ends_its_segment() {
 #[test]
 fn a_file_that_is_none_of_the_log_is_passed_over() {
     let folder = Folder::new();
-    let (log, _) = folder.open();
+    let (mut log, _) = folder.open();
     log.write(head(1));
     log.write(entry(1, 1));
     drop(log);
@@ -143,18 +143,18 @@ fn a_file_that_is_none_of_the_log_is_passed_over() {
 #[test]
 fn what_is_not_needed_any_more_goes_by_segments() {
     let folder = Folder::new();
-    let (log, _) = folder.open();
+    let (mut log, _) = folder.open();
     log.write(head(1));
     (1..=8).for_each(|number| log.write(large(1, number)));
     drop(log);
     assert_eq!(folder.segments(1).len(), 4);
-    let (log, found) = folder.open();
+    let (mut log, found) = folder.open();
     assert_eq!(numbers(&found[0]), (1..=8).collect::<Vec<_>>());
     log.write(Write::Trim(1, 6));
     log.write(entry(1, 9));
     drop(log);
     assert_eq!(folder.segments(1).len(), 3, "entry 6 is in the segment of entry 5");
-    let (log, found) = folder.open();
+    let (mut log, found) = folder.open();
     assert_eq!(numbers(&found[0]), [5, 6, 7, 8, 9]);
     // The last one stays, so that the stream is known.
     log.write(Write::Trim(1, 100));
@@ -166,7 +166,7 @@ fn what_is_not_needed_any_more_goes_by_segments() {
 #[test]
 fn a_disk_that_fails_costs_a_hole_and_no_more() {
     let folder = Folder::new();
-    let (log, _) = folder.open();
+    let (mut log, _) = folder.open();
     // A file stands where the folder of the stream should be.
     std::fs::write(folder.0.join("1"), "in the way").expect("written");
     log.write(head(1));

@@ -67,7 +67,7 @@ pub(crate) fn at(files: &Files, members: &[(&str, &[&str])], takes_plain: bool) 
     let members: Vec<Member> = members
         .iter()
         .map(|(address, names)| Member {
-            address: address.parse().ok(),
+            addresses: address.parse().into_iter().collect(),
             names: names.iter().map(ToString::to_string).collect(),
         })
         .collect();

@@ -84,8 +84,8 @@ pub struct Files {
 /// A member of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// Where others dial it, unless that is unknown.
-    pub address: Option<core::net::IpAddr>,
+    /// Where others dial it.
+    pub addresses: Vec<core::net::IpAddr>,
     /// Names of hosts, or addresses, one of which its certificate has.
     pub names: Vec<String>,
 }
@@ -138,16 +138,19 @@ pub struct Terms {
     accept: Option<Arc<ServerConfig>>,
     pub(super) dial: Option<Arc<ClientConfig>>,
     is_plain_refused: bool,
+    /// Those that speak no TLS are taken of this machine alone.
+    is_plain_local: bool,
 }
 
 impl Debug for Terms {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> core::fmt::Result {
-        let Self { accept, dial, is_plain_refused } = self;
+        let Self { accept, dial, is_plain_refused, is_plain_local } = self;
         formatter
             .debug_struct("Terms")
             .field("accept", &accept.is_some())
             .field("dial", &dial.is_some())
             .field("is_plain_refused", is_plain_refused)
+            .field("is_plain_local", is_plain_local)
             .finish()
     }
 }
@@ -174,7 +177,8 @@ impl Terms {
             None => builder.with_no_client_auth(),
         };
         let accept = builder.with_single_cert(chain, key).map_err(|cause| files.misfit(cause))?;
-        Ok(Self { accept: Some(Arc::new(accept)), dial: None, is_plain_refused: !takes_plain })
+        let accept = Some(Arc::new(accept));
+        Ok(Self { accept, is_plain_refused: !takes_plain, ..Self::default() })
     }
 
     /// Those of a port for members of the cluster, each of which shows the other a
@@ -191,7 +195,7 @@ impl Terms {
     ) -> Result<Self, TlsError> {
         let members = members.iter().map(|member| {
             let names = member.names.iter().filter_map(|name| name_of(name)).collect();
-            (member.address, names)
+            (member.addresses.clone(), names)
         });
         let members = members.collect();
         let roots = trusted(trusted_ca)?;
@@ -221,7 +225,20 @@ impl Terms {
             accept: Some(Arc::new(accept)),
             dial: Some(Arc::new(dial)),
             is_plain_refused: !takes_plain,
+            is_plain_local: false,
         })
+    }
+
+    /// Those of a port for clients without TLS; of this machine alone, unless `is_open`.
+    #[must_use]
+    pub fn without_tls(is_open: bool) -> Self {
+        Self { is_plain_local: !is_open, ..Self::default() }
+    }
+
+    /// Whether a connection from there is taken at all.
+    #[must_use]
+    pub const fn takes_from(&self, address: core::net::IpAddr) -> bool {
+        !self.is_plain_local || address.is_loopback()
     }
 
     /// Whether connections without TLS are taken.
@@ -272,7 +289,7 @@ struct Members {
     client: Arc<dyn ClientCertVerifier>,
     server: Arc<WebPkiServerVerifier>,
     /// Where each is dialled, and its names.
-    members: Vec<(Option<core::net::IpAddr>, Vec<ServerName<'static>>)>,
+    members: Vec<(Vec<core::net::IpAddr>, Vec<ServerName<'static>>)>,
 }
 
 impl Members {
@@ -284,12 +301,12 @@ impl Members {
         dialled: Option<&ServerName<'_>>,
     ) -> Result<(), Error> {
         let parsed = ParsedCertificate::try_from(certificate)?;
-        let is_there = |address: &Option<core::net::IpAddr>| match (dialled, address) {
-            (None, _) => true,
-            (Some(dialled), Some(address)) => *dialled == ServerName::IpAddress((*address).into()),
-            (Some(_), None) => false,
+        let is_there = |addresses: &[core::net::IpAddr]| {
+            dialled.is_none_or(|dialled| {
+                addresses.iter().any(|one| *dialled == ServerName::IpAddress((*one).into()))
+            })
         };
-        let own = self.members.iter().filter(|(address, _)| is_there(address));
+        let own = self.members.iter().filter(|(addresses, _)| is_there(addresses));
         if own.flat_map(|(_, names)| names).any(|name| verify_server_name(&parsed, name).is_ok()) {
             return Ok(());
         }

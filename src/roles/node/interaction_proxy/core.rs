@@ -1,6 +1,6 @@
 //! The Interaction Proxy's machine.
 
-use super::kept::Restored;
+use super::kept::{OpenCalls, Restored};
 use super::recipients::{Collector, Next, RecipientId, Recipients, has_room};
 use crate::base::event_stream::{Stream, Write};
 use crate::base::id::ConnId;
@@ -75,7 +75,7 @@ pub struct Core {
     recipients: Recipients,
     calls: BTreeMap<ConnId, Call>,
     /// What an earlier process has left, until the first turn.
-    left: Vec<Stream>,
+    left: Vec<Restored>,
 }
 
 impl PortCore for Core {
@@ -83,8 +83,8 @@ impl PortCore for Core {
     type Own = Write;
 
     fn on(&mut self, event: Event<Mail>, cx: &mut Cx<'_>) {
-        for stream in core::mem::take(&mut self.left) {
-            self.restore(&stream, cx);
+        for left in core::mem::take(&mut self.left) {
+            self.restore(left, cx);
         }
         match event {
             Event::Heard(id, heard) => match self.clients.on_heard(id, heard, cx) {
@@ -135,38 +135,43 @@ impl PortCore for Core {
 impl Core {
     /// One that nobody is connected to, with what an earlier process has left.
     #[must_use]
-    pub fn new(server: Server, settings: Settings, left: Vec<Stream>) -> Self {
-        let server = Server { admission: settings.admission.clone(), ..server };
-        Self {
-            settings,
-            clients: Clients::new(server),
-            recipients: Recipients::default(),
-            calls: BTreeMap::new(),
-            left,
+    pub fn new(server: Server, settings: Settings, streams: &[Stream]) -> Self {
+        let (mut recipients, mut left) = (Recipients::default(), Vec::new());
+        for stream in streams {
+            recipients.reserve(stream.stream);
+            match Restored::of(stream) {
+                Some(restored) => left.push(restored),
+                None => {
+                    tracing::warn!(node = %server.name, stream = stream.stream, "what is kept for a collector cannot be read and is left alone");
+                }
+            }
         }
+        let server = Server { admission: settings.admission.clone(), ..server };
+        Self { settings, clients: Clients::new(server), recipients, calls: BTreeMap::new(), left }
     }
 
     /// A collector that an earlier process has left: what it had not been given comes, then
     /// EventGap, for what was on its way to the disk, then the end of its calls, which have
     /// ended with that process.
-    fn restore(&mut self, stream: &Stream, cx: &mut Cx<'_>) {
-        let Some(left) = Restored::of(stream) else {
-            tracing::warn!(node = %self.clients.server.name, stream = stream.stream, "what is kept for a collector cannot be read: a later version has written it");
-            return;
-        };
+    fn restore(&mut self, left: Restored, cx: &mut Cx<'_>) {
         let (seq, ends) = (left.seq, left.ends.clone());
         let id = self.recipients.restore(left, cx.now, cx.wall);
         tracing::info!(node = %self.clients.server.name, stream = id.0, seq, "what is kept for a collector is back");
-        self.write_head(id, cx);
         self.keep_gap(id, cx);
         self.keep(id, &ends, cx);
+        // Behind the ends: until they are on the disk, the head there knows the calls.
+        self.write_head(id, cx);
     }
 
     /// Writes what a collector is to the disk.
     fn write_head(&mut self, id: RecipientId, cx: &mut Cx<'_>) {
         let epoch = self.clients.server.epoch;
+        let mut open = OpenCalls::default();
+        for call in self.calls.values().filter(|call| call.recipients.contains(&id)) {
+            open.tell(&call.stream.anew());
+        }
         if let Some(recipient) = self.recipients.get(id) {
-            let head = recipient.head(epoch).encode();
+            let head = recipient.head(epoch, open).encode();
             cx.out.push(Action::Own(Write::Head(id.0, head)));
         }
     }
@@ -188,6 +193,8 @@ impl Core {
 
     fn trim(&mut self, id: RecipientId, cx: &mut Cx<'_>) {
         if let Some(first) = self.recipients.get(id).and_then(super::recipients::Recipient::trim) {
+            // What is trimmed may be all that tells of calls that still run.
+            self.write_head(id, cx);
             cx.out.push(Action::Own(Write::Trim(id.0, first)));
         }
     }
@@ -386,25 +393,35 @@ impl Core {
                         cx.out.push(Action::Send(client, event.shared()));
                     }
                 }
-                Next::Gap(_) if core::mem::replace(&mut was_told_of_a_gap, true) => {
+                Next::Gap(..) if core::mem::replace(&mut was_told_of_a_gap, true) => {
                     // Its calls alone are more than can be kept.
                     self.clients.end(client, cx);
                     return;
                 }
-                Next::Gap(seq) => {
+                Next::Gap(seq, is_of_before) => {
                     let Server { node, epoch, .. } = self.clients.server;
                     let cursor = Cursor { source: u32::from(node.get()), epoch, seq };
                     self.clients.tell_gap(client, &cursor, cx);
-                    self.tell_anew(id, cx);
+                    if !is_of_before {
+                        self.tell_anew(id, cx);
+                    }
                 }
-                Next::Nothing => return,
+                Next::Nothing => return self.note_given(id, cx),
             }
+        }
+    }
+
+    /// The disk knows how much a collector was given, as long as that is not all.
+    fn note_given(&mut self, id: RecipientId, cx: &mut Cx<'_>) {
+        if self.recipients.get(id).is_some_and(|recipient| recipient.is_unknown_to_disk()) {
+            self.write_head(id, cx);
         }
     }
 
     /// The connection of a recipient has no room: it is looked at again soon, and ended
     /// when it takes nothing for long, so that new calls go to others.
     fn wait_for_room(&mut self, id: RecipientId, client: ClientId, cx: &mut Cx<'_>) {
+        self.note_given(id, cx);
         let Some(recipient) = self.recipients.get(id).filter(|one| one.has_more()) else { return };
         let since = *recipient.stalled.get_or_insert(cx.now);
         if cx.now.since(since) >= RECIPIENT_STALL_TIME {

@@ -40,8 +40,11 @@ pub(super) struct Head {
     pub(super) application: Box<str>,
     pub(super) epoch: u32,
     pub(super) lives: Vec<Life>,
-    /// What it was given, while it is away.
+    /// What it was given, while that is not all.
     pub(super) given: Option<u64>,
+    /// Its calls that ran when the event of that number was the last one.
+    pub(super) open: OpenCalls,
+    pub(super) at: u64,
 }
 
 impl Head {
@@ -56,6 +59,8 @@ impl Head {
             epoch: self.epoch,
             lives: lives.collect(),
             given: self.given,
+            open: self.open.encode(),
+            at: self.at,
         };
         head.encode_to_vec().into()
     }
@@ -69,6 +74,8 @@ impl Head {
             epoch: head.epoch,
             lives: lives.collect(),
             given: head.given,
+            open: OpenCalls::decode(head.open),
+            at: head.at,
         })
     }
 }
@@ -100,15 +107,18 @@ impl Restored {
     /// Reads it; `None` for what a later release has written.
     pub(super) fn of(stream: &Stream) -> Option<Self> {
         let mut head = Head::decode(&stream.head)?;
-        let before = head.lives.last().map_or(0, |life| life.last).max(head.given.unwrap_or(0));
+        let before = head.lives.last().map_or(0, |life| life.last);
+        let before = before.max(head.given.unwrap_or(0)).max(head.at);
         let seq = stream.entries.last().map_or(before, |last| last.number);
         head.lives.push(Life { epoch: head.epoch, last: seq });
         let excess = head.lives.len().saturating_sub(LIVES_MAX);
         head.lives.drain(..excess);
-        let (mut open, mut events) = (OpenCalls::default(), Vec::new());
-        for Entry { at_ms, entry, .. } in &stream.entries {
+        let (mut open, mut events) = (core::mem::take(&mut head.open), Vec::new());
+        for Entry { number, at_ms, entry } in &stream.entries {
             let Ok(event) = Event::decode(entry.clone()) else { continue };
-            open.note(&event);
+            if *number > head.at {
+                open.note(&event);
+            }
             let event_kind = event.r#type();
             let event = EncodedEvent::of_bytes(entry);
             events.push(Old { at_ms: *at_ms, kind: event_kind, event });
@@ -120,22 +130,60 @@ impl Restored {
 }
 
 /// Calls that have begun and not ended.
-#[derive(Default)]
-struct OpenCalls(BTreeMap<u64, OpenCall>);
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct OpenCalls(BTreeMap<u64, OpenCall>);
 
-/// Names of one, and its parties by their PartyUUID.
-#[derive(Default)]
+/// Names of one, and the DNs of its parties by their PartyUUID.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct OpenCall {
     call_uuid: Option<String>,
-    parties: BTreeMap<String, Attributes>,
+    parties: BTreeMap<String, Option<String>>,
 }
 
 impl OpenCalls {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "T-events change nothing of the call")]
+    /// Takes what tells of a call from its creation on.
+    pub(super) fn tell(&mut self, told: &[(EventType, Attributes)]) {
+        for (kind, given) in told {
+            self.take(*kind, given);
+        }
+    }
+
+    fn encode(&self) -> Vec<proto::OpenCall> {
+        let calls = self.0.iter().map(|(conn_id, call)| proto::OpenCall {
+            conn_id: *conn_id,
+            call_uuid: call.call_uuid.clone().unwrap_or_default(),
+            parties: call
+                .parties
+                .iter()
+                .map(|(uuid, dn)| proto::OpenParty {
+                    party_uuid: uuid.clone(),
+                    dn: dn.clone().unwrap_or_default(),
+                })
+                .collect(),
+        });
+        calls.collect()
+    }
+
+    fn decode(calls: Vec<proto::OpenCall>) -> Self {
+        let some = |text: String| Some(text).filter(|text| !text.is_empty());
+        let calls = calls.into_iter().map(|call| {
+            let parties =
+                call.parties.into_iter().map(|party| (party.party_uuid, some(party.dn))).collect();
+            (call.conn_id, OpenCall { call_uuid: some(call.call_uuid), parties })
+        });
+        Self(calls.collect())
+    }
+
     fn note(&mut self, event: &Event) {
-        let Some(given) = &event.attributes else { return };
+        if let Some(given) = &event.attributes {
+            self.take(event.r#type(), given);
+        }
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "T-events change nothing of the call")]
+    fn take(&mut self, kind: EventType, given: &Attributes) {
         let Some(conn_id) = given.conn_id else { return };
-        match event.r#type() {
+        match kind {
             EventType::EventCallCreated => {
                 let call = OpenCall { call_uuid: given.call_uuid.clone(), ..OpenCall::default() };
                 self.0.insert(conn_id, call);
@@ -144,7 +192,7 @@ impl OpenCalls {
                 let call = self.0.entry(conn_id).or_default();
                 call.call_uuid = given.call_uuid.clone();
                 if let Some(uuid) = &given.party_uuid {
-                    call.parties.insert(uuid.clone(), (**given).clone());
+                    call.parties.insert(uuid.clone(), given.this_dn.clone());
                 }
             }
             EventType::EventCallPartyDeleted => {
@@ -164,13 +212,13 @@ impl OpenCalls {
         let call_state = Some(CallState::Unknown.into());
         let mut ends = Vec::new();
         for (conn_id, call) in self.0 {
-            for party in call.parties.into_values() {
+            for (party_uuid, this_dn) in call.parties {
                 let attributes = Attributes {
                     conn_id: Some(conn_id),
                     call_uuid: call.call_uuid.clone(),
-                    party_uuid: party.party_uuid,
+                    party_uuid: Some(party_uuid),
                     party_state: u32::try_from(PartyState::Null as i32).ok(),
-                    this_dn: party.this_dn,
+                    this_dn,
                     call_state,
                     ..Attributes::default()
                 };

@@ -1,6 +1,6 @@
 //! Who has which events: recipients of calls, what each has had, and what is kept for it.
 
-use super::kept::{Head, Life, Restored};
+use super::kept::{Head, Life, OpenCalls, Restored};
 use crate::base::limits::{
     RECIPIENT_HAD_LEN_MAX, RECIPIENT_KEPT_LEN_MAX, RECIPIENT_KEPT_TIME, RECIPIENT_QUEUE_LEN_MAX,
     RECIPIENTS_KEPT_LEN_MAX, RECIPIENTS_MAX,
@@ -34,7 +34,7 @@ struct Kept {
 }
 
 /// Numbers between two words about what is not kept any more.
-const TRIM_STEP: u64 = 1_024;
+const TRIM_STEP: u64 = 16_384;
 
 /// One that has calls.
 #[derive(Clone, Debug)]
@@ -60,6 +60,10 @@ pub(super) struct Recipient {
     lives: Vec<Life>,
     /// What was told of the first number that is kept.
     trimmed: u64,
+    /// What the disk knows of what it was given.
+    given_on_disk: Option<u64>,
+    /// Number of the last event of earlier starts.
+    restored: u64,
 }
 
 /// What a connection is to be given next.
@@ -67,8 +71,9 @@ pub(super) struct Recipient {
 pub(super) enum Next {
     /// An event.
     Event(EventType, EncodedEvent),
-    /// The events from the one after this number on are not kept any more.
-    Gap(u64),
+    /// The events from the one after this number on are not kept any more; whether all
+    /// that has been since this process began is.
+    Gap(u64, bool),
     /// Nothing.
     Nothing,
 }
@@ -138,13 +143,17 @@ impl Recipient {
     }
 
     /// What is left of it on disk besides its events.
-    pub(super) fn head(&self, epoch: u32) -> Head {
+    pub(super) fn head(&mut self, epoch: u32, open: OpenCalls) -> Head {
+        let given = (self.client.is_none() || self.has_more()).then_some(self.given);
+        self.given_on_disk = given;
         Head {
             collector: self.collector.clone(),
             application: self.application.clone(),
             epoch,
             lives: self.lives.clone(),
-            given: self.client.is_none().then_some(self.given),
+            given,
+            open,
+            at: self.seq,
         }
     }
 
@@ -174,13 +183,19 @@ impl Recipient {
         if self.given + 1 < first {
             // What is not kept is lost to it, with all that was before what comes anew.
             let gap = self.given;
-            self.given = self.seq;
-            return Next::Gap(gap);
+            let is_of_before = gap < self.restored && first <= self.restored + 1;
+            self.given = if is_of_before { self.restored } else { self.seq };
+            return Next::Gap(gap, is_of_before);
         }
         let place = usize::try_from(self.given + 1 - first).unwrap_or(usize::MAX);
         let Some(kept) = self.kept.get(place) else { return Next::Nothing };
         self.given += 1;
         Next::Event(kept.kind, kept.event.clone())
+    }
+
+    /// Whether the disk is to know anew how much it was given.
+    pub(super) fn is_unknown_to_disk(&self) -> bool {
+        self.given_on_disk != self.has_more().then_some(self.given)
     }
 
     /// Whether its connection has not been given all.
@@ -220,6 +235,11 @@ impl Recipients {
         self.all.keys().copied().collect()
     }
 
+    /// That number is taken.
+    pub(super) fn reserve(&mut self, id: u32) {
+        self.last = self.last.max(id);
+    }
+
     /// One that an earlier process has left: it is away, and what was kept for it is.
     pub(super) fn restore(&mut self, left: Restored, now: Instant, wall: WallTime) -> RecipientId {
         let Restored { id, head, seq, given, events, .. } = left;
@@ -247,6 +267,8 @@ impl Recipients {
             kept_len,
             lives: head.lives,
             trimmed: 0,
+            given_on_disk: head.given,
+            restored: seq,
         };
         self.all.insert(id, recipient);
         id
@@ -322,6 +344,8 @@ impl Recipients {
                     kept_len: 0,
                     lives: Vec::new(),
                     trimmed: self.floor,
+                    given_on_disk: None,
+                    restored: 0,
                 };
                 self.all.insert(id, recipient);
                 self.by_name.insert(collector.clone(), id);

@@ -42,7 +42,7 @@ fn started(epoch: u32, left: Vec<Stream>) -> Bench<Core> {
     Bench::new(Core::new(
         server,
         Settings { admission: Arc::default(), geo_location: "dc1".into(), dns },
-        left,
+        &left,
     ))
 }
 

@@ -212,7 +212,7 @@ fn a_place_is_kept_for_who_had_it() {
 fn what_was_acknowledged_is_kept_no_longer() {
     let (mut bench, mut disk) = (bench(), Disk::default());
     let id = collector(&mut bench, 1, who("A", ""));
-    for number in 1..=1_000 {
+    for number in 1..=6_000 {
         bench.on(fact(number, OVER));
     }
     let last = bench.take(id).last().expect("events").event.seq;
@@ -236,12 +236,92 @@ fn what_was_acknowledged_is_kept_no_longer() {
 }
 
 #[test]
+fn the_end_of_a_call_is_told_whatever_was_trimmed_of_it() {
+    let (mut bench, mut disk) = (bench(), Disk::default());
+    let id = collector(&mut bench, 1, who("A", ""));
+    STEPS.into_iter().for_each(|step| bench.on(fact(1, step)));
+    let parties: std::collections::BTreeSet<_> =
+        bench.take(id).iter().filter_map(|seen| seen.given().party_uuid.clone()).collect();
+    for number in 2..=6_000 {
+        bench.on(fact(number, OVER));
+    }
+    bench.on(fact(9_000, Step::Dialing));
+    let last = bench.take(id).last().expect("events").event.seq;
+    acknowledge(&mut bench, id, 7, last - 1);
+    for life in 8..10 {
+        disk.take(&mut bench);
+        assert!(disk.numbers().len() < 40, "of a call nothing is left but the head");
+        (bench, disk) = disk.restart(bench, life);
+    }
+    let id = collector(&mut bench, 2, back("A", "", 7, last));
+    let seen = bench.take(id);
+    let of = |number: u64| seen.iter().filter(move |seen| seen.given().conn_id == Some(number));
+    let kinds: Vec<_> = of(1).map(|seen| seen.event.r#type()).collect();
+    let ends = [EventType::EventCallPartyDeleted, EventType::EventCallPartyDeleted];
+    assert_eq!(kinds, [&ends[..], &[EventType::EventCallDeleted]].concat(), "once");
+    assert_eq!(
+        of(1)
+            .filter_map(|seen| seen.given().party_uuid.clone())
+            .collect::<std::collections::BTreeSet<_>>(),
+        parties
+    );
+    assert_eq!(of(9_000).next_back().map(|seen| seen.event.r#type()), Some(EventType::EventCallDeleted));
+    assert_eq!(conn_ids(&seen), [1, 9_000], "and of no other call");
+}
+
+#[test]
+fn what_a_connection_had_not_been_given_is_not_lost_with_the_process() {
+    let (mut bench, mut disk) = (bench(), Disk::default());
+    let id = collector(&mut bench, 1, who("A", ""));
+    bench.on(fact(1, OVER));
+    let had = bench.take(id).len();
+    bench.backlog.insert(id, RECIPIENT_QUEUE_LEN_MAX);
+    for number in 2..=20 {
+        bench.on(fact(number, OVER));
+    }
+    assert_eq!(bench.take(id).len(), 0, "it has no room");
+    disk.take(&mut bench);
+    let all = disk.numbers().len();
+    let (mut bench, mut disk) = disk.restart(bench, 8);
+    let id = collector(&mut bench, 2, who("A", ""));
+    let seen = bench.take(id);
+    assert_eq!(shortly(&seen).iter().position(|kind| kind == "Gap"), Some(all - had));
+    // Once it has had all, that is known too.
+    disk.take(&mut bench);
+    let (mut bench, _) = disk.restart(bench, 9);
+    let id = collector(&mut bench, 3, who("A", ""));
+    assert_eq!(bench.read(id), ["Gap"]);
+}
+
+#[test]
+fn a_hole_on_the_disk_does_not_hide_what_came_after_the_restart() {
+    let (mut bench, mut disk) = (bench(), Disk::default());
+    let id = collector(&mut bench, 1, who("A", ""));
+    bench.on(fact(1, Step::Dialing));
+    let had = bench.take(id).last().expect("events").event.seq;
+    bench.on(fact(2, OVER));
+    disk.take(&mut bench);
+    // As a log with a hole is read: what is before it is left out.
+    for stream in disk.0.values_mut() {
+        stream.entries.retain(|entry| entry.number > had + 2);
+    }
+    let (mut bench, _) = disk.restart(bench, 8);
+    bench.on(fact(3, Step::Dialing));
+    let id = collector(&mut bench, 2, back("A", "", 7, had));
+    let seen = bench.take(id);
+    assert_eq!(seen[0].shortly(), "Gap");
+    assert_eq!(conn_ids(&seen[1..]), [3], "what has begun since the restart is whole");
+    assert_eq!(seen[2].shortly(), "CallCreated");
+}
+
+#[test]
 fn what_cannot_be_read_is_left_alone() {
     let entry = |bytes: &[u8]| Entry { number: 1, at_ms: 1, entry: Bytes::copy_from_slice(bytes) };
     let unknown = Stream { stream: 1, head: [8, 9].as_slice().into(), entries: vec![entry(b"x")] };
     let garbage = Stream { stream: 2, head: [0xff].as_slice().into(), entries: Vec::new() };
     let mut bench = started(8, vec![unknown, garbage]);
     let id = collector(&mut bench, 1, who("A", ""));
+    assert!(bench.own.iter().all(|write| write.stream() == 3), "{:?}", bench.own);
     bench.on(fact(1, OVER));
     assert_eq!(conn_ids(&bench.take(id)), [1]);
 }
