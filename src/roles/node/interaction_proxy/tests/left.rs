@@ -265,7 +265,10 @@ fn the_end_of_a_call_is_told_whatever_was_trimmed_of_it() {
             .collect::<std::collections::BTreeSet<_>>(),
         parties
     );
-    assert_eq!(of(9_000).next_back().map(|seen| seen.event.r#type()), Some(EventType::EventCallDeleted));
+    assert_eq!(
+        of(9_000).next_back().map(|seen| seen.event.r#type()),
+        Some(EventType::EventCallDeleted)
+    );
     assert_eq!(conn_ids(&seen), [1, 9_000], "and of no other call");
 }
 
