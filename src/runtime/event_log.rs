@@ -8,7 +8,7 @@
 //!            1, number, milliseconds since 1970, both 8 bytes, little-endian; entry
 //! ```
 //!
-//! What arrives within [`SYNC_INTERVAL`] reaches the disk in one go. A record that is not
+//! What arrives within 20 ms reaches the disk in one go. A record that is not
 //! whole ends its segment when the log is read again; what follows in the next one is read.
 
 mod reading;
