@@ -359,7 +359,12 @@ impl Homes {
                 state.lost.get_or_insert(now);
             }
             let cold = if state.was_linked { Duration::ZERO } else { COLD_START_TIME };
-            let after = TRIES.get(state.tries).map(|more| self.settings.rehoming.max(cold) + *more);
+            // The nodes give up one that only says nothing when they have heard nothing for as
+            // long; here it may have been heard last by as much earlier as lies between pings.
+            let unsure = if state.is_refused { Duration::ZERO } else { LINK_PING_TIME };
+            let after = TRIES
+                .get(state.tries)
+                .map(|more| self.settings.rehoming.max(cold) + unsure + *more);
             let is_late =
                 state.lost.zip(after).is_some_and(|(since, after)| now.since(since) >= after);
             let is_silent = !state.in_service || state.is_refused;

@@ -39,6 +39,9 @@ struct World {
     links: BTreeMap<LinkId, NodeId>,
     /// Nodes that cannot be reached, and whether they say so.
     dead: BTreeMap<NodeId, bool>,
+    /// Nodes that close what they have taken at once.
+    refusing: BTreeSet<NodeId>,
+    dials: usize,
     epochs: BTreeMap<NodeId, u32>,
     /// DNs that each node was told of.
     told: BTreeMap<NodeId, BTreeSet<String>>,
@@ -76,6 +79,8 @@ impl World {
             next_link: 1,
             links: BTreeMap::new(),
             dead: BTreeMap::new(),
+            refusing: BTreeSet::new(),
+            dials: 0,
             epochs: BTreeMap::new(),
             told: BTreeMap::new(),
             moved: Vec::new(),
@@ -108,6 +113,13 @@ impl World {
             Action::Dial(node, _) => {
                 let link = LinkId(self.next_link);
                 self.next_link += 1;
+                self.dials += 1;
+                if self.refusing.contains(&node) {
+                    self.on(Event::Dialled(node, Some(link), false));
+                    self.links.insert(link, node);
+                    self.on(Event::Up(link));
+                    return self.on(Event::Down(link, false));
+                }
                 match self.dead.get(&node) {
                     Some(true) => self.on(Event::Dialled(node, None, true)),
                     Some(false) => self.on(Event::Dialled(node, Some(link), false)),
@@ -123,6 +135,10 @@ impl World {
                 match wire::decode(payload).expect("a frame").expect("known") {
                     Body::NodeHello(hello) => {
                         assert_eq!((hello.node_id, hello.epoch), (u32::from(PROXY), 9));
+                        if self.refusing.contains(&node) {
+                            self.links.remove(&link);
+                            return;
+                        }
                         self.greet(link, node);
                     }
                     Body::PhoneRegistered(phone) => {
@@ -384,6 +400,22 @@ fn phones_wait_until_somebody_takes_them() {
     world.again(2);
     world.pass(5_000);
     assert!(world.take_told().is_empty(), "nothing of node 3 was registered");
+}
+
+#[test]
+fn who_refuses_a_connection_that_was_made_is_not_dialled_without_a_pause() {
+    let mut world = World::new(1);
+    world.refusing.insert(id(1));
+    let link = world.link_of(1);
+    world.links.remove(&link);
+    let before = world.dials;
+    world.on(Event::Down(link, false));
+    world.pass(5_000);
+    let dials = world.dials - before;
+    assert!((8..=11).contains(&dials), "{dials} in five seconds");
+    world.refusing.clear();
+    world.pass(1_000);
+    world.link_of(1);
 }
 
 #[test]
