@@ -108,28 +108,30 @@ impl World {
         }
     }
 
+    fn dial(&mut self, node: NodeId) {
+        let link = LinkId(self.next_link);
+        self.next_link += 1;
+        self.dials += 1;
+        if self.refusing.contains(&node) {
+            self.on(Event::Dialled(node, Some(link), false));
+            self.links.insert(link, node);
+            self.on(Event::Up(link));
+            return self.on(Event::Down(link, false));
+        }
+        match self.dead.get(&node) {
+            Some(true) => self.on(Event::Dialled(node, None, true)),
+            Some(false) => self.on(Event::Dialled(node, Some(link), false)),
+            None => {
+                self.links.insert(link, node);
+                self.on(Event::Dialled(node, Some(link), false));
+                self.on(Event::Up(link));
+            }
+        }
+    }
+
     fn act(&mut self, action: Action) {
         match action {
-            Action::Dial(node, _) => {
-                let link = LinkId(self.next_link);
-                self.next_link += 1;
-                self.dials += 1;
-                if self.refusing.contains(&node) {
-                    self.on(Event::Dialled(node, Some(link), false));
-                    self.links.insert(link, node);
-                    self.on(Event::Up(link));
-                    return self.on(Event::Down(link, false));
-                }
-                match self.dead.get(&node) {
-                    Some(true) => self.on(Event::Dialled(node, None, true)),
-                    Some(false) => self.on(Event::Dialled(node, Some(link), false)),
-                    None => {
-                        self.links.insert(link, node);
-                        self.on(Event::Dialled(node, Some(link), false));
-                        self.on(Event::Up(link));
-                    }
-                }
-            }
+            Action::Dial(node, _) => self.dial(node),
             Action::Send(link, payload) => {
                 let node = self.links[&link];
                 match wire::decode(payload).expect("a frame").expect("known") {
