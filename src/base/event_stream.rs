@@ -19,8 +19,18 @@ pub enum Write {
         /// The entry.
         entry: Bytes,
     },
-    /// Entries before that number are not needed any more.
-    Trim(u32, u64),
+    /// Up to which number its entries have reached who they are for, while that is not all.
+    Given(u32, Option<u64>),
+    /// Entries before a number are not needed any more.
+    Trim {
+        /// Of which stream.
+        stream: u32,
+        /// That number.
+        first: u64,
+        /// What is to be known of them all the same, in parts: it takes the place of what was
+        /// said so before.
+        rest: Vec<Bytes>,
+    },
     /// The stream is not needed any more.
     Remove(u32),
 }
@@ -30,8 +40,11 @@ impl Write {
     #[must_use]
     pub const fn stream(&self) -> u32 {
         match self {
-            Self::Head(stream, _) | Self::Trim(stream, _) | Self::Remove(stream) => *stream,
-            Self::Entry { stream, .. } => *stream,
+            Self::Head(stream, _)
+            | Self::Given(stream, _)
+            | Self::Entry { stream, .. }
+            | Self::Trim { stream, .. }
+            | Self::Remove(stream) => *stream,
         }
     }
 
@@ -41,8 +54,9 @@ impl Write {
         let is_same = match (self, other) {
             (Self::Remove(_), _)
             | (Self::Head(..), Self::Head(..))
-            | (Self::Trim(..), Self::Trim(..)) => true,
-            (Self::Head(..) | Self::Trim(..) | Self::Entry { .. }, _) => false,
+            | (Self::Given(..), Self::Given(..))
+            | (Self::Trim { .. }, Self::Trim { .. }) => true,
+            (Self::Head(..) | Self::Given(..) | Self::Trim { .. } | Self::Entry { .. }, _) => false,
         };
         is_same && self.stream() == other.stream()
     }
@@ -66,6 +80,10 @@ pub struct Stream {
     pub stream: u32,
     /// What it is.
     pub head: Bytes,
+    /// Up to which number its entries have reached who they are for, if that is not all.
+    pub given: Option<u64>,
+    /// What was said of entries that are not there any more.
+    pub rest: Vec<Bytes>,
     /// Its entries.
     pub entries: Vec<Entry>,
 }

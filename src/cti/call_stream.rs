@@ -20,6 +20,17 @@ const PARTY_OUTSIDE: u32 = 2;
 /// One event of a stream.
 pub type Told = (EventType, Attributes);
 
+/// Names of a call that runs.
+#[derive(Clone, Debug)]
+pub struct Running<'a, P> {
+    /// ConnID.
+    pub conn_id: u64,
+    /// CallUUID.
+    pub call_uuid: &'a str,
+    /// Its parties: PartyUUID and ThisDN.
+    pub parties: P,
+}
+
 #[derive(Clone, Debug)]
 struct Party {
     uuid: CallUuid,
@@ -158,6 +169,22 @@ impl CallStream {
         let call_state = Some(state.into());
         let attributes = Attributes { call_state, ..attributes.unwrap_or_default() };
         (EventType::EventCallPartyDeleted, attributes)
+    }
+
+    /// The call as who knows it only from its events has to name it; `None` before the first
+    /// one.
+    #[must_use]
+    pub fn running(&self) -> Option<Running<'_, impl Iterator<Item = (CallUuid, Option<&str>)>>> {
+        let created = self.created.as_ref()?;
+        Some(Running {
+            conn_id: created.conn_id?,
+            call_uuid: created.call_uuid.as_deref().unwrap_or_default(),
+            parties: self
+                .parties
+                .iter()
+                .flatten()
+                .map(|party| (party.uuid, party.shown.this_dn.as_deref())),
+        })
     }
 
     /// The call as it is, told anew.

@@ -6,6 +6,10 @@
 //!   record   length of body, CRC-32 of body, both 4 bytes, little-endian; body
 //!   body     0, head: what the stream is, the last one counts
 //!            1, number, milliseconds since 1970, both 8 bytes, little-endian; entry
+//!            2, 1 while not all was given and else 0, number of the last entry that was,
+//!               8 bytes, little-endian; the last one counts
+//!            3, flags (1 first, 2 last); a part of what is to be known of entries that are
+//!               gone; the last that is whole counts
 //! ```
 //!
 //! What arrives within 20 ms reaches the disk in one go. A record that is not
@@ -17,6 +21,7 @@ mod tests;
 
 use crate::base::event_stream::{Stream, Write};
 use crate::base::time::{Duration, Instant};
+use crate::observe::prometheus::{Collect, Sheet};
 use crate::runtime::clock::Clock;
 use bytes::Bytes;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -31,6 +36,13 @@ use std::thread::JoinHandle;
 const MAGIC: &[u8; 8] = b"SCEVENT1";
 const HEAD: u8 = 0;
 const ENTRY: u8 = 1;
+const GIVEN: u8 = 2;
+const REST: u8 = 3;
+/// Flags of a part of the rest.
+const FIRST: u8 = 1;
+const LAST: u8 = 2;
+/// Bytes of a body that says what was given.
+const GIVEN_LEN: usize = 10;
 /// Bytes of a body before the entry itself.
 const ENTRY_HEAD_LEN: usize = 17;
 /// Bytes before a body.
@@ -63,7 +75,33 @@ pub struct EventLog {
     /// Entries that there was no room for.
     refused: u64,
     thread: Option<JoinHandle<()>>,
-    lost: Arc<AtomicU64>,
+    lost: Arc<Losses>,
+}
+
+/// Entries that a log has lost since the start.
+#[derive(Debug)]
+pub struct Losses {
+    node: String,
+    entries: AtomicU64,
+}
+
+impl Losses {
+    /// How many.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.entries.load(Ordering::Relaxed)
+    }
+
+    fn note(&self, entries: u64) -> u64 {
+        self.entries.fetch_add(entries, Ordering::Relaxed) + entries
+    }
+}
+
+impl Collect for Losses {
+    fn collect(&self, sheet: &mut Sheet) {
+        let help = "Events of collectors that the disk has not taken, kept in memory only";
+        sheet.counter("event_log_lost", help, &[("node", self.node.as_str())], self.get());
+    }
 }
 
 impl EventLog {
@@ -74,7 +112,7 @@ impl EventLog {
     pub fn open(name: &str, folder: &Path, clock: Clock) -> Result<(Self, Vec<Stream>)> {
         std::fs::create_dir_all(folder)?;
         let found = reading::streams(folder)?;
-        let lost = Arc::new(AtomicU64::new(0));
+        let lost = Arc::new(Losses { node: name.to_owned(), entries: AtomicU64::new(0) });
         let mut writer = Writer {
             name: name.to_owned(),
             clock,
@@ -85,7 +123,8 @@ impl EventLog {
         };
         let mut streams = Vec::new();
         for (stream, segments) in found {
-            let own = OnDisk { segments, head: stream.head.clone(), ..OnDisk::default() };
+            let Stream { head, given, .. } = stream.clone();
+            let own = OnDisk { segments, head, given, ..OnDisk::default() };
             writer.streams.insert(stream.stream, own);
             streams.push(stream);
         }
@@ -123,7 +162,7 @@ impl EventLog {
             None => {}
             Some(Write::Entry { .. }) => {
                 self.refused += 1;
-                self.lost.fetch_add(1, Ordering::Relaxed);
+                self.lost.note(1);
                 if self.refused.is_power_of_two() {
                     tracing::warn!(node = %self.name, lost = self.refused, "the disk is too slow for events: they are kept in memory only");
                 }
@@ -137,7 +176,7 @@ impl EventLog {
 
     /// How much was lost since the start, for want of room or by a failing disk.
     #[must_use]
-    pub fn lost(&self) -> Arc<AtomicU64> {
+    pub fn lost(&self) -> Arc<Losses> {
         self.lost.clone()
     }
 }
@@ -155,6 +194,7 @@ impl Drop for EventLog {
 #[derive(Debug, Default)]
 struct OnDisk {
     head: Bytes,
+    given: Option<u64>,
     /// Numbers of the first entries of its segments, with their files; the last is written.
     segments: VecDeque<(u64, PathBuf)>,
     file: Option<File>,
@@ -172,7 +212,7 @@ struct Writer {
     clock: Clock,
     folder: PathBuf,
     streams: BTreeMap<u32, OnDisk>,
-    lost: Arc<AtomicU64>,
+    lost: Arc<Losses>,
     complained: Option<Instant>,
 }
 
@@ -219,10 +259,18 @@ impl Writer {
                     self.complain(id, 0, &error, now);
                 }
             }
+            Write::Given(id, given) => {
+                if let Some(stream) = self.streams.get_mut(&id) {
+                    stream.given = given;
+                    if stream.file.is_some() {
+                        stream.record_given();
+                    }
+                }
+            }
             Write::Entry { stream: id, number, at_ms, entry } => {
                 let folder = self.folder.join(id.to_string());
                 let Some(stream) = self.streams.get_mut(&id) else {
-                    self.lost.fetch_add(1, Ordering::Relaxed);
+                    self.lost.note(1);
                     return;
                 };
                 let begun = stream.begin_segment(&folder, number, now);
@@ -233,23 +281,25 @@ impl Writer {
                         stream.waiting += 1;
                     }
                     Ok(false) => {
-                        self.lost.fetch_add(1, Ordering::Relaxed);
+                        self.lost.note(1);
                     }
                     Err(error) => self.complain(id, 1, &error, now),
                 }
             }
-            Write::Trim(id, first) => {
-                // What is trimmed is on the disk again before it is gone.
-                let synced = self.streams.get_mut(&id).map(|stream| {
-                    stream
-                        .flush()
-                        .and_then(|()| stream.sync())
-                        .map_err(|error| (stream.fail(now), error))
-                });
-                match (synced, self.streams.get_mut(&id)) {
-                    (Some(Ok(())), Some(stream)) => stream.trim(first),
-                    (Some(Err((lost, error))), _) => self.complain(id, lost, &error, now),
-                    (Some(Ok(())) | None, _) => {}
+            Write::Trim { stream: id, first, rest } => {
+                // What was written last by an earlier process stays until this one writes.
+                let Some(stream) = self.streams.get_mut(&id).filter(|one| one.file.is_some())
+                else {
+                    return;
+                };
+                stream.record_rest(&rest);
+                // What is to be known is on the disk before its entries are gone.
+                match stream.flush().and_then(|()| stream.sync()) {
+                    Ok(()) => stream.trim(first),
+                    Err(error) => {
+                        let lost = stream.fail(now);
+                        self.complain(id, lost, &error, now);
+                    }
                 }
             }
             Write::Remove(id) => {
@@ -273,7 +323,7 @@ impl Writer {
     }
 
     fn complain(&mut self, stream: u32, lost: u64, error: &std::io::Error, now: Instant) {
-        let lost = self.lost.fetch_add(lost, Ordering::Relaxed) + lost;
+        let lost = self.lost.note(lost);
         if self.complained.is_none_or(|at| now.since(at) >= COMPLAINT_INTERVAL) {
             self.complained = Some(now);
             tracing::warn!(node = %self.name, folder = %self.folder.display(), stream, %error, lost, "events could not be written to the disk: they are kept in memory only");
@@ -311,7 +361,22 @@ impl OnDisk {
         self.buffer.extend_from_slice(MAGIC);
         let head = self.head.clone();
         self.record(&[&[HEAD], &head]);
+        self.record_given();
         Ok(true)
+    }
+
+    fn record_given(&mut self) {
+        let (flag, number) = (u8::from(self.given.is_some()), self.given.unwrap_or(0));
+        self.record(&[&[GIVEN, flag], &number.to_le_bytes()]);
+    }
+
+    fn record_rest(&mut self, rest: &[Bytes]) {
+        let last = rest.len().saturating_sub(1);
+        for (place, part) in rest.iter().enumerate() {
+            let first = if place == 0 { FIRST } else { 0 };
+            let flags = first | if place == last { LAST } else { 0 };
+            self.record(&[&[REST, flags], part]);
+        }
     }
 
     fn record(&mut self, body: &[&[u8]]) {

@@ -203,7 +203,7 @@ pub fn assemble(
     let on_mesh = (parts.epoch, parts.cluster, &tls);
     let t_controller = t_controller(shared, application, cti, on_mesh, &calls)?;
     let by = (parts.epoch, &tls.clients);
-    let streams = ports::interaction_proxy(shared, application, streams, by)?;
+    let streams = ports::interaction_proxy(shared, application, streams, by, parts.registry)?;
     let local = ports::session_controller(shared, application, local, by, &calls)?;
 
     let cells = Families::register(parts.registry, &name);

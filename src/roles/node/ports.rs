@@ -18,6 +18,7 @@ use crate::modules::t_library::port::Port;
 use crate::modules::t_library::turn::{Core, Listeners, PortModule, Publish};
 use crate::modules::wiring::{Shared, StartError, ip};
 use crate::observe::board::ClientView;
+use crate::observe::prometheus::Registry;
 use crate::runtime::clock::random_u64;
 use crate::runtime::event_log::EventLog;
 use crate::runtime::module::Module;
@@ -87,12 +88,16 @@ pub(super) fn interaction_proxy(
     application: &Application,
     settings: ProxySettings,
     (epoch, tls): (u32, &Tls),
+    registry: &mut Registry,
 ) -> Result<Made<ProxySettings>, StartError> {
     const KEY: &str = "ports.IPport";
     let Some(number) = application.ports.ipport else { return Ok(None) };
     let port = port(application, (KEY, number), tls)?;
     let server = server(shared, application, epoch, &PROXY_SUPPORTED);
     let (mut log, left) = event_log(shared, application)?;
+    if let Some(log) = &log {
+        registry.add(log.lost());
+    }
     let core = ProxyCore::new(server, settings, &left);
     let name = format!("{}-{INTERACTION_PROXY}", application.name);
     let (mail, inbox) = shared.mailboxes.mailbox(&name, MAILBOX_LEN_MAX);

@@ -1,6 +1,9 @@
 //! What an earlier process has left.
 
-use super::{BODY_LEN_MAX, ENTRY, ENTRY_HEAD_LEN, HEAD, MAGIC, RECORD_HEAD_LEN};
+use super::{
+    BODY_LEN_MAX, ENTRY, ENTRY_HEAD_LEN, FIRST, GIVEN, GIVEN_LEN, HEAD, LAST, MAGIC,
+    RECORD_HEAD_LEN, REST,
+};
 use crate::base::event_stream::{Entry, Stream};
 use bytes::{Buf as _, Bytes};
 use std::collections::VecDeque;
@@ -56,6 +59,7 @@ fn take(stream: &mut Stream, mut bytes: Bytes, path: &Path) {
         return;
     }
     bytes.advance(MAGIC.len());
+    let mut rest = Vec::new();
     while !bytes.is_empty() {
         let Some(body) = record(&mut bytes) else {
             tracing::warn!(file = %path.display(), rest = bytes.len(), "a record of events is not whole: what follows it here is lost");
@@ -64,6 +68,19 @@ fn take(stream: &mut Stream, mut bytes: Bytes, path: &Path) {
         match body.first() {
             Some(&HEAD) => stream.head = body.slice(1..),
             Some(&ENTRY) if body.len() >= ENTRY_HEAD_LEN => entry(stream, body),
+            Some(&GIVEN) if body.len() == GIVEN_LEN => {
+                stream.given = (body[1] != 0).then(|| (&body[2..]).get_u64_le());
+            }
+            Some(&REST) if body.len() > 1 => {
+                let flags = body[1];
+                if flags & FIRST != 0 {
+                    rest.clear();
+                }
+                rest.push(body.slice(2..));
+                if flags & LAST != 0 {
+                    stream.rest = core::mem::take(&mut rest);
+                }
+            }
             Some(_) | None => {}
         }
     }

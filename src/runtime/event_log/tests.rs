@@ -49,6 +49,14 @@ fn entry(stream: u32, number: u64) -> Write {
     Write::Entry { stream, number, at_ms: 1_000 + number, entry: text(number) }
 }
 
+fn trim(first: u64, rest: &[&'static str]) -> Write {
+    Write::Trim { stream: 1, first, rest: texts(rest) }
+}
+
+fn texts(texts: &[&'static str]) -> Vec<Bytes> {
+    texts.iter().map(|text| Bytes::from_static(text.as_bytes())).collect()
+}
+
 fn text(number: u64) -> Bytes {
     format!("entry {number}").into()
 }
@@ -82,7 +90,7 @@ fn what_was_written_is_there_again() {
     drop(log);
     let (mut log, found) = folder.open();
     assert_eq!(found.len(), 3, "a stream without a head is none");
-    assert_eq!(found[1], Stream { stream: 4, head: "head of 4".into(), entries: Vec::new() });
+    assert_eq!(found[1], Stream { stream: 4, head: "head of 4".into(), ..Stream::default() });
     let found = [&found[0], &found[2]];
     assert_eq!((found[0].stream, numbers(found[0])), (1, vec![41]));
     assert_eq!((found[1].stream, numbers(found[1])), (7, vec![1, 2, 3]));
@@ -150,17 +158,48 @@ fn what_is_not_needed_any_more_goes_by_segments() {
     assert_eq!(folder.segments(1).len(), 4);
     let (mut log, found) = folder.open();
     assert_eq!(numbers(&found[0]), (1..=8).collect::<Vec<_>>());
-    log.write(Write::Trim(1, 6));
-    log.write(entry(1, 9));
+    log.write(large(1, 9));
+    log.write(trim(6, &["five calls"]));
     drop(log);
     assert_eq!(folder.segments(1).len(), 3, "entry 6 is in the segment of entry 5");
     let (mut log, found) = folder.open();
-    assert_eq!(numbers(&found[0]), [5, 6, 7, 8, 9]);
-    // The last one stays, so that the stream is known.
-    log.write(Write::Trim(1, 100));
+    assert_eq!(
+        (numbers(&found[0]), &found[0].rest),
+        (vec![5, 6, 7, 8, 9], &texts(&["five calls"]))
+    );
+    // Before anything is written, nothing goes.
+    log.write(trim(100, &[]));
+    log.write(entry(1, 10));
+    log.write(trim(10, &["one", "two", "three"]));
     drop(log);
     let found = folder.read();
-    assert_eq!((numbers(&found[0]), &*found[0].head), (vec![9], &b"head of 1"[..]));
+    assert_eq!((numbers(&found[0]), &*found[0].head), (vec![10], &b"head of 1"[..]));
+    assert_eq!(found[0].rest, texts(&["one", "two", "three"]));
+    // One that is not whole says nothing.
+    damage(&folder.segments(1)[0], |bytes| bytes.truncate(bytes.len() - 1));
+    assert_eq!(folder.read()[0].rest, Vec::<Bytes>::new());
+}
+
+#[test]
+fn the_last_word_about_what_was_given_counts() {
+    let folder = Folder::new();
+    let (mut log, _) = folder.open();
+    for write in [head(1), entry(1, 1), entry(1, 2), Write::Given(1, Some(1)), entry(1, 3)] {
+        log.write(write);
+    }
+    drop(log);
+    let (mut log, found) = folder.open();
+    assert_eq!((found[0].given, numbers(&found[0])), (Some(1), vec![1, 2, 3]));
+    // The next segment begins with it.
+    log.write(Write::Given(1, Some(2)));
+    log.write(entry(1, 4));
+    drop(log);
+    let (mut log, found) = folder.open();
+    assert_eq!((folder.segments(1).len(), found[0].given), (2, Some(2)));
+    log.write(entry(1, 5));
+    log.write(Write::Given(1, None));
+    drop(log);
+    assert_eq!((folder.read()[0].given, folder.segments(1).len()), (None, 3));
 }
 
 #[test]
@@ -174,7 +213,7 @@ fn a_disk_that_fails_costs_a_hole_and_no_more() {
     let lost = log.lost();
     let clock = Clock::start();
     let is_late = || clock.now().0 > 10_000_000_000;
-    while lost.load(Ordering::Relaxed) == 0 {
+    while lost.get() == 0 {
         assert!(!is_late(), "nothing is lost");
         std::thread::yield_now();
     }
@@ -193,6 +232,6 @@ fn a_disk_that_fails_costs_a_hole_and_no_more() {
     let numbers = numbers(&found[0]);
     assert_eq!(
         (numbers.len() as u64, numbers.last()),
-        (number + 1 - lost.load(Ordering::Relaxed), Some(&(number + 1)))
+        (number + 1 - lost.get(), Some(&(number + 1)))
     );
 }

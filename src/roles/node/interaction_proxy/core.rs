@@ -1,6 +1,6 @@
 //! The Interaction Proxy's machine.
 
-use super::kept::{OpenCalls, Restored};
+use super::kept::{self, Restored};
 use super::recipients::{Collector, Next, RecipientId, Recipients, has_room};
 use crate::base::event_stream::{Stream, Write};
 use crate::base::id::ConnId;
@@ -103,7 +103,7 @@ impl PortCore for Core {
                     let lost =
                         self.recipients.lose(&known.collector, client, unwritten_len, cx.now);
                     if let Some(id) = lost {
-                        self.write_head(id, cx);
+                        self.note_given(id, cx);
                     }
                 }
                 Some(Asked::Acknowledged(client, cursor)) => self.acknowledge(client, &cursor, cx),
@@ -153,26 +153,21 @@ impl Core {
     /// A collector that an earlier process has left: what it had not been given comes, then
     /// EventGap, for what was on its way to the disk, then the end of its calls, which have
     /// ended with that process.
-    fn restore(&mut self, left: Restored, cx: &mut Cx<'_>) {
-        let (seq, ends) = (left.seq, left.ends.clone());
+    fn restore(&mut self, mut left: Restored, cx: &mut Cx<'_>) {
+        let (seq, ends) = (left.seq, core::mem::take(&mut left.ends));
         let id = self.recipients.restore(left, cx.now, cx.wall);
         tracing::info!(node = %self.clients.server.name, stream = id.0, seq, "what is kept for a collector is back");
+        self.write_head(id, cx);
+        self.note_given(id, cx);
         self.keep_gap(id, cx);
         self.keep(id, &ends, cx);
-        // Behind the ends: until they are on the disk, the head there knows the calls.
-        self.write_head(id, cx);
     }
 
     /// Writes what a collector is to the disk.
     fn write_head(&mut self, id: RecipientId, cx: &mut Cx<'_>) {
         let epoch = self.clients.server.epoch;
-        let mut open = OpenCalls::default();
-        for call in self.calls.values().filter(|call| call.recipients.contains(&id)) {
-            open.tell(&call.stream.anew());
-        }
         if let Some(recipient) = self.recipients.get(id) {
-            let head = recipient.head(epoch, open).encode();
-            cx.out.push(Action::Own(Write::Head(id.0, head)));
+            cx.out.push(Action::Own(Write::Head(id.0, recipient.head(epoch).encode())));
         }
     }
 
@@ -192,11 +187,12 @@ impl Core {
     }
 
     fn trim(&mut self, id: RecipientId, cx: &mut Cx<'_>) {
-        if let Some(first) = self.recipients.get(id).and_then(super::recipients::Recipient::trim) {
-            // What is trimmed may be all that tells of calls that still run.
-            self.write_head(id, cx);
-            cx.out.push(Action::Own(Write::Trim(id.0, first)));
-        }
+        let Some(recipient) = self.recipients.get(id) else { return };
+        let Some(first) = recipient.trim() else { return };
+        // What is trimmed may be all that tells of calls that still run.
+        let own = self.calls.values().filter(|call| call.recipients.contains(&id));
+        let rest = kept::rest(recipient.last_seq(), own.map(|call| &call.stream));
+        cx.out.push(Action::Own(Write::Trim { stream: id.0, first, rest }));
     }
 
     fn register(
@@ -413,8 +409,9 @@ impl Core {
 
     /// The disk knows how much a collector was given, as long as that is not all.
     fn note_given(&mut self, id: RecipientId, cx: &mut Cx<'_>) {
-        if self.recipients.get(id).is_some_and(|recipient| recipient.is_unknown_to_disk()) {
-            self.write_head(id, cx);
+        let given = self.recipients.get(id).and_then(super::recipients::Recipient::given_anew);
+        if let Some(given) = given {
+            cx.out.push(Action::Own(Write::Given(id.0, given)));
         }
     }
 

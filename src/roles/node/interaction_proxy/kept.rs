@@ -3,6 +3,7 @@
 
 use super::recipients::Collector;
 use crate::base::event_stream::{Entry, Stream};
+use crate::cti::call_stream::CallStream;
 use crate::cti::tlib::{Attributes, CallState, EncodedEvent, Event, EventType, PartyState};
 use bytes::Bytes;
 use prost::Message as _;
@@ -25,6 +26,8 @@ mod proto {
 const MAJOR: u32 = 1;
 /// Earlier starts of the node that a cursor can name.
 const LIVES_MAX: usize = 16;
+/// Calls of one part of what is to be known of events that are gone.
+const PART_CALLS: usize = 4_096;
 
 /// An earlier start of the node, and the last event of a collector in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,11 +43,6 @@ pub(super) struct Head {
     pub(super) application: Box<str>,
     pub(super) epoch: u32,
     pub(super) lives: Vec<Life>,
-    /// What it was given, while that is not all.
-    pub(super) given: Option<u64>,
-    /// Its calls that ran when the event of that number was the last one.
-    pub(super) open: OpenCalls,
-    pub(super) at: u64,
 }
 
 impl Head {
@@ -58,9 +56,6 @@ impl Head {
             application: self.application.to_string(),
             epoch: self.epoch,
             lives: lives.collect(),
-            given: self.given,
-            open: self.open.encode(),
-            at: self.at,
         };
         head.encode_to_vec().into()
     }
@@ -73,9 +68,6 @@ impl Head {
             application: head.application.into(),
             epoch: head.epoch,
             lives: lives.collect(),
-            given: head.given,
-            open: OpenCalls::decode(head.open),
-            at: head.at,
         })
     }
 }
@@ -107,16 +99,17 @@ impl Restored {
     /// Reads it; `None` for what a later release has written.
     pub(super) fn of(stream: &Stream) -> Option<Self> {
         let mut head = Head::decode(&stream.head)?;
+        let (mut open, at) = OpenCalls::decode(&stream.rest)?;
         let before = head.lives.last().map_or(0, |life| life.last);
-        let before = before.max(head.given.unwrap_or(0)).max(head.at);
+        let before = before.max(stream.given.unwrap_or(0)).max(at);
         let seq = stream.entries.last().map_or(before, |last| last.number);
         head.lives.push(Life { epoch: head.epoch, last: seq });
         let excess = head.lives.len().saturating_sub(LIVES_MAX);
         head.lives.drain(..excess);
-        let (mut open, mut events) = (core::mem::take(&mut head.open), Vec::new());
+        let mut events = Vec::new();
         for Entry { number, at_ms, entry } in &stream.entries {
             let Ok(event) = Event::decode(entry.clone()) else { continue };
-            if *number > head.at {
+            if *number > at {
                 open.note(&event);
             }
             let event_kind = event.r#type();
@@ -124,7 +117,7 @@ impl Restored {
             events.push(Old { at_ms: *at_ms, kind: event_kind, event });
         }
         // Who was there had what was written to its connection.
-        let given = head.given.unwrap_or(seq).min(seq);
+        let given = stream.given.unwrap_or(seq).min(seq);
         Some(Self { id: stream.stream, head, seq, given, events, ends: open.ends() })
     }
 }
@@ -140,38 +133,48 @@ struct OpenCall {
     parties: BTreeMap<String, Option<String>>,
 }
 
-impl OpenCalls {
-    /// Takes what tells of a call from its creation on.
-    pub(super) fn tell(&mut self, told: &[(EventType, Attributes)]) {
-        for (kind, given) in told {
-            self.take(*kind, given);
+/// What is to be known of events that are gone when the one of that number is the last: the
+/// calls that run.
+pub(super) fn rest<'a>(at: u64, calls: impl Iterator<Item = &'a CallStream>) -> Vec<Bytes> {
+    let mut calls = calls.filter_map(CallStream::running).map(|running| proto::OpenCall {
+        conn_id: running.conn_id,
+        call_uuid: running.call_uuid.to_owned(),
+        parties: running
+            .parties
+            .map(|(uuid, dn)| proto::OpenParty {
+                party_uuid: uuid.to_string(),
+                dn: dn.unwrap_or_default().to_owned(),
+            })
+            .collect(),
+    });
+    let mut parts = Vec::new();
+    loop {
+        let open: Vec<proto::OpenCall> = calls.by_ref().take(PART_CALLS).collect();
+        let is_last = open.len() < PART_CALLS;
+        if !open.is_empty() || parts.is_empty() {
+            parts.push(proto::Rest { open, at }.encode_to_vec().into());
+        }
+        if is_last {
+            return parts;
         }
     }
+}
 
-    fn encode(&self) -> Vec<proto::OpenCall> {
-        let calls = self.0.iter().map(|(conn_id, call)| proto::OpenCall {
-            conn_id: *conn_id,
-            call_uuid: call.call_uuid.clone().unwrap_or_default(),
-            parties: call
-                .parties
-                .iter()
-                .map(|(uuid, dn)| proto::OpenParty {
-                    party_uuid: uuid.clone(),
-                    dn: dn.clone().unwrap_or_default(),
-                })
-                .collect(),
-        });
-        calls.collect()
-    }
-
-    fn decode(calls: Vec<proto::OpenCall>) -> Self {
+impl OpenCalls {
+    /// The calls, and the event up to which they are told of; `None` when that cannot be read.
+    fn decode(parts: &[Bytes]) -> Option<(Self, u64)> {
         let some = |text: String| Some(text).filter(|text| !text.is_empty());
-        let calls = calls.into_iter().map(|call| {
-            let parties =
-                call.parties.into_iter().map(|party| (party.party_uuid, some(party.dn))).collect();
-            (call.conn_id, OpenCall { call_uuid: some(call.call_uuid), parties })
-        });
-        Self(calls.collect())
+        let (mut all, mut at) = (BTreeMap::new(), 0);
+        for part in parts {
+            let part = proto::Rest::decode(part.clone()).ok()?;
+            at = part.at;
+            all.extend(part.open.into_iter().map(|call| {
+                let parties = call.parties.into_iter();
+                let parties = parties.map(|party| (party.party_uuid, some(party.dn))).collect();
+                (call.conn_id, OpenCall { call_uuid: some(call.call_uuid), parties })
+            }));
+        }
+        Some((Self(all), at))
     }
 
     fn note(&mut self, event: &Event) {

@@ -1,6 +1,6 @@
 //! Who has which events: recipients of calls, what each has had, and what is kept for it.
 
-use super::kept::{Head, Life, OpenCalls, Restored};
+use super::kept::{Head, Life, Restored};
 use crate::base::limits::{
     RECIPIENT_HAD_LEN_MAX, RECIPIENT_KEPT_LEN_MAX, RECIPIENT_KEPT_TIME, RECIPIENT_QUEUE_LEN_MAX,
     RECIPIENTS_KEPT_LEN_MAX, RECIPIENTS_MAX,
@@ -79,6 +79,11 @@ pub(super) enum Next {
 }
 
 impl Recipient {
+    /// The number of its last event.
+    pub(super) const fn last_seq(&self) -> u64 {
+        self.seq
+    }
+
     /// The number of its next event.
     pub(super) const fn next_seq(&self) -> u64 {
         self.seq + 1
@@ -143,17 +148,12 @@ impl Recipient {
     }
 
     /// What is left of it on disk besides its events.
-    pub(super) fn head(&mut self, epoch: u32, open: OpenCalls) -> Head {
-        let given = (self.client.is_none() || self.has_more()).then_some(self.given);
-        self.given_on_disk = given;
+    pub(super) fn head(&self, epoch: u32) -> Head {
         Head {
             collector: self.collector.clone(),
             application: self.application.clone(),
             epoch,
             lives: self.lives.clone(),
-            given,
-            open,
-            at: self.seq,
         }
     }
 
@@ -193,9 +193,11 @@ impl Recipient {
         Next::Event(kept.kind, kept.event.clone())
     }
 
-    /// Whether the disk is to know anew how much it was given.
-    pub(super) fn is_unknown_to_disk(&self) -> bool {
-        self.given_on_disk != self.has_more().then_some(self.given)
+    /// What the disk is to know anew of what it was given.
+    #[expect(clippy::option_option, reason = "that it was given all is something to know")]
+    pub(super) fn given_anew(&mut self) -> Option<Option<u64>> {
+        let given = (self.client.is_none() || self.has_more()).then_some(self.given);
+        (core::mem::replace(&mut self.given_on_disk, given) != given).then_some(given)
     }
 
     /// Whether its connection has not been given all.
@@ -242,7 +244,7 @@ impl Recipients {
 
     /// One that an earlier process has left: it is away, and what was kept for it is.
     pub(super) fn restore(&mut self, left: Restored, now: Instant, wall: WallTime) -> RecipientId {
-        let Restored { id, head, seq, given, events, .. } = left;
+        let Restored { id, head, seq, given, events, ends: _ } = left;
         self.last = self.last.max(id);
         let id = RecipientId(id);
         let age = |at_ms: u64| Duration::from_millis(wall.0.saturating_sub(at_ms));
@@ -267,7 +269,7 @@ impl Recipients {
             kept_len,
             lives: head.lives,
             trimmed: 0,
-            given_on_disk: head.given,
+            given_on_disk: None,
             restored: seq,
         };
         self.all.insert(id, recipient);

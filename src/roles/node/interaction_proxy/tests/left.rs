@@ -27,9 +27,13 @@ impl Disk {
                     assert!(own.entries.last().is_none_or(|last| last.number + 1 == number));
                     own.entries.push(Entry { number, at_ms, entry });
                 }
-                Write::Trim(stream, first) => {
+                Write::Given(stream, given) => {
+                    self.0.get_mut(&stream).expect("a head comes first").given = given;
+                }
+                Write::Trim { stream, first, rest } => {
                     let own = self.0.get_mut(&stream).expect("a stream");
                     own.entries.retain(|entry| entry.number >= first);
+                    own.rest = rest;
                 }
                 Write::Remove(stream) => assert!(self.0.remove(&stream).is_some()),
             }
@@ -236,6 +240,50 @@ fn what_was_acknowledged_is_kept_no_longer() {
 }
 
 #[test]
+fn thousands_of_running_calls_are_ended_whatever_was_trimmed_of_them() {
+    const CALLS: u64 = 9_000;
+    let (mut bench, mut disk) = (bench(), Disk::default());
+    let id = collector(&mut bench, 1, who("A", ""));
+    for number in 1..=CALLS {
+        STEPS.into_iter().for_each(|step| bench.on(fact(number, step)));
+    }
+    bench.on(fact(CALLS, OVER));
+    let last = bench.take(id).last().expect("events").event.seq;
+    acknowledge(&mut bench, id, 7, last);
+    disk.take(&mut bench);
+    let parts: Vec<usize> = disk.0[&1].rest.iter().map(Bytes::len).collect();
+    assert_eq!(parts.len(), 3);
+    assert!(parts.iter().all(|len| *len < 1 << 20), "{parts:?}");
+    let (mut bench, _) = disk.restart(bench, 8);
+    let id = collector(&mut bench, 2, back("A", "", 7, last));
+    // A connection takes a part at a time.
+    bench.pass(Duration::from_secs(1));
+    let seen = bench.take(id);
+    let ended = seen.iter().filter(|seen| seen.shortly() == "CallDeleted");
+    let ended: Vec<_> = ended.filter_map(|seen| seen.given().conn_id).collect();
+    let wrong = ended.iter().copied().zip(1..).find(|(conn_id, expected)| conn_id != expected);
+    assert_eq!((ended.len() as u64, wrong), (CALLS - 1, None));
+}
+
+#[test]
+fn what_a_slow_collector_was_given_costs_the_disk_a_few_bytes() {
+    let mut bench = bench();
+    let id = collector(&mut bench, 1, who("A", ""));
+    for number in 1..=1_000 {
+        bench.on(fact(number, Step::Dialing));
+    }
+    bench.take(id);
+    bench.own.clear();
+    bench.backlog.insert(id, usize::MAX);
+    for number in 1..=100 {
+        bench.on(fact(number, Step::Alerting));
+    }
+    let given: Vec<&Write> =
+        bench.own.iter().filter(|write| !matches!(write, Write::Entry { .. })).collect();
+    assert!(matches!(given[..], [Write::Given(1, Some(_))]), "{given:?}");
+}
+
+#[test]
 fn the_end_of_a_call_is_told_whatever_was_trimmed_of_it() {
     let (mut bench, mut disk) = (bench(), Disk::default());
     let id = collector(&mut bench, 1, who("A", ""));
@@ -250,7 +298,7 @@ fn the_end_of_a_call_is_told_whatever_was_trimmed_of_it() {
     acknowledge(&mut bench, id, 7, last - 1);
     for life in 8..10 {
         disk.take(&mut bench);
-        assert!(disk.numbers().len() < 40, "of a call nothing is left but the head");
+        assert!(disk.numbers().len() < 40, "of a call nothing is left but its name");
         (bench, disk) = disk.restart(bench, life);
     }
     let id = collector(&mut bench, 2, back("A", "", 7, last));
@@ -320,8 +368,13 @@ fn a_hole_on_the_disk_does_not_hide_what_came_after_the_restart() {
 #[test]
 fn what_cannot_be_read_is_left_alone() {
     let entry = |bytes: &[u8]| Entry { number: 1, at_ms: 1, entry: Bytes::copy_from_slice(bytes) };
-    let unknown = Stream { stream: 1, head: [8, 9].as_slice().into(), entries: vec![entry(b"x")] };
-    let garbage = Stream { stream: 2, head: [0xff].as_slice().into(), entries: Vec::new() };
+    let unknown = Stream {
+        stream: 1,
+        head: [8, 9].as_slice().into(),
+        entries: vec![entry(b"x")],
+        ..Stream::default()
+    };
+    let garbage = Stream { stream: 2, head: [0xff].as_slice().into(), ..Stream::default() };
     let mut bench = started(8, vec![unknown, garbage]);
     let id = collector(&mut bench, 1, who("A", ""));
     assert!(bench.own.iter().all(|write| write.stream() == 3), "{:?}", bench.own);
