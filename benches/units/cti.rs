@@ -54,6 +54,7 @@ fn settings(node: NodeId) -> Settings {
         move_delay: Duration::ZERO,
         proxies: [].into(),
         peers: Vec::new(),
+        bulk: false,
     }
 }
 

@@ -4,9 +4,13 @@
 use core::fmt;
 
 /// The `node-id` of an application, 1 to 4095. Both members of a pair share one;
-/// ids and tokens name it and never a process or an address.
+/// ids and tokens name it and never a process or an address. In the mesh the Smart Proxy of a
+/// node has a number of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(u16);
+
+/// Set in the number of a Smart Proxy.
+const SMART_PROXY: u16 = 1 << 12;
 
 impl NodeId {
     /// Checks the range 1..=4095.
@@ -15,7 +19,35 @@ impl NodeId {
         if id >= 1 && id <= 4095 { Some(Self(id)) } else { None }
     }
 
-    /// The number in the configuration.
+    /// Checks the number of a member of the mesh: an application, or the Smart Proxy of one.
+    #[must_use]
+    pub const fn of_member(id: u16) -> Option<Self> {
+        match Self::new(id & !SMART_PROXY) {
+            Some(_) if id <= SMART_PROXY | 4095 => Some(Self(id)),
+            Some(_) | None => None,
+        }
+    }
+
+    /// The Smart Proxy of this node, which is a member of the mesh beside its T-Controller, with
+    /// 4096 added to the number. It has neither calls nor DNs.
+    #[must_use]
+    pub const fn smart_proxy(self) -> Self {
+        Self(self.0 | SMART_PROXY)
+    }
+
+    /// Whether it is the Smart Proxy of a node.
+    #[must_use]
+    pub const fn is_smart_proxy(self) -> bool {
+        self.0 & SMART_PROXY != 0
+    }
+
+    /// The application that it belongs to.
+    #[must_use]
+    pub const fn application(self) -> Self {
+        Self(self.0 & !SMART_PROXY)
+    }
+
+    /// The number in the configuration; of a Smart Proxy 4096 more.
     #[must_use]
     pub const fn get(self) -> u16 {
         self.0
@@ -218,6 +250,22 @@ mod tests {
     fn node_ids_stay_in_range() {
         assert!(NodeId::new(0).is_none());
         assert!(NodeId::new(4096).is_none());
+        for (number, is_one) in [
+            (0, false),
+            (1, true),
+            (4_095, true),
+            (4_096, false),
+            (4_097, true),
+            (8_191, true),
+            (8_192, false),
+            (u16::MAX, false),
+        ] {
+            assert_eq!(NodeId::of_member(number).map(NodeId::get), is_one.then_some(number));
+        }
+        let Some(node) = NodeId::new(7) else { panic!("in range") };
+        let proxy = node.smart_proxy();
+        assert_eq!((proxy.get(), proxy.application(), proxy.is_smart_proxy()), (4_103, node, true));
+        assert_eq!((node.application(), node.is_smart_proxy()), (node, false));
         assert_eq!(NodeId::new(4095).map(NodeId::get), Some(4095));
     }
 

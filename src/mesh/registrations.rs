@@ -420,6 +420,7 @@ impl Registrations {
                 | Body::CallFact(_)
                 | Body::LiveCalls(_)
                 | Body::LiveClients(_)
+                | Body::Bulk(_)
                 | Body::CallOrder(_),
             ) => return Err(CloseReason::Unexpected),
             Some(body) if has_session => self.on_session_frame(id, body, now, out)?,
@@ -487,6 +488,7 @@ impl Registrations {
             | Body::CallFact(_)
             | Body::LiveCalls(_)
             | Body::LiveClients(_)
+            | Body::Bulk(_)
             | Body::CallOrder(_) => return Err(CloseReason::Unexpected),
         };
         let cursor = session.intake.cursor(session.epoch);

@@ -87,6 +87,11 @@ pub(crate) fn node_id(number: u32, field: &'static str) -> Result<NodeId, WireEr
     u16::try_from(number).ok().and_then(NodeId::new).ok_or(WireError::Field(field))
 }
 
+/// The number of a member of the mesh.
+pub(crate) fn member(number: u32, field: &'static str) -> Result<NodeId, WireError> {
+    u16::try_from(number).ok().and_then(NodeId::of_member).ok_or(WireError::Field(field))
+}
+
 /// What a clock counts from, for entries that travel or rest.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Timebase {

@@ -155,7 +155,9 @@ pub struct ClientView {
 pub struct LinkView {
     /// Its `node-id`.
     pub node_id: u16,
-    /// Its cluster port.
+    /// What it is: `T-Controller`, or `Smart Proxy`.
+    pub module: &'static str,
+    /// The cluster port of its application.
     pub address: SocketAddr,
     /// Its data centre.
     pub geo_location: Box<str>,

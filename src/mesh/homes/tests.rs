@@ -170,6 +170,7 @@ impl World {
                     | Body::CallFact(_)
                     | Body::LiveCalls(_)
                     | Body::LiveClients(_)
+                    | Body::Bulk(_)
                     | Body::CallOrder(_)) => panic!("{other:?}"),
                 }
             }

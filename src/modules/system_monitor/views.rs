@@ -95,6 +95,7 @@ fn link_row(link: &LinkView, seen_by: &str) -> Value {
     let ms = |span: Duration| span.as_secs_f64() * 1_000.0;
     json!({
         "node_id": link.node_id,
+        "module": link.module,
         "address": link.address.to_string(),
         "geo_location": link.geo_location,
         "epoch": (link.epoch != 0).then_some(link.epoch),

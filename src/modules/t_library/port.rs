@@ -108,14 +108,6 @@ impl Port {
         Self::with(name, Listener::Gone)
     }
 
-    /// Gives its connections numbers from that one on, so that a module can tell them from
-    /// those of another port.
-    #[must_use]
-    pub const fn numbered_from(mut self, first: u64) -> Self {
-        self.next = first;
-        self
-    }
-
     /// Makes and takes connections on those terms.
     #[must_use]
     pub fn secured(mut self, tls: Tls) -> Self {

@@ -32,7 +32,7 @@ use crate::modules::t_library::port::Port;
 use crate::modules::transport::handle::Transport;
 use crate::modules::transport::inbox::Inbox as TransportInbox;
 use crate::modules::transport::module::{Receivers, TransportModule};
-use crate::modules::wiring::{Cells, Shared, StartError, host_port, sip_address};
+use crate::modules::wiring::{Cells, Shared, StartError, host_port, ip, sip_address};
 use crate::observe::board::{AppState, CallView, Counts};
 use crate::observe::families::Families;
 use crate::observe::prometheus::Registry;
@@ -52,8 +52,10 @@ const EXPIRES_MAX: core::time::Duration = core::time::Duration::from_secs(3600);
 
 /// The part of the board that the shard publishes.
 const SHARD: &str = "001";
-/// The part of the board that the T-Controller publishes.
+/// The part of the board that the T-Controller publishes, and its thread in names.
 const T_CONTROLLER: &str = "1280";
+/// The Smart Proxy's.
+const SMART_PROXY: &str = "1792";
 
 /// What a node is assembled from, besides what all applications share.
 pub struct Parts<'a> {
@@ -77,6 +79,7 @@ pub struct Handle {
     calls: CallManager,
     checker: ServiceChecker,
     t_controller: Option<TController>,
+    smart_proxy: Option<TController>,
     interaction_proxy: Option<CallHearer<StreamSettings>>,
     session_controller: Option<CallHearer<LocalSettings>>,
     tls: SecuredPorts,
@@ -103,6 +106,9 @@ impl Handle {
         if let Some(t_controller) = &self.t_controller {
             t_controller.settings(configured.cti);
         }
+        if let Some(smart_proxy) = &self.smart_proxy {
+            smart_proxy.settings(configured.smart_proxy);
+        }
         if let Some(interaction_proxy) = &self.interaction_proxy {
             interaction_proxy.settings(configured.streams);
         }
@@ -128,6 +134,7 @@ pub struct Configured {
     stack: Arc<StackSettings>,
     targets: Vec<Target>,
     cti: Arc<TSettings>,
+    smart_proxy: Arc<TSettings>,
     streams: StreamSettings,
     local: LocalSettings,
     secured: Secured,
@@ -169,12 +176,15 @@ pub fn configured(
         session_seconds: session_seconds(application),
     };
     let cti = Arc::new(t_controller_assemble::settings(shared, application, switch));
+    let smart_proxy =
+        t_controller_assemble::smart_proxy_settings(shared, application, switch, &cti);
+    let smart_proxy = Arc::new(smart_proxy);
     let admission = &cti.admission;
     let streams = ports::interaction_proxy_settings(admission, application, switch);
     let local = ports::session_controller_settings(admission, application, switch);
     let (settings, stack) = (Arc::new(settings), Arc::new(stack));
     let secured = Secured::of(shared, application)?;
-    Ok(Configured { settings, stack, targets, cti, streams, local, secured })
+    Ok(Configured { settings, stack, targets, cti, smart_proxy, streams, local, secured })
 }
 
 /// The modules of a node.
@@ -189,7 +199,7 @@ pub fn assemble(
     let name = application.name.to_string();
     let address = sip_address(application)?;
     let switch = shared.switch(application)?;
-    let Configured { settings, stack, targets, cti, streams, local, secured } =
+    let Configured { settings, stack, targets, cti, smart_proxy, streams, local, secured } =
         configured(shared, application)?;
     let tls = secured.ports();
     let transport = Transport::new(parts.transport.0);
@@ -202,6 +212,8 @@ pub fn assemble(
     let calls = CallManager::new(shard_mail.clone());
     let on_mesh = (parts.epoch, parts.cluster, &tls);
     let t_controller = t_controller(shared, application, cti, on_mesh, &calls)?;
+    let on_mesh = (parts.epoch, &tls);
+    let smart_proxy = self::smart_proxy(shared, application, smart_proxy, on_mesh)?;
     let by = (parts.epoch, &tls.clients);
     let streams = ports::interaction_proxy(shared, application, streams, by, parts.registry)?;
     let local = ports::session_controller(shared, application, local, by, &calls)?;
@@ -217,6 +229,7 @@ pub fn assemble(
         calls: calls.clone(),
         checker: ServiceChecker::new(checker_mail.clone()),
         t_controller: t_controller.as_ref().map(|(handle, _)| handle.clone()),
+        smart_proxy: smart_proxy.as_ref().map(|(handle, _)| handle.clone()),
         interaction_proxy: streams.as_ref().map(|(handle, _)| handle.clone()),
         session_controller: local.as_ref().map(|(handle, _)| handle.clone()),
         tls,
@@ -245,7 +258,8 @@ pub fn assemble(
     shared.publish(application, "node", address);
     let mut modules: Vec<Box<dyn Module>> =
         vec![Box::new(sockets), Box::new(shard), Box::new(checker)];
-    modules.extend(t_controller.map(|(_, module)| Box::new(module) as Box<dyn Module>));
+    let t_controllers = t_controller.into_iter().chain(smart_proxy);
+    modules.extend(t_controllers.map(|(_, module)| Box::new(module) as Box<dyn Module>));
     modules.extend(streams.map(|(_, module)| module));
     modules.extend(local.map(|(_, module)| module));
     Ok((modules, handle))
@@ -262,15 +276,13 @@ fn t_controller(
     if !shared.config.has_t_controllers(&application.switch) {
         return Ok(None);
     }
-    let bind = |key, number: Option<u16>| {
-        number.map(|number| ports::port(application, (key, number), &tls.clients)).transpose()
-    };
-    let port = bind("ports.TCport", application.ports.tcport)?;
-    let smart_proxy = bind("ports.SmartProxy", application.ports.smartproxy)?;
+    let port = application.ports.tcport.map(|number| ("ports.TCport", number));
+    let port = port.map(|port| ports::port(application, port, &tls.clients)).transpose()?;
     let mesh =
         cluster.map(|socket| Port::over(&application.name, socket).secured(tls.cluster.clone()));
     let name = &application.name;
-    let (mail, inbox) = shared.mailboxes.mailbox(&format!("{name}-1280"), MAILBOX_LEN_MAX);
+    let thread = format!("{name}-{T_CONTROLLER}");
+    let (mail, inbox) = shared.mailboxes.mailbox(&thread, MAILBOX_LEN_MAX);
     let core = TCore::new(settings, epoch, shared.clock.wall());
     let ids = Ids::new(random_u64());
     let calls = calls.clone();
@@ -278,8 +290,37 @@ fn t_controller(
         publish: t_controller_publish(shared, name),
         order: Box::new(move |order| calls.order(order)),
     };
-    let ports = TPorts { port, smart_proxy, mesh };
-    let module = TControllerModule::new(name, core, ports, ids, shared.clock, inbox, listeners);
+    let ports = TPorts { port, mesh, host: ip(application)? };
+    let module = TControllerModule::new(thread, core, ports, ids, shared.clock, inbox, listeners);
+    Ok(Some((TController::new(mail), module)))
+}
+
+/// The Smart Proxy, where the application has its port: it dials all T-Controllers, also that
+/// of its own process.
+fn smart_proxy(
+    shared: &Shared<'_>,
+    application: &Application,
+    settings: Arc<TSettings>,
+    (epoch, tls): (u32, &SecuredPorts),
+) -> Result<Option<(TController, TControllerModule)>, StartError> {
+    let Some(number) = application.ports.smartproxy else { return Ok(None) };
+    let port = ports::port(application, ("ports.SmartProxy", number), &tls.clients)?;
+    let mesh = Port::dialling(&application.name).secured(tls.cluster.clone());
+    let thread = format!("{}-{SMART_PROXY}", application.name);
+    let (mail, inbox) = shared.mailboxes.mailbox(&thread, MAILBOX_LEN_MAX);
+    let core = TCore::new(settings, epoch, shared.clock.wall());
+    let ids = Ids::new(random_u64());
+    let mut clients = shared.board.clients.part(&application.name, SMART_PROXY);
+    let listeners = TListeners {
+        publish: Box::new(move |core, port, _, now| {
+            let backlog_len = |id| port.map_or(0, |port| port.backlog_len(id));
+            clients.publish(now, core.clients_len(), core.client_views(backlog_len));
+        }),
+        // It owns no DN, for which something could be wanted of a call.
+        order: Box::new(|_| {}),
+    };
+    let ports = TPorts { port: Some(port), mesh: Some(mesh), host: ip(application)? };
+    let module = TControllerModule::new(thread, core, ports, ids, shared.clock, inbox, listeners);
     Ok(Some((TController::new(mail), module)))
 }
 
@@ -289,15 +330,11 @@ fn t_controller_publish(shared: &Shared<'_>, name: &str) -> Publish {
     let board = shared.board.clone();
     let mut dns = board.dns.part(name, T_CONTROLLER);
     let mut clients = board.clients.part(name, T_CONTROLLER);
-    Box::new(move |core, ports, mesh, now| {
+    Box::new(move |core, port, mesh, now| {
         let queue_len = |port: Option<&Port>, id| port.map_or(0, |port| port.backlog_len(id));
         board.publish(core.view(T_CONTROLLER, |id| queue_len(mesh, id)));
         dns.publish(now, core.dns_len(), core.dn_views());
-        clients.publish(
-            now,
-            core.clients_len(),
-            core.client_views(|id| ports.iter().map(|port| queue_len(*port, id)).sum()),
-        );
+        clients.publish(now, core.clients_len(), core.client_views(|id| queue_len(port, id)));
     })
 }
 

@@ -68,9 +68,11 @@ impl Core {
             return Err(Refusal::new(ErrorCode::ErrorResourceSeized, text));
         }
         entry.registrants.retain(|(registrant, _)| *registrant != id);
-        entry.registrants.push((id, mode));
-        if let Some(dns) = self.dns_of(id) {
-            dns.insert(index);
+        if !asked.is_bulk {
+            entry.registrants.push((id, mode));
+            if let Some(dns) = self.dns_of(id) {
+                dns.insert(index);
+            }
         }
         if let Some(since) = asked.since {
             self.replay(index, id, since, cx);
@@ -113,7 +115,7 @@ impl Core {
         let index = known.map_or_else(|| self.find_dn(name), Ok)?;
         let before = self.dns[index].registrants.len();
         self.dns[index].registrants.retain(|(registrant, _)| *registrant != id);
-        if self.dns[index].registrants.len() == before {
+        if self.dns[index].registrants.len() == before && !asked.is_bulk {
             let text = "the client is not registered for the DN";
             return Err(Refusal::new(ErrorCode::ErrorNotRegistered, text));
         }

@@ -2,12 +2,14 @@
 
 use super::no_answer::{self, Overflow};
 use super::settings::{DnKind, Peer, Settings};
+use crate::base::id::NodeId;
 use crate::base::time::Duration;
 use crate::config::{AppRole, Application, Dn, DnKind as ConfigDnKind, Switch};
 use crate::cti::agent::{LoginState, NoAnswerAction, Options};
 use crate::cti::tlib::AddressType;
 use crate::modules::t_library::admission::Admission;
 use crate::modules::wiring::Shared;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Reads it.
@@ -46,26 +48,57 @@ pub(in crate::roles::node) fn settings(
             .map(|proxy| proxy.node_id)
             .collect(),
         peers: peers(shared, application, switch),
+        bulk: false,
     }
 }
 
-/// The other nodes that have a cluster port. One whose host does not resolve is left out
-/// until the next reload: the others go on without it.
+/// What a node's Smart Proxy takes from it.
+pub(in crate::roles::node) fn smart_proxy_settings(
+    shared: &Shared<'_>,
+    application: &Application,
+    switch: &Switch,
+    own: &Settings,
+) -> Settings {
+    let cluster = switch.cluster_dn().map(|dn| &dn.object.options);
+    let is_t_controller = |peer: &Peer| !peer.node.is_smart_proxy();
+    let others = own.peers.iter().filter(|peer| is_t_controller(peer)).cloned();
+    let peers = others.chain(peer(shared, application, application, application.node_id));
+    Settings {
+        node: application.node_id.smart_proxy(),
+        peers: peers.collect(),
+        proxies: BTreeSet::new(),
+        bulk: cluster.is_some_and(|options| options.flag_or_default("smart-proxy-enabled")),
+        ..own.clone()
+    }
+}
+
+/// The other nodes that have a cluster port, and all Smart Proxies. One whose host does not
+/// resolve is left out until the next reload: the others go on without it.
 fn peers(shared: &Shared<'_>, application: &Application, switch: &Switch) -> Vec<Peer> {
     let nodes = shared.config.applications_of(&switch.name, AppRole::Node);
-    let others = nodes.filter(|other| other.name != application.name);
-    let peers = others.filter_map(|other| match shared.cluster_port(other) {
-        Ok(address) => Some(Peer {
-            node: other.node_id,
-            address: address?,
-            geo_location: other.geo_location.clone(),
-        }),
+    let members = nodes.flat_map(|other| {
+        let node = Some(other.node_id).filter(|_| other.name != application.name);
+        let smart_proxy = other.ports.smartproxy.map(|_| other.node_id.smart_proxy());
+        node.into_iter().chain(smart_proxy).map(move |node| (other, node))
+    });
+    members.filter_map(|(other, node)| peer(shared, application, other, node)).collect()
+}
+
+fn peer(
+    shared: &Shared<'_>,
+    application: &Application,
+    other: &Application,
+    node: NodeId,
+) -> Option<Peer> {
+    match shared.cluster_port(other) {
+        Ok(address) => {
+            Some(Peer { node, address: address?, geo_location: other.geo_location.clone() })
+        }
         Err(error) => {
             tracing::warn!(node = %application.name, peer = %other.name, %error, "another T-Controller has no address");
             None
         }
-    });
-    peers.collect()
+    }
 }
 
 fn agents(application: &Application) -> Options {

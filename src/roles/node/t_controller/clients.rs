@@ -39,8 +39,9 @@ impl Core {
         asked: Asked,
         cx: &mut Cx<'_>,
     ) -> Result<(), Refusal> {
+        let is_smart_proxy = self.is_smart_proxy();
         let Some(client) = self.clients.get_mut(&id) else { return Ok(()) };
-        if !smart_proxy::is_client(id) {
+        if !is_smart_proxy {
             check_role(&given, ROLE)?;
         }
         if !client.session.is_registered() {
@@ -51,7 +52,7 @@ impl Core {
         tracing::info!(node = %self.settings.name, client = id.0, application = given.application_name, "T-Library client registered");
         let session_id = Some(client.session.id.to_string());
         self.arm_client(id, cx);
-        let attributes = Attributes { session_id, ..self.server(id) };
+        let attributes = Attributes { session_id, ..self.server() };
         self.answer(asked, EventType::EventServerConnected, attributes, cx);
         self.tell(id, EventType::EventLinkConnected, Attributes::default(), cx);
         let given = given.cursors.get(..CURSORS_MAX).unwrap_or(&given.cursors);
@@ -59,20 +60,15 @@ impl Core {
         Ok(())
     }
 
-    fn server(&self, id: ClientId) -> Attributes {
+    fn server(&self) -> Attributes {
         let supported: &[RequestType] =
-            if smart_proxy::is_client(id) { &smart_proxy::SUPPORTED } else { &SUPPORTED };
+            if self.is_smart_proxy() { &smart_proxy::SUPPORTED } else { &SUPPORTED };
         server(&self.settings.name, self.started, supported.iter().copied())
     }
 
     /// TQueryServer.
-    pub(super) fn query_server(
-        &mut self,
-        id: ClientId,
-        asked: Asked,
-        cx: &mut Cx<'_>,
-    ) -> Result<(), Refusal> {
-        let attributes = self.server(id);
+    pub(super) fn query_server(&mut self, asked: Asked, cx: &mut Cx<'_>) -> Result<(), Refusal> {
+        let attributes = self.server();
         self.answer(asked, EventType::EventServerInfo, attributes, cx);
         Ok(())
     }

@@ -8,7 +8,6 @@ use super::owners::Ownership;
 use super::remote::{Pending, Remote};
 use super::settings::{DnKind, Settings};
 use super::shown::Shown;
-use super::smart_proxy;
 use crate::base::id::{ConnId, Ids, NodeId};
 use crate::base::limits::{DNS_PER_EVENT_MAX, OUTBOX_LEN_MAX};
 use crate::base::outbox::Outbox;
@@ -83,6 +82,8 @@ pub(super) enum Look {
     Calls(usize, NodeId),
     /// The next DNs that a smart client is to be told of.
     Bulk(ClientId),
+    /// Its owner is to know who is registered.
+    Attach(usize),
 }
 
 /// A client of the cluster.
@@ -193,6 +194,8 @@ pub(super) struct Asked {
     pub(super) by: Option<(Party, u32)>,
     /// From where on a client that has come back is to hear of the DN.
     pub(super) since: Option<Since>,
+    /// By a Smart Proxy that hears of every DN and knows who is registered.
+    pub(super) is_bulk: bool,
 }
 
 /// The T-Controller of a node.
@@ -240,6 +243,8 @@ pub struct Core {
     pub(super) operators: Operators,
     /// Clients of other nodes that come to a DN which is not owned here yet.
     pub(super) early: BTreeMap<usize, BTreeMap<NodeId, proto::Attach>>,
+    /// T-Controllers tell this Smart Proxy of every DN.
+    pub(super) is_bulk: bool,
 }
 
 impl Core {
@@ -270,6 +275,7 @@ impl Core {
             log: Log::default(),
             operators: Operators::default(),
             early: BTreeMap::new(),
+            is_bulk: settings.bulk,
         };
         core.know(&settings);
         core
@@ -302,6 +308,7 @@ impl Core {
         }
         self.look_at_some(cx);
         self.tell_ownership(cx);
+        self.end_bulk(cx);
     }
 
     fn look_at_some(&mut self, cx: &mut Cx<'_>) {
@@ -317,6 +324,7 @@ impl Core {
                 Some(Look::Owner(index)) => self.look_at_owner(index, cx),
                 Some(Look::Calls(index, node)) => self.end_calls(index, node, cx),
                 Some(Look::Bulk(id)) => self.look_at_bulk(id, cx),
+                Some(Look::Attach(index)) => self.look_at_attach(index, cx),
                 None => return,
             }
         }
@@ -352,7 +360,7 @@ impl Core {
                         rings: BTreeMap::new(),
                         contacts: BTreeMap::new(),
                         armed: Instant::NEVER,
-                        owner: Ownership::default(),
+                        owner: Self::first_owner(settings, *kind),
                         is_attached: false,
                         said_own: None,
                         claim_after: Instant::ZERO,
@@ -360,7 +368,7 @@ impl Core {
                         move_at: None,
                         leaving: None,
                         restored: None,
-                        shown: Shown::default(),
+                        shown: Shown::untold(!kind.is_phone()),
                         log: DnLog::default(),
                     });
                 }
@@ -371,6 +379,7 @@ impl Core {
     fn on_settings(&mut self, settings: Arc<Settings>, cx: &mut Cx<'_>) {
         self.know(&settings);
         let before = core::mem::replace(&mut self.settings, settings);
+        self.change_bulk(before.bulk, cx);
         self.looks.extend((0..self.dns.len()).map(Look::Configured));
         // What is new is to be told too.
         self.looks.extend(self.smart.keys().copied().map(Look::Bulk));
@@ -420,10 +429,10 @@ impl Core {
         cx: &mut Cx<'_>,
     ) {
         let party = Party { node: self.settings.node, client: id };
-        let asked = Asked { by: Some((party, request.reference_id)), since: None };
+        let asked = Asked { by: Some((party, request.reference_id)), ..Asked::default() };
         let Some(client) = self.clients.get(&id) else { return };
         let checked = client.session.check(&request);
-        let checked = checked.and_then(|kind| smart_proxy::check(id, kind).map(|()| kind));
+        let checked = checked.and_then(|kind| self.check_port(kind).map(|()| kind));
         let given = request.attributes.as_deref().cloned().unwrap_or_default();
         let checked = checked.and_then(|kind| {
             // Whoever asks from this process has been asked who he is elsewhere.
@@ -439,6 +448,9 @@ impl Core {
                 self.register_client(id, request.registration.unwrap_or_default(), asked, cx)
             }
             Ok(kind) => match self.wanted_elsewhere(kind, &given, cx) {
+                Some(_) if self.leaves_bulk(kind, id, &given) => {
+                    self.work_on(kind, party, &given, asked, cx)
+                }
                 Some(node) => {
                     let request = Request { registration: None, ..request };
                     self.forward(id, request, (node, tries), cx)
@@ -484,7 +496,7 @@ impl Core {
         cx: &mut Cx<'_>,
     ) -> Result<(), Refusal> {
         match kind {
-            RequestType::TQueryServer => self.query_server(id.client, asked, cx),
+            RequestType::TQueryServer => self.query_server(asked, cx),
             RequestType::TQueryAddress => self.query_address(given, asked, cx),
             RequestType::TRegisterAddress => self.register_address(id, given, asked, cx),
             RequestType::TUnregisterAddress => self.unregister_address(id, given, asked, cx),

@@ -11,7 +11,10 @@
 //!     |           …                    |     changes; Ping in silence
 //! ```
 //!
-//! The greater one dials as well while there is no link, and closes what it gets: where
+//! A Smart Proxy is the other side of T-Controllers alone: it dials, owns nothing, and is not
+//! looked for.
+//!
+//! Of T-Controllers the greater one dials as well while there is no link, and closes what it gets: where
 //! nobody listens a node is dead and its calls are over, else only the link is lost.
 
 use super::core::{Action, Client, Core, Cx, Look, Wake};
@@ -28,6 +31,7 @@ use crate::mesh::wire::{self, Body, proto};
 use crate::modules::t_library::port::{ClientId, Heard, REFUSED};
 use bytes::Bytes;
 use core::net::SocketAddr;
+use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Version of what T-Controllers say to each other.
@@ -56,6 +60,8 @@ struct Link {
     delays: Delays,
     /// When the next poll is due.
     poll_at: Instant,
+    /// It hears of every DN that is owned here.
+    is_bulk: bool,
 }
 
 impl Link {
@@ -70,6 +76,7 @@ impl Link {
             since: cx.wall,
             delays: Delays::default(),
             poll_at: Instant::ZERO,
+            is_bulk: false,
         }
     }
 }
@@ -139,6 +146,16 @@ pub(super) struct Links {
     nameless: BTreeMap<ClientId, Instant>,
     pub(super) is_ticking: bool,
     ticks: u64,
+    /// Those whose link is bulk.
+    bulk: SmallVec<[NodeId; 4]>,
+}
+
+impl Links {
+    fn note_bulk(&mut self) {
+        let is_bulk = |state: &State| state.link.as_ref().is_some_and(|link| link.is_bulk);
+        let bulk = self.peers.iter().filter(|(_, state)| is_bulk(state));
+        self.bulk = bulk.map(|(node, _)| *node).collect();
+    }
 }
 
 impl Core {
@@ -207,9 +224,12 @@ impl Core {
         let (mut silent, mut ping) = (Vec::new(), Vec::new());
         for (node, state) in &mut self.links.peers {
             let Some(link) = &mut state.link else {
+                if node.is_smart_proxy() {
+                    continue;
+                }
                 // The other side of one with a smaller node-id only looks whether anybody listens.
                 if state.dialled.is_none() && state.dial_at <= now {
-                    state.dial_at = if own < *node { now } else { now + LINK_PROBE_TIME };
+                    state.dial_at = if dials(own, *node) { now } else { now + LINK_PROBE_TIME };
                     cx.out.push(Action::Dial(*node, state.peer.address));
                 }
                 continue;
@@ -293,7 +313,7 @@ impl Core {
                 self.links.nameless.insert(id, cx.now);
                 let mut peers = self.links.peers.iter();
                 match peers.find(|(_, state)| state.dialled == Some(id)).map(|(node, _)| *node) {
-                    Some(node) if self.settings.node < node => {
+                    Some(node) if dials(self.settings.node, node) => {
                         cx.out.push(Action::SendLink(id, self.hello()));
                     }
                     // Somebody does: it will dial.
@@ -395,6 +415,7 @@ impl Core {
             Some(Body::CallFact(fact)) => self.on_remote_fact(&fact, cx)?,
             Some(Body::LiveClients(live)) => self.on_live_clients(from, live),
             Some(Body::CallOrder(order)) => self.on_call_order(&order, cx),
+            Some(Body::Bulk(bulk)) => self.on_bulk(from, bulk.on),
             Some(
                 Body::NodeHello(_)
                 | Body::Hello(_)
@@ -444,7 +465,7 @@ impl Core {
         if hello.protocol != PROTOCOL_VERSION {
             return Err("another version of the protocol");
         }
-        let node = wire::node_id(hello.node_id, "node_id").map_err(|_| "no node-id")?;
+        let node = wire::member(hello.node_id, "node_id").map_err(|_| "no node-id")?;
         if self.settings.proxies.contains(&node) {
             self.links.nameless.remove(&id);
             self.links.proxies.insert(id, (node, cx.now));
@@ -458,7 +479,7 @@ impl Core {
         match dialled.map(|(node, _)| *node) {
             Some(wanted) if wanted != node => return Err("another node than was dialled"),
             Some(_) => {}
-            None if self.settings.node < node => return Err("this side dials"),
+            None if dials(self.settings.node, node) => return Err("this side dials"),
             None => {}
         }
         let is_dialled = dialled.is_some();
@@ -499,6 +520,9 @@ impl Core {
 
     /// What a link begins with.
     fn begin_link(&mut self, node: NodeId, cx: &mut Cx<'_>) {
+        if self.is_bulk {
+            self.send_to(node, Body::Bulk(proto::Bulk { on: true }), cx);
+        }
         let clients = self.clients.keys().map(|client| client.0).collect();
         self.send_to(node, Body::LiveClients(proto::LiveClients { clients }), cx);
         self.send_owned(node, cx);
@@ -548,6 +572,7 @@ impl Core {
             return;
         };
         self.links.by_id.remove(&link.id);
+        self.links.note_bulk();
         tracing::info!(node = %self.settings.name, peer = node.get(), reason, "link to a T-Controller is down");
         for entry in self.dns.iter_mut().filter(|entry| entry.owner.node == Some(node)) {
             entry.is_attached = false;
@@ -643,6 +668,19 @@ impl Core {
         }
     }
 
+    /// Notes whether a Smart Proxy hears of every DN; who does.
+    pub(super) fn note_bulk(&mut self, from: NodeId, is_bulk: bool) {
+        if let Some(link) = self.links.peers.get_mut(&from).and_then(|state| state.link.as_mut()) {
+            link.is_bulk = is_bulk;
+        }
+        self.links.note_bulk();
+    }
+
+    /// The Smart Proxies that hear of every DN that is owned here.
+    pub(super) fn bulk_peers(&self) -> &[NodeId] {
+        &self.links.bulk
+    }
+
     pub(super) fn note_listed(&mut self, from: NodeId, index: usize) {
         if let Some(link) = self.links.peers.get_mut(&from).and_then(|state| state.link.as_mut()) {
             link.listed.insert(index);
@@ -699,6 +737,11 @@ impl Core {
             }
         }
     }
+}
+
+/// Whether a member dials the other.
+fn dials(own: NodeId, other: NodeId) -> bool {
+    (own.is_smart_proxy() || own < other) && !other.is_smart_proxy()
 }
 
 fn framed(body: Body) -> Bytes {

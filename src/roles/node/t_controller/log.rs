@@ -180,7 +180,7 @@ impl Core {
     pub(super) fn on_cursors(&mut self, id: ClientId, given: &[Cursor], cx: &mut Cx<'_>) {
         let mut cursors = Cursors::default();
         for cursor in given {
-            let goes_on = match u16::try_from(cursor.source).ok().and_then(NodeId::new) {
+            let goes_on = match u16::try_from(cursor.source).ok().and_then(NodeId::of_member) {
                 Some(node) if node == self.settings.node => {
                     let range = self.log.dropped..=self.seq;
                     cursor.epoch == self.epoch && range.contains(&cursor.seq)

@@ -3,7 +3,6 @@
 use super::core::{Action, Core, Cx, Event, Wake};
 use super::inbox::{Inbox, Operate};
 use super::operator::OPERATOR;
-use super::smart_proxy;
 use crate::base::id::Ids;
 use crate::base::limits::{CLIENTS_MAX, DNS_PER_EVENT_MAX, TURN_BATCH_LEN};
 use crate::base::outbox::Outbox;
@@ -18,6 +17,7 @@ use crate::runtime::mailbox::Inbox as Mailbox;
 use crate::runtime::module::Module;
 use crate::runtime::pause::Deadlines;
 use crate::runtime::waker::ThreadWaker;
+use core::net::IpAddr;
 use core::task::{Context, Poll};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use tokio::sync::oneshot;
 const EVENT_ACTIONS_LEN_MAX: usize = 3 * DNS_PER_EVENT_MAX * CLIENTS_MAX;
 
 /// Shows the core, its port and its links on the board.
-pub type Publish = Box<dyn FnMut(&Core, [Option<&Port>; 2], Option<&Port>, Instant) + Send>;
+pub type Publish = Box<dyn FnMut(&Core, Option<&Port>, Option<&Port>, Instant) + Send>;
 
 /// Wants something of a call.
 pub type Tell = Box<dyn FnMut(Order) + Send>;
@@ -42,24 +42,24 @@ pub struct Listeners {
 
 /// Where it listens.
 pub struct Ports {
-    /// The TCport, where there is one.
+    /// The TCport, where there is one; the port of a Smart Proxy.
     pub port: Option<Port>,
-    /// The port of the Smart Proxy, where there is one.
-    pub smart_proxy: Option<Port>,
     /// The cluster port, where there is one.
     pub mesh: Option<Port>,
+    /// From where others are dialled.
+    pub host: IpAddr,
 }
 
-/// The T-Controller of a node, with its ports.
+/// The T-Controller of a node, or its Smart Proxy, with its ports.
 pub struct TControllerModule {
     name: String,
     core: Core,
     /// The TCport, where there is one.
     port: Option<Port>,
-    /// The port of the Smart Proxy, where there is one.
-    smart_proxy: Option<Port>,
     /// The cluster port, by which it is linked with other T-Controllers.
     mesh: Option<Port>,
+    /// From where it dials.
+    from: Option<IpAddr>,
     ids: Ids,
     clock: Clock,
     inbox: Mailbox<Inbox>,
@@ -79,7 +79,7 @@ impl TControllerModule {
     /// A T-Controller between a mailbox and a port.
     #[must_use]
     pub fn new(
-        application: &str,
+        name: String,
         core: Core,
         ports: Ports,
         ids: Ids,
@@ -87,13 +87,13 @@ impl TControllerModule {
         inbox: Mailbox<Inbox>,
         listeners: Listeners,
     ) -> Self {
-        let Ports { port, smart_proxy, mesh } = ports;
+        let Ports { port, mesh, host } = ports;
         Self {
-            name: format!("{application}-1280"),
+            name,
             core,
             port,
-            smart_proxy: smart_proxy.map(|port| port.numbered_from(smart_proxy::FIRST)),
             mesh,
+            from: Some(host).filter(|host| !host.is_unspecified()),
             ids,
             clock,
             inbox,
@@ -127,9 +127,7 @@ impl TControllerModule {
             tracing::error!(node = %self.name, client = client.map(|client| client.0), %panicked, "a turn panicked: the client that it worked for is ended");
             self.core.on_panic();
             self.panics.note(&panicked, now);
-            let ports =
-                [(&mut self.port, client), (&mut self.smart_proxy, client), (&mut self.mesh, link)];
-            for (port, id) in ports {
+            for (port, id) in [(&mut self.port, client), (&mut self.mesh, link)] {
                 if let (Some(port), Some(id)) = (port, id) {
                     port.end(id, now);
                 }
@@ -141,22 +139,7 @@ impl TControllerModule {
     fn act(&mut self, now: Instant) {
         let (mut dials, mut frames) = (Vec::new(), Vec::new());
         for action in self.out.drain() {
-            let port = match &action {
-                Action::Send(client, _) | Action::End(client)
-                    if smart_proxy::is_client(*client) =>
-                {
-                    &mut self.smart_proxy
-                }
-                Action::Send(..)
-                | Action::End(_)
-                | Action::Arm(..)
-                | Action::SendLink(..)
-                | Action::EndLink(_)
-                | Action::Dial(..)
-                | Action::Order(_)
-                | Action::Operated(..) => &mut self.port,
-            };
-            match (action, port, &mut self.mesh) {
+            match (action, &mut self.port, &mut self.mesh) {
                 (Action::Send(OPERATOR, frame), ..) => frames.push(frame),
                 (Action::Order(order), ..) => (self.listeners.order)(order),
                 (Action::Operated(ask, event), ..) => {
@@ -170,9 +153,7 @@ impl TControllerModule {
                 (Action::SendLink(link, frame), _, Some(mesh)) => mesh.send(link, frame),
                 (Action::EndLink(link), _, Some(mesh)) => mesh.end(link, now),
                 (Action::Dial(node, address), _, Some(mesh)) => {
-                    let own = mesh.local_addr().ok().flatten().map(|own| own.ip());
-                    let from = own.filter(|own| !own.is_unspecified());
-                    dials.push((node, mesh.dial(from, address, now)));
+                    dials.push((node, mesh.dial(self.from, address, now)));
                 }
                 (Action::Arm(wake, at), ..) => self.deadlines.arm(at, wake),
                 (
@@ -209,11 +190,11 @@ impl TControllerModule {
     }
 
     fn ports(&mut self) -> impl Iterator<Item = &mut Port> {
-        self.port.iter_mut().chain(self.smart_proxy.iter_mut()).chain(self.mesh.iter_mut())
+        self.port.iter_mut().chain(self.mesh.iter_mut())
     }
 
     fn has_io_work(&self) -> bool {
-        self.port.iter().chain(&self.smart_proxy).chain(&self.mesh).any(Port::has_work)
+        self.port.iter().chain(&self.mesh).any(Port::has_work)
     }
 }
 
@@ -231,7 +212,7 @@ impl Module for TControllerModule {
         let due = self.deadlines.expire(now);
         let mut heard = core::mem::take(&mut self.heard);
         let mut work = due.len();
-        for port in [&mut self.port, &mut self.smart_proxy].into_iter().flatten() {
+        if let Some(port) = &mut self.port {
             work += port.read(now, &mut heard);
         }
         for (client, what) in heard.drain(..) {
@@ -262,8 +243,8 @@ impl Module for TControllerModule {
         self.ports().for_each(Port::flush);
         if now >= self.next_publish {
             self.next_publish = now + PUBLISH_INTERVAL;
-            let ports = [self.port.as_ref(), self.smart_proxy.as_ref()];
-            (self.listeners.publish)(&self.core, ports, self.mesh.as_ref(), now);
+            let ports = (self.port.as_ref(), self.mesh.as_ref());
+            (self.listeners.publish)(&self.core, ports.0, ports.1, now);
         }
         work
     }
@@ -275,7 +256,6 @@ impl Module for TControllerModule {
     fn next_deadline(&self) -> Instant {
         self.port
             .iter()
-            .chain(&self.smart_proxy)
             .chain(&self.mesh)
             .map(Port::next_deadline)
             .fold(self.deadlines.next().min(self.next_publish), Ord::min)

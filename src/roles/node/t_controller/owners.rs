@@ -39,6 +39,11 @@ impl Core {
         self.dns[index].owner.node == Some(self.settings.node)
     }
 
+    /// Whether this T-Controller works on the DN: it owns it, or it is one that nobody does.
+    pub(super) fn is_served(&self, index: usize) -> bool {
+        self.is_own(index) || !self.dns[index].kind.is_phone() && !self.is_smart_proxy()
+    }
+
     /// The other node that owns the DN, if there is a link to it, or may be one soon.
     pub(super) fn owner_elsewhere(&self, index: usize) -> Option<NodeId> {
         let owner = self.dns[index].owner.node.filter(|owner| *owner != self.settings.node)?;
@@ -69,7 +74,10 @@ impl Core {
         if !self.note_sum(from, sum == Some(self.owners_sum)) {
             return;
         }
-        let known = |index: &usize| self.dns[*index].owner != Ownership::default();
+        let known = |index: &usize| {
+            let entry = &self.dns[*index];
+            entry.kind.is_phone() && entry.owner != Ownership::default()
+        };
         let known: Vec<usize> = (0..self.dns.len()).filter(known).collect();
         for part in known.chunks(PART_LEN) {
             let dns = part.iter().map(|index| self.ownership(*index)).collect();
@@ -121,6 +129,9 @@ impl Core {
     pub(super) fn on_owned(&mut self, from: NodeId, owned: &proto::Owned, cx: &mut Cx<'_>) {
         for said in &owned.dns {
             let Some(index) = self.names.get(&*said.dn).copied() else { continue };
+            if !self.dns[index].kind.is_phone() {
+                continue;
+            }
             let node = u16::try_from(said.node).ok().and_then(NodeId::new);
             if owned.all {
                 self.note_listed(from, index);
@@ -142,7 +153,7 @@ impl Core {
             if entry.owner.node != Some(from) {
                 continue;
             }
-            if !listed.contains(&index) {
+            if !listed.contains(&index) && entry.kind.is_phone() {
                 let epoch = entry.owner.epoch.saturating_add(1);
                 self.set_owner(index, Ownership { epoch, node: None });
                 freed.push(self.ownership(index));
@@ -295,6 +306,7 @@ impl Core {
     fn has_reason(&self, index: usize, now: Instant) -> bool {
         let entry = &self.dns[index];
         entry.is_configured
+            && !self.is_smart_proxy()
             && match entry.kind {
                 DnKind::SipBased => entry.contacts.values().any(|until| *until > now),
                 DnKind::TLibraryBased => self.privileged(index).is_some(),

@@ -52,6 +52,11 @@ impl Core {
         if !self.smart.is_empty() && self.is_own(index) {
             self.tell_smart(index, kind, &encoded, cx);
         }
+        for node in self.bulk_peers() {
+            if self.hears_bulk(*node, index) && !nodes.contains(node) {
+                nodes.push(*node);
+            }
+        }
         let asked = asked.filter(|_| !is_answered);
         for node in &nodes {
             let asked = asked.filter(|(by, _)| by.node == *node);

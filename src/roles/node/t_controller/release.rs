@@ -24,7 +24,7 @@ impl Core {
     ) -> Result<(), Refusal> {
         let conn_id = given.conn_id.ok_or_else(|| Refusal::attribute("ConnID"))?;
         let conn_id = ConnId(conn_id);
-        let index = self.own_dn(id, given)?;
+        let index = if asked.is_bulk { self.this_dn(given)? } else { self.own_dn(id, given)? };
         let Some((side, fact, is_cut)) = self.dns[index].calls.find(conn_id) else {
             let text = "the DN has no call of that ConnID";
             return Err(Refusal::new(ErrorCode::ErrorInvalidConnId, text));

@@ -8,7 +8,6 @@ use super::links::PART_LEN;
 use super::log::Since;
 use super::settings::DnKind;
 use super::shown::Shown;
-use super::smart_proxy;
 use crate::base::id::{CallUuid, ConnId, NodeId, Slot};
 use crate::base::limits::{CONTACT_SECONDS_MAX, FORWARDS_MAX, PENDING_REQUESTS_MAX};
 use crate::call::facts::{CallFact, EndedBy, Party as CallParty, Step};
@@ -39,11 +38,13 @@ pub(super) struct Remote {
 #[derive(Clone, Debug)]
 pub(super) struct Pending {
     to: NodeId,
-    request: Request,
+    pub(super) request: Request,
     /// How often it has been sent.
     tries: u8,
     /// It is to leave a DN to which the client has come again since.
     is_overtaken: bool,
+    /// Its node does not note who is registered.
+    pub(super) is_bulk: bool,
 }
 
 impl Core {
@@ -89,6 +90,7 @@ impl Core {
         let kind = RequestType::try_from(request.r#type).unwrap_or_default();
         let attributes = request.attributes.as_deref();
         let since = attributes.and_then(|attributes| self.since_of(kind, id, attributes));
+        let is_bulk = self.is_asked_in_bulk(kind, id, attributes)?;
         let forwarded = proto::Forwarded {
             node: u32::from(self.settings.node.get()),
             client: id.0,
@@ -96,10 +98,11 @@ impl Core {
             request: request.encode_to_vec(),
             since_epoch: since.map(|since| since.epoch),
             since_seq: since.map_or(0, |since| since.seq),
+            bulk: is_bulk,
         };
         self.pending.insert(
             (id, reference_id),
-            Pending { to, request, tries: tries + 1, is_overtaken: false },
+            Pending { to, request, tries: tries + 1, is_overtaken: false, is_bulk },
         );
         self.send_to(to, Body::Forwarded(forwarded), cx);
         Ok(())
@@ -119,14 +122,15 @@ impl Core {
         let party = Party { node: from, client: ClientId(given.client) };
         let source = u32::from(self.settings.node.get());
         let since = given.since_epoch.map(|epoch| Since { source, epoch, seq: given.since_seq });
-        let asked = Asked { by: Some((party, request.reference_id)), since };
+        let by = Some((party, request.reference_id));
+        let asked = Asked { by, since, is_bulk: given.bulk };
         let attributes = request.attributes.map(|attributes| *attributes).unwrap_or_default();
         let kind = RequestType::try_from(request.r#type).map_err(|_| "a request is none")?;
         if !is_about_dn(kind) {
             return Err("a request that is about no DN");
         }
         let index = self.dn_of(kind, &attributes);
-        if !index.is_some_and(|index| self.is_own(index)) {
+        if !index.is_some_and(|index| self.is_served(index)) {
             if let Some(index) = index {
                 self.send_to(from, self.owner_news(index), cx);
             }
@@ -288,6 +292,9 @@ impl Core {
             let mode = RegisterMode::try_from(mode).unwrap_or_default();
             entry.registrants.push((party, mode));
             client.dns.insert(index);
+            if pending.is_bulk && !self.settings.bulk {
+                self.looks.push_back(Look::Attach(index));
+            }
         } else if kind == EventType::EventUnregistered {
             entry.registrants.retain(|(other, _)| *other != party);
             client.dns.remove(&index);
@@ -302,9 +309,12 @@ impl Core {
 
     /// The clients here of a DN go to its owner.
     pub(super) fn attach(&mut self, index: usize, owner: NodeId, cx: &mut Cx<'_>) {
+        let is_bulk = self.settings.bulk;
+        let is_known = |mode: RegisterMode| !is_bulk || mode == RegisterMode::Private;
         let registrants: Vec<proto::Registrant> = self.dns[index]
             .registrants
             .iter()
+            .filter(|(_, mode)| is_known(*mode))
             .map(|(party, mode)| {
                 let application = self.application(*party).unwrap_or_default().to_owned();
                 let (client, mode) = (party.client.0, i32::from(*mode));
@@ -320,7 +330,7 @@ impl Core {
                 pending.is_overtaken |= leaves && name == Some(&*self.dns[index].name);
             }
         }
-        if !registrants.is_empty() {
+        if !self.dns[index].registrants.is_empty() {
             let dn = self.dns[index].name.to_string();
             let epoch = self.dns[index].owner.epoch;
             self.send_to(owner, Body::Attach(proto::Attach { dn, registrants, epoch }), cx);
@@ -330,7 +340,7 @@ impl Core {
     /// Clients of another node come to a DN that is owned here by now.
     pub(super) fn on_attach(&mut self, from: NodeId, given: proto::Attach, cx: &mut Cx<'_>) {
         let Some(index) = self.names.get(&*given.dn).copied() else { return };
-        if !self.is_own(index) {
+        if !self.is_served(index) {
             if given.epoch > self.dns[index].owner.epoch {
                 self.early.entry(index).or_default().insert(from, given);
                 return;
@@ -348,7 +358,7 @@ impl Core {
             self.dns[index].registrants.push((party, mode));
         }
         self.look_at_service(index, cx);
-        if self.is_own(index) {
+        if self.is_served(index) {
             let attributes = self.registered(index).encode_to_vec();
             self.send_to(from, Body::Attached(proto::Attached { dn: given.dn, attributes }), cx);
         }
@@ -414,13 +424,13 @@ impl Core {
         self.forget_party(party, remote.dns);
     }
 
-    /// ApplicationName of a client, by which it may own DNs; clients of the Smart Proxy own
+    /// ApplicationName of a client, by which it may own DNs; clients of a Smart Proxy own
     /// none.
     pub(super) fn application(&self, party: Party) -> Option<&str> {
+        if party.node.is_smart_proxy() {
+            return None;
+        }
         if party.node == self.settings.node {
-            if smart_proxy::is_client(party.client) {
-                return None;
-            }
             self.clients.get(&party.client)?.session.name.as_deref()
         } else {
             self.remotes.get(&party).map(|remote| &*remote.name)

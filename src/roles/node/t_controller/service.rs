@@ -88,7 +88,7 @@ impl Core {
 
     /// Whether a DN is in service by what is known now; tells it if that is news.
     pub(super) fn look_at_service(&mut self, index: usize, cx: &mut Cx<'_>) {
-        if self.dns[index].kind.is_phone() && !self.is_own(index) {
+        if !self.is_served(index) {
             return;
         }
         let now = cx.now;

@@ -45,7 +45,7 @@ impl DnKind {
     }
 }
 
-/// Another T-Controller of the switch.
+/// Another T-Controller of the switch, or a Smart Proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
     /// Its node-id.
@@ -61,7 +61,7 @@ pub struct Peer {
 pub struct Settings {
     /// Name of the application.
     pub name: String,
-    /// Its node-id.
+    /// Its node-id, or that of its Smart Proxy.
     pub node: NodeId,
     /// Its data centre, the reason `site` of agent events.
     pub geo_location: Box<str>,
@@ -89,6 +89,9 @@ pub struct Settings {
     pub move_delay: Duration,
     /// SIP Proxies of the switch, which tell of registered phones.
     pub proxies: BTreeSet<NodeId>,
-    /// The other nodes of the switch that have a cluster port.
+    /// The other T-Controllers of the switch, and its Smart Proxies; of a Smart Proxy all
+    /// T-Controllers.
     pub peers: Vec<Peer>,
+    /// Of a Smart Proxy: `smart-proxy-enabled`.
+    pub bulk: bool,
 }

@@ -30,6 +30,11 @@ pub(super) struct Shown {
 }
 
 impl Shown {
+    /// Before anything is told.
+    pub(super) fn untold(is_in_service: bool) -> Self {
+        Self { is_in_service, ..Self::default() }
+    }
+
     /// As EventRegistered tells it.
     pub(super) fn of_registered(given: &Attributes) -> Self {
         let number = |key| given.extensions.as_ref().and_then(|list| list.number(key));

@@ -1,16 +1,32 @@
-//! The Smart Proxy (the guide's thread 1792): a port of its own for monitors of many DNs and
-//! for diallers, which see every DN, whoever owns it. Its clients are clients of the
-//! T-Controller that ask for less: no agents, no supervision, and they own no DN.
+//! The Smart Proxy (the guide's thread 1792): a module with a port of its own for monitors of
+//! many DNs and for diallers, which see every DN, whoever owns it. It is a T-Controller without
+//! calls and DNs, linked with all T-Controllers, whose clients ask for less: no agents, no
+//! supervision, and they own no DN.
+//!
+//! With `smart-proxy-enabled` it is a bulk registrar: a T-Controller sends it every event of
+//! what it owns and does not know for whom.
+//!
+//! ```text
+//!   Smart Proxy                       T-Controller
+//!     |---- NodeHello, Bulk -------------->|
+//!     |---- TRegisterAddress, bulk ------->|   answers, notes nobody
+//!     |<--- EventRegistered ---------------|
+//!     |<--- events of all that it owns ----|
+//!     |---- Attach (nobody) -------------->|   the DN is another's since
+//!     |<--- Attached ----------------------|   how it is there
+//! ```
 
+use super::core::{Core, Cx, Look, Party};
+use super::owners::Ownership;
+use super::settings::{DnKind, Settings};
+use crate::base::id::NodeId;
 use crate::cti::refusal::Refusal;
-use crate::cti::tlib::RequestType;
+use crate::cti::tlib::{Attributes, RegisterMode, RequestType};
+use crate::mesh::wire::{Body, proto};
 use crate::modules::t_library::port::ClientId;
 use crate::modules::t_library::session::unsupported;
 
-/// The first number of its clients; those of the TCport are far below.
-pub const FIRST: u64 = 1 << 48;
-
-/// Requests that this port works on.
+/// Requests that its port works on.
 pub(super) const SUPPORTED: [RequestType; 8] = [
     RequestType::TRegisterClient,
     RequestType::TQueryServer,
@@ -22,19 +38,131 @@ pub(super) const SUPPORTED: [RequestType; 8] = [
     RequestType::TReleaseCall,
 ];
 
-/// Whether a client is connected to it.
-pub(super) const fn is_client(id: ClientId) -> bool {
-    // The client that operators are has the greatest number of all.
-    FIRST <= id.0 && id.0 < u64::MAX
-}
-
-/// Whether a client may ask for that.
-///
-/// # Errors
-/// When its port is not for it.
-pub(super) fn check(id: ClientId, kind: RequestType) -> Result<(), Refusal> {
-    if is_client(id) && !SUPPORTED.contains(&kind) {
-        return Err(unsupported(kind));
+impl Core {
+    /// Whether this is a Smart Proxy.
+    pub(super) fn is_smart_proxy(&self) -> bool {
+        self.settings.node.is_smart_proxy()
     }
-    Ok(())
+
+    /// Whether a client of its port may ask for that.
+    ///
+    /// # Errors
+    /// When the port is not for it.
+    pub(super) fn check_port(&self, kind: RequestType) -> Result<(), Refusal> {
+        if self.is_smart_proxy() && !SUPPORTED.contains(&kind) {
+            return Err(unsupported(kind));
+        }
+        Ok(())
+    }
+
+    /// Who owns a DN that nobody has claimed: what is no phone is, for a Smart Proxy, its
+    /// node's.
+    pub(super) fn first_owner(settings: &Settings, kind: DnKind) -> Ownership {
+        let node = settings.node;
+        let is_its_nodes = node.is_smart_proxy() && !kind.is_phone();
+        Ownership { epoch: 0, node: is_its_nodes.then(|| node.application()) }
+    }
+
+    /// A Smart Proxy hears of every DN, or no longer.
+    pub(super) fn on_bulk(&mut self, from: NodeId, is_on: bool) {
+        self.note_bulk(from, is_on);
+        if !is_on {
+            return;
+        }
+        let (remotes, dns) = (&mut self.remotes, &mut self.dns);
+        for (party, remote) in remotes.iter_mut().filter(|(party, _)| party.node == from) {
+            remote.dns.retain(|index| {
+                let registrants = &mut dns[*index].registrants;
+                registrants
+                    .retain(|(other, mode)| other != party || *mode == RegisterMode::Private);
+                registrants.iter().any(|(other, _)| other == party)
+            });
+        }
+    }
+
+    /// Whether a Smart Proxy whose link is bulk hears of a DN from here.
+    pub(super) fn hears_bulk(&self, node: NodeId, index: usize) -> bool {
+        let is_shared = self.dns[index].kind.is_phone() || node.application() == self.settings.node;
+        self.is_served(index) && is_shared
+    }
+
+    /// `smart-proxy-enabled` may be another than before. What it was ends when every owner
+    /// knows whom it has to tell.
+    pub(super) fn change_bulk(&mut self, was_bulk: bool, cx: &mut Cx<'_>) {
+        if self.settings.bulk == was_bulk {
+            return;
+        }
+        if self.settings.bulk {
+            self.is_bulk = true;
+            self.send_all(Body::Bulk(proto::Bulk { on: true }), cx);
+        } else {
+            self.looks.extend((0..self.dns.len()).map(Look::Attach));
+        }
+    }
+
+    /// Tells the T-Controllers that they have to tell of what clients are registered for alone,
+    /// once they know that.
+    pub(super) fn end_bulk(&mut self, cx: &mut Cx<'_>) {
+        let is_over = self.is_bulk && !self.settings.bulk;
+        if is_over
+            && !self.looks.iter().any(|look| matches!(look, Look::Attach(_)))
+            && !self.pending.values().any(|pending| pending.is_bulk)
+        {
+            self.is_bulk = false;
+            self.send_all(Body::Bulk(proto::Bulk { on: false }), cx);
+        }
+    }
+
+    /// The owner of a DN is to know who is registered here.
+    pub(super) fn look_at_attach(&mut self, index: usize, cx: &mut Cx<'_>) {
+        if let Some(owner) = self.owner_elsewhere(index).filter(|owner| self.is_linked(*owner)) {
+            self.attach(index, owner, cx);
+        }
+    }
+
+    /// Whether a request goes to the node that owns its DN in the name of all clients here.
+    ///
+    /// # Errors
+    /// When its client is not registered for the DN: the owner would not know.
+    pub(super) fn is_asked_in_bulk(
+        &self,
+        kind: RequestType,
+        id: ClientId,
+        given: Option<&Attributes>,
+    ) -> Result<bool, Refusal> {
+        let Some(given) = given.filter(|_| self.settings.bulk) else { return Ok(false) };
+        let asked = given.register_mode.filter(|_| kind == RequestType::TRegisterAddress);
+        let mode = asked.map_or_else(|| self.mode_of(id, given), |mode| mode.try_into().ok());
+        let is_private = mode == Some(RegisterMode::Private);
+        if kind == RequestType::TReleaseCall && !is_private && !self.is_registering(id, given) {
+            let party = Party { node: self.settings.node, client: id };
+            self.own_dn(party, given)?;
+        }
+        Ok(!is_private)
+    }
+
+    /// Whether a client leaves a DN whose owner does not know of it.
+    pub(super) fn leaves_bulk(&self, kind: RequestType, id: ClientId, given: &Attributes) -> bool {
+        kind == RequestType::TUnregisterAddress
+            && self.settings.bulk
+            && self.mode_of(id, given) != Some(RegisterMode::Private)
+            && !self.is_registering(id, given)
+    }
+
+    fn mode_of(&self, id: ClientId, given: &Attributes) -> Option<RegisterMode> {
+        let index = self.names.get(given.this_dn.as_deref()?)?;
+        let party = Party { node: self.settings.node, client: id };
+        let mut registrants = self.dns[*index].registrants.iter();
+        registrants.find(|(other, _)| *other == party).map(|(_, mode)| *mode)
+    }
+
+    /// Whether the answer to its TRegisterAddress for that DN is under way.
+    fn is_registering(&self, id: ClientId, given: &Attributes) -> bool {
+        let mut waiting = self.pending.range((id, 0)..=(id, u32::MAX));
+        waiting.any(|(_, pending)| {
+            let asked = pending.request.attributes.as_deref();
+            pending.request.r#type == i32::from(RequestType::TRegisterAddress)
+                && asked.is_some_and(|asked| asked.this_dn == given.this_dn)
+        })
+    }
 }

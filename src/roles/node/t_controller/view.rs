@@ -2,7 +2,6 @@
 
 use super::core::{Core, Entry, Party};
 use super::settings::DnKind;
-use super::smart_proxy;
 use crate::cti::agent::Status;
 use crate::cti::tlib::{AddressStatus, KvPair, kv_pair};
 use crate::modules::t_library::port::ClientId;
@@ -14,7 +13,8 @@ impl Core {
     #[must_use]
     pub fn view(&self, part: &str, queue_len: impl Fn(ClientId) -> usize) -> AppState {
         let links = self.links().map(|link| LinkView {
-            node_id: link.node.get(),
+            node_id: link.node.application().get(),
+            module: if link.node.is_smart_proxy() { "Smart Proxy" } else { "T-Controller" },
             address: link.address,
             geo_location: link.geo_location,
             epoch: link.epoch,
@@ -107,7 +107,7 @@ impl Core {
     ) -> impl Iterator<Item = ClientView> {
         self.clients.iter().filter_map(move |(id, client)| {
             Some(ClientView {
-                port: if smart_proxy::is_client(*id) { "SmartProxy" } else { "TCport" },
+                port: if self.is_smart_proxy() { "SmartProxy" } else { "TCport" },
                 application: client.session.name.clone()?,
                 session: client.session.id,
                 address: client.session.address?,

@@ -16,8 +16,12 @@ use std::collections::VecDeque;
 
 mod check;
 mod course;
+mod smart_proxy;
 
 const NODES: u16 = 4;
+/// The nodes that have a Smart Proxy; its number is this much greater.
+const SMART: [u16; 2] = [1, 4];
+const SMART_PROXY: u16 = 4_096;
 const PHONES: [&str; 4] = ["7001", "7002", "7003", "7004"];
 const OWNED: [&str; 2] = ["8000", "8001"];
 const PERSONS: [&str; 3] = ["alice", "bob", "carol"];
@@ -57,6 +61,8 @@ struct Desk {
     heard: Vec<EventType>,
     /// How often it was told that events are lost.
     gaps: usize,
+    /// What it was refused.
+    refusals: Vec<ErrorCode>,
 }
 
 struct Node {
@@ -84,6 +90,8 @@ struct Mesh {
     reconnect: Duration,
     /// `agent-state-auto-restore`.
     auto_restore: bool,
+    /// `smart-proxy-enabled`.
+    is_bulk: bool,
     /// Operators who wait for an answer.
     operators: BTreeSet<(NodeNumber, u64)>,
     next_operator: u64,
@@ -94,18 +102,30 @@ struct Mesh {
     is_told: bool,
 }
 
-fn settings_of(node: NodeNumber, reconnect: Duration, auto_restore: bool) -> Settings {
+/// The machine of a T-Controller or a Smart Proxy.
+fn host(node: NodeNumber) -> NodeNumber {
+    node % SMART_PROXY
+}
+
+fn members() -> impl Iterator<Item = NodeNumber> {
+    (1..=NODES).chain(SMART.iter().map(|node| node + SMART_PROXY))
+}
+
+fn settings_of(number: NodeNumber, mesh: &Mesh) -> Settings {
+    let node = host(number);
+    let is_smart_proxy = number != node;
     let location = |node: NodeNumber| if node <= NODES / 2 { "dc1" } else { "dc2" };
     let phones = PHONES.iter().map(|dn| ((*dn).into(), DnKind::SipBased));
     let owned = OWNED.iter().map(|dn| ((*dn).into(), DnKind::TLibraryBased));
-    let peers = (1..=NODES).filter(|other| *other != node).map(|other| Peer {
-        node: NodeId::new(other).expect("in range"),
-        address: format!("127.0.0.{other}:7014").parse().expect("an address"),
-        geo_location: location(other).into(),
+    let is_peer = |other: &NodeNumber| *other != number && !(is_smart_proxy && *other > NODES);
+    let peers = members().filter(is_peer).map(|other| Peer {
+        node: NodeId::of_member(other).expect("in range"),
+        address: format!("127.0.0.{}:7014", host(other)).parse().expect("an address"),
+        geo_location: location(host(other)).into(),
     });
     Settings {
-        name: format!("node{node}"),
-        node: NodeId::new(node).expect("in range"),
+        name: format!("node{number}"),
+        node: NodeId::of_member(number).expect("in range"),
         geo_location: location(node).into(),
         dns: phones.chain(owned).collect(),
         persons: PERSONS.iter().map(|id| ((*id).into(), None)).collect(),
@@ -113,17 +133,19 @@ fn settings_of(node: NodeNumber, reconnect: Duration, auto_restore: bool) -> Set
         agents: agent::Options { wrap_up: Duration::from_secs(2), ..agent::Options::default() },
         admission: Arc::default(),
         no_answer: no_answer::ALL,
-        auto_restore,
+        auto_restore: mesh.auto_restore,
         logout_on_disconnect: true,
         latency_poll: Duration::from_secs(10),
-        reconnect,
+        reconnect: mesh.reconnect,
         move_delay: Duration::from_secs(3),
         proxies: NodeId::new(PROXY).into_iter().collect(),
         peers: peers.collect(),
+        bulk: is_smart_proxy && mesh.is_bulk,
     }
 }
 
 fn pair(one: NodeNumber, other: NodeNumber) -> (NodeNumber, NodeNumber) {
+    let (one, other) = (host(one), host(other));
     (one.min(other), one.max(other))
 }
 
@@ -142,6 +164,7 @@ impl Mesh {
             findings: Vec::new(),
             reconnect: Duration::from_secs(if seed % 3 == 1 { 2 } else { 0 }),
             auto_restore: seed.is_multiple_of(2),
+            is_bulk: seed % 5 < 2,
             operators: BTreeSet::new(),
             next_operator: 1,
             proxies: BTreeSet::new(),
@@ -154,16 +177,28 @@ impl Mesh {
         mesh
     }
 
+    /// A node begins, with its Smart Proxy if it has one.
     fn begin(&mut self, number: NodeNumber, epoch: u32) {
-        let core = Core::new(
-            Arc::new(settings_of(number, self.reconnect, self.auto_restore)),
-            epoch,
-            WallTime(1_000),
-        );
-        let ids = Ids::new(self.random.next_u64());
-        let node = Node { core, ids, armed: Vec::new(), desks: BTreeMap::new(), epoch };
-        self.nodes.insert(number, node);
-        self.on(number, Event::Wake(Wake::Links));
+        for number in members().filter(|member| host(*member) == number) {
+            let core = Core::new(Arc::new(settings_of(number, self)), epoch, WallTime(1_000));
+            let ids = Ids::new(self.random.next_u64());
+            let node = Node { core, ids, armed: Vec::new(), desks: BTreeMap::new(), epoch };
+            self.nodes.insert(number, node);
+            self.on(number, Event::Wake(Wake::Links));
+        }
+    }
+
+    /// `smart-proxy-enabled` is another from now on: each node hears of it in its own time.
+    fn change_bulk(&mut self) {
+        self.is_bulk = !self.is_bulk;
+        self.say(|| format!("smart-proxy-enabled: {}", self.is_bulk));
+        for node in SMART {
+            let number = node + SMART_PROXY;
+            let span = self.draw(500);
+            self.pass(Duration::from_millis(span));
+            let settings = Arc::new(settings_of(number, self));
+            self.on(number, Event::Settings(settings));
+        }
     }
 
     fn draw(&mut self, below: u64) -> u64 {
@@ -242,7 +277,10 @@ impl Mesh {
                 let reached = self.nodes.contains_key(&to) && !self.cut.contains(&pair(number, to));
                 if !reached {
                     let is_dead = !self.nodes.contains_key(&to);
-                    self.on(number, Event::Dialled(NodeId::new(to).expect("one"), None, is_dead));
+                    self.on(
+                        number,
+                        Event::Dialled(NodeId::of_member(to).expect("one"), None, is_dead),
+                    );
                     return;
                 }
                 let ends = [(number, id), (to, there)];
@@ -304,7 +342,9 @@ impl Mesh {
             if asked.is_none() {
                 problem = Some(format!("an answer to nothing: {kind:?}"));
             }
-            if kind == EventType::EventRegistered {
+            if kind == EventType::EventError {
+                desk.refusals.push(attributes.error_code());
+            } else if kind == EventType::EventRegistered {
                 desk.views.insert(name.clone(), Shown::of_registered(&attributes));
             } else if kind == EventType::EventUnregistered {
                 desk.views.remove(&name);
@@ -386,7 +426,7 @@ impl Mesh {
     /// Whether two nodes know of a link to each other.
     fn in_contact(&self, one: NodeNumber, other: NodeNumber) -> bool {
         let linked = |from: NodeNumber, to: NodeNumber| {
-            let to = NodeId::new(to).expect("one");
+            let to = NodeId::of_member(to).expect("one");
             self.nodes.get(&from).is_some_and(|node| node.core.is_linked(to))
         };
         let joins = |wire: &Wire| {
@@ -394,39 +434,6 @@ impl Mesh {
             !wire.is_dead && ends.contains(&one) && ends.contains(&other)
         };
         self.wires.iter().any(joins) && linked(one, other) && linked(other, one)
-    }
-
-    /// No two nodes in contact both act as owner for longer than messages take.
-    fn check_owners(&mut self) {
-        let mut both = BTreeMap::new();
-        for index in 0..PHONES.len() + OWNED.len() {
-            let owners: Vec<NodeNumber> = self
-                .nodes
-                .iter()
-                .filter(|(_, node)| node.core.is_own(index))
-                .map(|(number, _)| *number)
-                .collect();
-            for (at, one) in owners.iter().enumerate() {
-                for other in &owners[at + 1..] {
-                    if self.in_contact(*one, *other) {
-                        let key = (index, *one, *other);
-                        let since = self.both.get(&key).copied().unwrap_or(self.now);
-                        both.insert(key, since);
-                    }
-                }
-            }
-        }
-        let bound = Duration::from_millis(3 * DELAY_MAX);
-        let late: Vec<_> = both
-            .iter()
-            .filter(|(_, since)| self.now.since(**since) > bound)
-            .map(|(key, _)| *key)
-            .collect();
-        for (index, one, other) in late {
-            self.find(format!("DN {index} is owned by {one} and {other}, which are in contact"));
-            both.remove(&(index, one, other));
-        }
-        self.both = both;
     }
 
     /// Lets time pass, event by event.
@@ -485,11 +492,12 @@ impl Mesh {
         self.cut_between(one, other, is_told);
     }
 
+    /// `one` and `other` are machines.
     fn cut_between(&mut self, one: NodeNumber, other: NodeNumber, is_told: bool) {
         self.say(|| format!("cut {one} {other}, told: {is_told}"));
         self.cut.insert(pair(one, other));
         let is_theirs = |wire: &Wire| {
-            let nodes = wire.ends.map(|(node, _)| node);
+            let nodes = wire.ends.map(|(node, _)| host(node));
             nodes.contains(&one) && nodes.contains(&other)
         };
         let mut told = Vec::new();
@@ -508,17 +516,18 @@ impl Mesh {
 
     fn crash(&mut self, number: NodeNumber) {
         let Some(node) = self.nodes.remove(&number) else { return };
+        self.nodes.remove(&(number + SMART_PROXY));
         self.say(|| format!("node {number} dies"));
         self.calls.retain(|(at, _)| *at != number);
         self.operators.retain(|(at, _)| *at != number);
         let ends: Vec<_> = self
             .wires
             .iter()
-            .filter(|wire| wire.ends.iter().any(|(at, _)| *at == number))
+            .filter(|wire| wire.ends.iter().any(|(at, _)| host(*at) == number))
             .flat_map(|wire| wire.ends)
-            .filter(|(at, _)| *at != number)
+            .filter(|(at, _)| host(*at) != number)
             .collect();
-        self.wires.retain(|wire| wire.ends.iter().all(|(at, _)| *at != number));
+        self.wires.retain(|wire| wire.ends.iter().all(|(at, _)| host(*at) != number));
         for (other, id) in ends {
             self.on(other, Event::Link(id, Heard::Gone("died")));
         }
@@ -550,7 +559,7 @@ impl Mesh {
     /// Something happens.
     fn happen(&mut self, with_faults: bool) {
         let node = self.any_node();
-        match self.draw(if with_faults { 24 } else { 20 }) {
+        match self.draw(if with_faults { 25 } else { 21 }) {
             0..3 => {
                 let (dn, seconds) = (self.draw(PHONES.len() as u64), 5 + self.draw(60));
                 self.phone(node, PHONES[dn as usize], seconds);
@@ -561,7 +570,8 @@ impl Mesh {
             }
             4 => {
                 let name = if self.draw(2) == 0 { "desktop" } else { "watcher" };
-                self.connect(node, name);
+                let is_watcher = SMART.contains(&node) && self.draw(2) == 0;
+                self.connect(if is_watcher { node + SMART_PROXY } else { node }, name);
             }
             5 => {
                 if let Some((number, id)) =
@@ -578,13 +588,15 @@ impl Mesh {
             }
             7..16 => self.somebody_asks(),
             16..20 => self.call(node),
-            20 => {
+            20 if self.draw(3) == 0 => self.change_bulk(),
+            20 => self.somebody_asks(),
+            21 => {
                 let other = self.any_node();
                 if other != node {
                     self.cut(node, other);
                 }
             }
-            21 | 22 => self.heal(),
+            22 | 23 => self.heal(),
             _ => self.crash(node),
         }
     }
@@ -648,7 +660,7 @@ impl Mesh {
             8 => (RequestType::TAgentSetReady, dn(name)),
             _ => (RequestType::TSetDndOn, dn(name)),
         };
-        if self.draw(8) == 0 {
+        if number <= NODES && self.draw(8) == 0 {
             return self.operate(number, kind, given);
         }
         self.ask(number, id, kind, given);

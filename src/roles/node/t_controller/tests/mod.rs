@@ -81,6 +81,7 @@ fn settings() -> Settings {
         move_delay: Duration::from_secs(3),
         proxies: BTreeSet::new(),
         peers: Vec::new(),
+        bulk: false,
     }
 }
 

@@ -3,7 +3,6 @@
 use super::*;
 use crate::cti::tlib::{Capability, Cursor};
 use crate::modules::t_library::bench::admission;
-use crate::roles::node::t_controller::smart_proxy;
 
 /// A client that says it is one.
 fn smart(world: &mut World, id: u64, cursors: Vec<Cursor>) -> ClientId {
@@ -162,33 +161,4 @@ fn who_has_not_said_so_is_none() {
     let all = [RequestType::TRegisterAll, RequestType::TUnregisterAll];
     let codes = all.map(|kind| world.refused(id, kind, Attributes::default()));
     assert_eq!(codes, [ErrorCode::ErrorWrongState, ErrorCode::ErrorNotRegistered]);
-}
-
-#[test]
-fn the_smart_proxy_has_a_port_for_those_who_only_watch() {
-    let mut world = World::new();
-    world.phone("7001", "sip:1", 60);
-    let id = world.client(smart_proxy::FIRST, "desktop");
-    for kind in [
-        RequestType::TAgentLogin,
-        RequestType::TAgentSetReady,
-        RequestType::TMonitorNextCall,
-        RequestType::TRegisterAll,
-        RequestType::TSetDndOn,
-    ] {
-        let code = world.refused(id, kind, dn("7001"));
-        assert_eq!(code, ErrorCode::ErrorUnsupportedOperation, "{kind:?}");
-    }
-    // An application that may own DNs owns none by this port.
-    world.share(id, "8000");
-    assert!(world.take(id).is_empty());
-    let desktop = world.client(2, "desktop");
-    world.share(desktop, "8000");
-    assert_eq!(world.kinds(id), [EventType::EventDnBackInService]);
-    world.gone(desktop);
-    assert_eq!(world.kinds(id), [EventType::EventDnOutOfService]);
-    let answer = world.ask(id, RequestType::TQueryServer, Attributes::default());
-    let mask = answer.attributes.server_capability_mask.expect("a mask");
-    let has = |kind: RequestType| tlib::is_in_mask(&mask, kind.into());
-    assert!(has(RequestType::TReleaseCall) && !has(RequestType::TAgentLogin));
 }

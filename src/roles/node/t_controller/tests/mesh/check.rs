@@ -3,6 +3,39 @@
 use super::*;
 
 impl Mesh {
+    /// No two nodes in contact both act as owner for longer than messages take.
+    pub(super) fn check_owners(&mut self) {
+        let mut both = BTreeMap::new();
+        for index in 0..PHONES.len() + OWNED.len() {
+            let owners: Vec<NodeNumber> = self
+                .nodes
+                .iter()
+                .filter(|(_, node)| node.core.is_own(index))
+                .map(|(number, _)| *number)
+                .collect();
+            for (at, one) in owners.iter().enumerate() {
+                for other in &owners[at + 1..] {
+                    if self.in_contact(*one, *other) {
+                        let key = (index, *one, *other);
+                        let since = self.both.get(&key).copied().unwrap_or(self.now);
+                        both.insert(key, since);
+                    }
+                }
+            }
+        }
+        let bound = Duration::from_millis(3 * DELAY_MAX);
+        let late: Vec<_> = both
+            .iter()
+            .filter(|(_, since)| self.now.since(**since) > bound)
+            .map(|(key, _)| *key)
+            .collect();
+        for (index, one, other) in late {
+            self.find(format!("DN {index} is owned by {one} and {other}, which are in contact"));
+            both.remove(&(index, one, other));
+        }
+        self.both = both;
+    }
+
     /// When all is quiet everybody agrees, and every client's view is what it would hear
     /// if it asked.
     pub(super) fn check_end(&mut self) {
@@ -48,7 +81,7 @@ impl Mesh {
 
     fn check_agreement(&mut self) {
         for one in 1..=NODES {
-            for other in one + 1..=NODES {
+            for other in members().filter(|other| *other > one) {
                 if !self.in_contact(one, other) {
                     let links =
                         [one, other].map(|node| format!("{:?}", self.nodes[&node].core.links));
@@ -111,10 +144,11 @@ impl Mesh {
                 let at_owner: BTreeSet<Party> =
                     entry.registrants.iter().map(|(party, _)| *party).collect();
                 let mut there = BTreeSet::new();
-                for (number, node) in &self.nodes {
+                let is_known = |number: &NodeNumber| !self.is_bulk || *number <= NODES;
+                for (number, node) in self.nodes.iter().filter(|(number, _)| is_known(number)) {
                     for (id, desk) in &node.desks {
                         if desk.views.contains_key(&*entry.name) {
-                            let node = NodeId::new(*number).expect("one");
+                            let node = NodeId::of_member(*number).expect("one");
                             there.insert(Party { node, client: *id });
                         }
                     }
