@@ -209,6 +209,20 @@ fn nodes(view: &Value) -> String {
             ],
         ),
         Table::of(
+            &view["smart_proxies"],
+            &["SMART PROXY OF", "LOCATION", "EPOCH", "UP", "SINCE", "RTT MS", "QUEUE", "SEEN BY"],
+            &[
+                "node_id",
+                "geo_location",
+                "epoch",
+                "up",
+                "since",
+                "RTT_ms",
+                "TX_QUEUE_LEN",
+                "seen_by",
+            ],
+        ),
+        Table::of(
             &view["clients"],
             &["CLIENT", "ADDRESS", "PORT", "DNS", "LAG BYTES", "CONNECTED", "NODE"],
             &["application", "address", "port", "dns", "lag_bytes", "connected", "node"],

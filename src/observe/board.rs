@@ -149,14 +149,12 @@ pub struct ClientView {
     pub connected: WallTime,
 }
 
-/// Another T-Controller as one sees it (guide, "Troubleshooting T-Controllers
+/// Another T-Controller, or a Smart Proxy, as a T-Controller sees it (guide, "Troubleshooting T-Controllers
 /// communication issues").
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkView {
     /// Its `node-id`.
     pub node_id: u16,
-    /// What it is: `T-Controller`, or `Smart Proxy`.
-    pub module: &'static str,
     /// The cluster port of its application.
     pub address: SocketAddr,
     /// Its data centre.
@@ -225,6 +223,8 @@ pub struct AppState {
     pub epoch: u32,
     /// Other T-Controllers that one sees.
     pub links: Vec<LinkView>,
+    /// Smart Proxies that a T-Controller sees.
+    pub smart_proxies: Vec<LinkView>,
     /// How many there are.
     pub counts: Counts,
 }
@@ -247,6 +247,7 @@ impl AppState {
             trunks: Vec::new(),
             epoch: 0,
             links: Vec::new(),
+            smart_proxies: Vec::new(),
             counts: Counts::default(),
         }
     }
@@ -270,6 +271,7 @@ impl AppState {
         self.trunks.extend_from_slice(&other.trunks);
         self.epoch = self.epoch.max(other.epoch);
         self.links.extend_from_slice(&other.links);
+        self.smart_proxies.extend_from_slice(&other.smart_proxies);
         let (counts, others) = (&mut self.counts, other.counts);
         counts.calls += others.calls;
         counts.transactions += others.transactions;
@@ -443,6 +445,14 @@ fn collect_t_controller(sheet: &mut Sheet, part: &AppState) {
     sheet.gauge("dns_owned", "DNs that the node owns", &[node], counts.owned_dns as f64);
     sheet.gauge("agents_logged_in", "Agents at its DNs", &[node], counts.agents as f64);
     sheet.gauge("tlib_clients", "Clients of its ports", &[node], counts.clients as f64);
+    for link in &part.smart_proxies {
+        let id = link.node_id.to_string();
+        let labels = [node, ("peer", id.as_str())];
+        let help = "Whether there is a link to a node's Smart Proxy";
+        sheet.gauge("smart_proxy_link_up", help, &labels, one_if(link.since.is_some()));
+        let help = "Bytes that wait to be sent to a node's Smart Proxy";
+        sheet.gauge("smart_proxy_tx_queue_bytes", help, &labels, link.tx_queue_len as f64);
+    }
     for link in &part.links {
         let id = link.node_id.to_string();
         let labels = [node, ("peer", id.as_str())];

@@ -55,8 +55,9 @@ options! {
     "switchover-on-sipp-oos", &[ClusterDn], Flag, "false", NextCheck, Later,
         "Whether the pair changes roles when the SIP Proxy DN goes out of service; needs sipp-oos-recheck.",
         "Configuring the SIP Cluster Node DN";
-    "smart-proxy-enabled", &[ClusterDn], Flag, "false", Immediately, Later,
-        "Whether T-Controllers send each event once per node that has a Smart Proxy.", "Enabling Smart Proxy";
+    "smart-proxy-enabled", &[ClusterDn], Flag, "false", Immediately, Works,
+        "Whether Smart Proxies are bulk registrars: T-Controllers send them each event of what they own and do not \
+         keep who is registered there. Off, they register for each DN that a client does.", "Enabling Smart Proxy";
     "tc-reconnect-timeout", &[ClusterDn], Duration { unit: Unit::Seconds, max: 60 }, "0", Immediately, Works,
         "Time for a lost link between T-Controllers to come back before the DNs of the other node are out of \
          service; 0 puts them out of service at once.", "Configuring the SIP Cluster Node DN";

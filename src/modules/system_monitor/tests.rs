@@ -369,7 +369,6 @@ fn t_controllers_are_shown_with_their_links_and_clients() {
     part.epoch = 9;
     part.counts.owned_dns = 5;
     let down = LinkView {
-        module: "T-Controller",
         node_id: 2,
         address: "127.0.0.2:7014".parse().expect("an address"),
         geo_location: "dc2".into(),

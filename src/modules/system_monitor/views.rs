@@ -51,7 +51,7 @@ pub(super) fn status(apps: &[AppState], version: &str, uptime_s: u64, reasons: &
 /// `/api/v1/nodes`.
 pub(super) fn nodes(apps: &[AppState], clients: &[Shown<ClientView>]) -> Value {
     let (mut nodes, mut proxies, mut trunks) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut t_controllers, mut links) = (Vec::new(), Vec::new());
+    let (mut t_controllers, mut links, mut smart_proxies) = (Vec::new(), Vec::new(), Vec::new());
     for app in apps {
         let seen_by = app.name.as_str();
         for node in &app.nodes {
@@ -78,6 +78,8 @@ pub(super) fn nodes(apps: &[AppState], clients: &[Shown<ClientView>]) -> Value {
                 "dns_owned": app.counts.owned_dns, "agents": app.counts.agents, "clients": app.counts.clients,
             }));
         }
+        let seen = app.smart_proxies.iter().map(|link| link_row(link, seen_by));
+        smart_proxies.extend(seen);
         links.extend(app.links.iter().map(|link| link_row(link, seen_by)));
     }
     let clients: Vec<Value> = clients
@@ -86,16 +88,16 @@ pub(super) fn nodes(apps: &[AppState], clients: &[Shown<ClientView>]) -> Value {
         .collect();
     json!({
         "nodes": nodes, "proxies": proxies, "trunks": trunks,
-        "t_controllers": t_controllers, "links": links, "clients": clients,
+        "t_controllers": t_controllers, "links": links, "smart_proxies": smart_proxies,
+        "clients": clients,
     })
 }
 
-/// The other T-Controller of a link, with the guide's names of what is measured.
+/// The other side of a link of a T-Controller, with the guide's names of what is measured.
 fn link_row(link: &LinkView, seen_by: &str) -> Value {
     let ms = |span: Duration| span.as_secs_f64() * 1_000.0;
     json!({
         "node_id": link.node_id,
-        "module": link.module,
         "address": link.address.to_string(),
         "geo_location": link.geo_location,
         "epoch": (link.epoch != 0).then_some(link.epoch),

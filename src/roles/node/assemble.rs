@@ -310,9 +310,12 @@ fn smart_proxy(
     let (mail, inbox) = shared.mailboxes.mailbox(&thread, MAILBOX_LEN_MAX);
     let core = TCore::new(settings, epoch, shared.clock.wall());
     let ids = Ids::new(random_u64());
-    let mut clients = shared.board.clients.part(&application.name, SMART_PROXY);
+    let (board, name) = (shared.board.clone(), application.name.to_string());
+    let mut clients = board.clients.part(&name, SMART_PROXY);
     let listeners = TListeners {
         publish: Box::new(move |core, port, _, now| {
+            let counts = Counts { clients: core.clients_len() as u64, ..Counts::default() };
+            board.publish(AppState { counts, ..AppState::of(&name, SMART_PROXY) });
             let backlog_len = |id| port.map_or(0, |port| port.backlog_len(id));
             clients.publish(now, core.clients_len(), core.client_views(backlog_len));
         }),

@@ -277,6 +277,20 @@ impl Core {
         }
     }
 
+    fn say_link(&self, node: NodeId, reason: &'static str, is_up: bool) {
+        let (name, peer) = (&self.settings.name, node.application().get());
+        let what = match (node.is_smart_proxy(), self.is_smart_proxy()) {
+            (true, _) => "link to a Smart Proxy",
+            (false, true) => "link of the Smart Proxy to a node",
+            (false, false) => "link to a T-Controller",
+        };
+        if is_up {
+            tracing::info!(node = %name, peer, "{what} is up");
+        } else {
+            tracing::info!(node = %name, peer, reason, "{what} is down");
+        }
+    }
+
     fn close_nameless(&mut self, id: ClientId, cx: &mut Cx<'_>) {
         self.links.nameless.remove(&id);
         for state in self.links.peers.values_mut() {
@@ -323,7 +337,7 @@ impl Core {
             }
             Heard::Frame(payload) => {
                 if let Err(reason) = self.on_link_frame(id, payload, cx) {
-                    tracing::warn!(node = %self.settings.name, peer = self.links.by_id.get(&id).map(|node| node.get()), reason, "link to a T-Controller closed");
+                    tracing::warn!(node = %self.settings.name, peer = self.links.by_id.get(&id).map(|node| node.get()), reason, "link of a member closed");
                     self.links.proxies.remove(&id);
                     match self.links.by_id.get(&id).copied() {
                         Some(node) => self.drop_link(node, reason, cx),
@@ -504,7 +518,7 @@ impl Core {
         if !is_dialled {
             cx.out.push(Action::SendLink(id, self.hello()));
         }
-        tracing::info!(node = %self.settings.name, peer = node.get(), "link to a T-Controller is up");
+        self.say_link(node, "", true);
         self.cut_calls(node, false, cx);
         if has_restarted {
             self.end_calls_of(node);
@@ -573,7 +587,7 @@ impl Core {
         };
         self.links.by_id.remove(&link.id);
         self.links.note_bulk();
-        tracing::info!(node = %self.settings.name, peer = node.get(), reason, "link to a T-Controller is down");
+        self.say_link(node, reason, false);
         for entry in self.dns.iter_mut().filter(|entry| entry.owner.node == Some(node)) {
             entry.is_attached = false;
         }

@@ -1,6 +1,7 @@
 //! What operators see: DNs with their owners, agents, clients, links.
 
 use super::core::{Core, Entry, Party};
+use super::links::LinkState;
 use super::settings::DnKind;
 use crate::cti::agent::Status;
 use crate::cti::tlib::{AddressStatus, KvPair, kv_pair};
@@ -12,9 +13,10 @@ impl Core {
     /// for a link.
     #[must_use]
     pub fn view(&self, part: &str, queue_len: impl Fn(ClientId) -> usize) -> AppState {
-        let links = self.links().map(|link| LinkView {
+        let (smart_proxies, links): (Vec<LinkState>, Vec<LinkState>) =
+            self.links().partition(|link| link.node.is_smart_proxy());
+        let row = |link: LinkState| LinkView {
             node_id: link.node.application().get(),
-            module: if link.node.is_smart_proxy() { "Smart Proxy" } else { "T-Controller" },
             address: link.address,
             geo_location: link.geo_location,
             epoch: link.epoch,
@@ -24,7 +26,7 @@ impl Core {
             response_ms: link.delays.response_ms,
             last: link.delays.last,
             tx_queue_len: link.link.map_or(0, |(id, _)| queue_len(id)),
-        });
+        };
         let counts = Counts {
             dns: self.settings.dns.len() as u64,
             owned_dns: self.owned as u64,
@@ -33,7 +35,13 @@ impl Core {
             ..Counts::default()
         };
         let name = &self.settings.name;
-        AppState { epoch: self.epoch, links: links.collect(), counts, ..AppState::of(name, part) }
+        AppState {
+            epoch: self.epoch,
+            links: links.into_iter().map(row).collect(),
+            smart_proxies: smart_proxies.into_iter().map(row).collect(),
+            counts,
+            ..AppState::of(name, part)
+        }
     }
 
     /// DNs, in the order of the configuration.
