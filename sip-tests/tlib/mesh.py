@@ -14,7 +14,7 @@ from types import ModuleType
 
 from certificates import Authority, Certificate
 from client import Client, Closed, Silence
-from cluster import OWNER, RELOADED, TCPORT, ClusterError, client_ports
+from cluster import OWNER, RELOADED, ROUTING_POINT, TCPORT, ClusterError, client_ports
 from desk import Checks, register
 from phone import PhoneError
 from talk import DESCRIPTION, Talking
@@ -66,7 +66,9 @@ switches:
           dn-owner-move-delay: {move_delay}
           agent-state-auto-restore: {auto_restore}
           cluster-tls: {cluster_tls}
+          smart-proxy-enabled: {smart_proxy}
       - {{name: SIPProxy_DN, type: voip-service, options: {{service-type: sip-outbound-proxy}}}}
+      - {{name: "{routing_point}", type: routing-point}}
       - {{name: "7001-7099", type: extension, options: {{contact: "*"}}}}
       - {{name: "8001-8009", type: extension, options: {{contact: "sip:desk@127.0.0.20:5999"}}}}
 {lines}
@@ -99,7 +101,9 @@ def certificate_options(number: int, folder: Path) -> str:
     return f"certificate: {folder / name}.pem, certificate-key: {folder / name}.key, trusted-ca: {folder / 'ca.pem'}"
 
 
-def configuration(certificates: Path, auto_restore: bool = False, cluster_tls: str = "require") -> str:
+def configuration(
+    certificates: Path, auto_restore: bool = False, cluster_tls: str = "require", smart_proxy: bool = False
+) -> str:
     """The file, the same for every process."""
     applications = [
         APPLICATION.format(
@@ -122,6 +126,7 @@ def configuration(certificates: Path, auto_restore: bool = False, cluster_tls: s
     return CONFIGURATION.format(
         lines="\n".join(LINE.format(dn=dn, port=port) for dn, port in LINES.items()), customer=CUSTOMER_PORT,
         move_delay=MOVE_DELAY_S, auto_restore=str(auto_restore).lower(), cluster_tls=cluster_tls,
+        smart_proxy=str(smart_proxy).lower(), routing_point=ROUTING_POINT,
         nodes=", ".join(map(name_of, NODES)), proxies=", ".join(map(name_of, PROXIES)), owner=OWNER,
         agents="\n".join(f"  - {{employee-id: agent-{number}}}" for number in range(1, 10)),
         applications="".join(applications),
@@ -182,9 +187,12 @@ class Mesh:
             name = name_of(number)
             self.own[number] = self.authority.issue(name, f"127.0.0.{number}" if number % 2 else name)
 
-    def write(self, file: str = FILE, auto_restore: bool = False, cluster_tls: str = "require") -> None:
+    def write(
+        self, file: str = FILE, auto_restore: bool = False, cluster_tls: str = "require", smart_proxy: bool = False
+    ) -> None:
         """Writes a file for processes to read."""
-        (self.folder / file).write_text(configuration(self.certificates, auto_restore, cluster_tls), "utf-8")
+        text = configuration(self.certificates, auto_restore, cluster_tls, smart_proxy)
+        (self.folder / file).write_text(text, "utf-8")
 
     def begin(self, number: int, file: str = FILE) -> None:
         """Starts one."""
@@ -228,13 +236,19 @@ class Mesh:
         self.begin(number, file)
         self.wait_for_links({number: before + len(NODES) - 1})
 
-    def configure(self, auto_restore: bool = False, cluster_tls: str = "require") -> None:
+    def configure(
+        self, auto_restore: bool = False, cluster_tls: str = "require", smart_proxy: bool = False
+    ) -> None:
         """Another file, which every process reads while it runs."""
-        running = {number: process for number, process in self.processes.items() if process.poll() is None}
+        self.write(FILE, auto_restore, cluster_tls, smart_proxy)
+        self.reload(*self.processes)
+
+    def reload(self, *numbers: int) -> None:
+        """Those of these processes that run read the file again."""
+        running = [number for number in numbers if self.processes[number].poll() is None]
         before = {number: self.log(number).count(RELOADED) for number in running}
-        self.write(FILE, auto_restore, cluster_tls)
-        for process in running.values():
-            process.send_signal(signal.SIGHUP)
+        for number in running:
+            self.processes[number].send_signal(signal.SIGHUP)
         self.wait_for_links({number: count + 1 for number, count in before.items()}, RELOADED)
 
     def cut(self) -> None:

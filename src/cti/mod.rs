@@ -7,4 +7,5 @@ pub mod calls;
 pub mod dn;
 pub mod kv_list;
 pub mod refusal;
+pub mod supervision;
 pub mod tlib;

@@ -421,6 +421,7 @@ impl Registrations {
                 | Body::LiveCalls(_)
                 | Body::LiveClients(_)
                 | Body::Bulk(_)
+                | Body::Supervisors(_)
                 | Body::CallOrder(_),
             ) => return Err(CloseReason::Unexpected),
             Some(body) if has_session => self.on_session_frame(id, body, now, out)?,
@@ -489,6 +490,7 @@ impl Registrations {
             | Body::LiveCalls(_)
             | Body::LiveClients(_)
             | Body::Bulk(_)
+            | Body::Supervisors(_)
             | Body::CallOrder(_) => return Err(CloseReason::Unexpected),
         };
         let cursor = session.intake.cursor(session.epoch);

@@ -109,6 +109,10 @@ pub struct DnState {
     pub clients: usize,
     /// Who is logged in.
     pub agent: Option<Box<AgentView>>,
+    /// The DN that the supervisor there wants to watch.
+    pub monitors: Option<Box<str>>,
+    /// DNs of the supervisors who wait for its calls, the next first.
+    pub supervisors: Vec<Box<str>>,
 }
 
 /// An agent that is logged in.

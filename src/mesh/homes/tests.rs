@@ -171,6 +171,7 @@ impl World {
                     | Body::LiveCalls(_)
                     | Body::LiveClients(_)
                     | Body::Bulk(_)
+                    | Body::Supervisors(_)
                     | Body::CallOrder(_)) => panic!("{other:?}"),
                 }
             }

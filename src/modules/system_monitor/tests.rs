@@ -321,6 +321,8 @@ fn dn_view(dn: &str, owner: u16, epoch: u32, is_owner: bool) -> DnView {
         calls: 0,
         clients: 2,
         agent,
+        monitors: Some("5000".into()),
+        supervisors: vec!["7003".into()],
     };
     let owner = NodeId::new(owner);
     DnView { dn: dn.into(), kind: "sip", owner, epoch, state: is_owner.then_some(state) }
@@ -345,6 +347,7 @@ fn a_dn_is_shown_as_its_owner_knows_it() {
         json!({
             "dn": "7001", "type": "sip", "owner": 2, "epoch": 4, "in_service": true, "status": "idle",
             "dnd": false, "forward": null, "calls": 0, "clients": 2, "agent_id": "alice",
+            "monitors": "5000", "supervisors": ["7003"],
         })
     );
     let other = &view["dns"][1];

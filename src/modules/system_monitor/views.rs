@@ -188,6 +188,10 @@ struct DnRow<'a> {
     calls: Option<usize>,
     clients: Option<usize>,
     agent_id: Option<&'a str>,
+    /// The DN that is watched from this one.
+    monitors: Option<&'a str>,
+    /// DNs of supervisors who wait for its calls, as the node knows it that is asked.
+    supervisors: Option<&'a [Box<str>]>,
 }
 
 /// The DNs of all T-Controllers: what the owner says, where it is in this process, or else the latest that one knows of
@@ -227,6 +231,8 @@ fn dn_row(view: &DnView) -> DnRow<'_> {
         calls: state.map(|state| state.calls),
         clients: state.map(|state| state.clients),
         agent_id: agent.map(|agent| &*agent.agent_id),
+        monitors: state.and_then(|state| state.monitors.as_deref()),
+        supervisors: state.map(|state| &*state.supervisors),
     }
 }
 

@@ -21,7 +21,7 @@ impl Core {
         self.find_dn(name)
     }
 
-    fn find_dn(&self, name: &str) -> Result<usize, Refusal> {
+    pub(super) fn find_dn(&self, name: &str) -> Result<usize, Refusal> {
         let found = self.names.get(name).copied();
         found.filter(|index| self.dns[*index].is_configured).ok_or_else(|| {
             Refusal::new(ErrorCode::ErrorNotConfigured, format!("no DN {name} is configured"))

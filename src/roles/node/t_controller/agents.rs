@@ -242,6 +242,11 @@ impl Core {
             ..Attributes::default()
         };
         self.publish(index, kind, attributes, asked, cx);
+        match told.what {
+            What::Login => self.tell_supervisor(index, cx),
+            What::Logout => self.end_supervision(index, Asked::default(), cx),
+            What::Ready | What::NotReady => {}
+        }
     }
 
     /// Reasons of an agent's event, with the data centre in which the agent is to be found.
@@ -327,7 +332,7 @@ impl Core {
         Ok(index)
     }
 
-    fn own_phone(&self, id: Party, given: &Attributes) -> Result<usize, Refusal> {
+    pub(super) fn own_phone(&self, id: Party, given: &Attributes) -> Result<usize, Refusal> {
         let index = self.own_dn(id, given)?;
         if self.dns[index].kind.is_phone() {
             Ok(index)

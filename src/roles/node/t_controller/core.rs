@@ -17,6 +17,7 @@ use crate::cti::agent::{self, Agent};
 use crate::cti::calls::Calls;
 use crate::cti::dn::Dn;
 use crate::cti::refusal::Refusal;
+use crate::cti::supervision::{Subscription, Waiting};
 use crate::cti::tlib::{self, Attributes, EventType, RegisterMode, Request, RequestType};
 use crate::mesh::wire::proto;
 use crate::modules::t_library::admission::Admission;
@@ -180,6 +181,8 @@ pub(super) struct Entry {
     pub(super) shown: Shown,
     /// What it has told since it is owned here.
     pub(super) log: DnLog,
+    /// Whom the supervisor there wants to watch.
+    pub(super) supervision: Option<Subscription>,
     /// Calls that ring at its agent, until when they may.
     pub(super) rings: BTreeMap<ConnId, Instant>,
     /// Contacts of its phone, until when.
@@ -245,6 +248,10 @@ pub struct Core {
     pub(super) early: BTreeMap<usize, BTreeMap<NodeId, proto::Attach>>,
     /// T-Controllers tell this Smart Proxy of every DN.
     pub(super) is_bulk: bool,
+    /// DNs that are owned here and have a supervisor.
+    pub(super) supervisors: BTreeSet<usize>,
+    /// Who waits in this data centre for calls of which target.
+    pub(super) waiting: Waiting,
 }
 
 impl Core {
@@ -276,6 +283,8 @@ impl Core {
             operators: Operators::default(),
             early: BTreeMap::new(),
             is_bulk: settings.bulk,
+            supervisors: BTreeSet::new(),
+            waiting: Waiting::default(),
         };
         core.know(&settings);
         core
@@ -370,6 +379,7 @@ impl Core {
                         restored: None,
                         shown: Shown::untold(!kind.is_phone()),
                         log: DnLog::default(),
+                        supervision: None,
                     });
                 }
             }
@@ -512,6 +522,8 @@ impl Core {
             RequestType::TCallSetForward => self.set_forward(id, given, asked, cx),
             RequestType::TCallCancelForward => self.cancel_forward(id, given, asked, cx),
             RequestType::TSendUserEvent => self.send_user_event(given, asked, cx),
+            RequestType::TMonitorNextCall => self.monitor_next_call(id, given, asked, cx),
+            RequestType::TCancelMonitoring => self.cancel_monitoring(id, given, asked, cx),
             RequestType::TReleaseCall => self.release_call(id, given, asked, cx),
             other => Err(unsupported(other)),
         }
@@ -531,7 +543,7 @@ impl Core {
 }
 
 /// Requests that this port works on, for ServerCapabilityMask.
-pub(super) const SUPPORTED: [RequestType; 18] = [
+pub(super) const SUPPORTED: [RequestType; 20] = [
     RequestType::TRegisterClient,
     RequestType::TQueryServer,
     RequestType::TQueryAddress,
@@ -550,4 +562,6 @@ pub(super) const SUPPORTED: [RequestType; 18] = [
     RequestType::TCallCancelForward,
     RequestType::TSendUserEvent,
     RequestType::TReleaseCall,
+    RequestType::TMonitorNextCall,
+    RequestType::TCancelMonitoring,
 ];

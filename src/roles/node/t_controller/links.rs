@@ -429,6 +429,7 @@ impl Core {
             Some(Body::CallFact(fact)) => self.on_remote_fact(&fact, cx)?,
             Some(Body::LiveClients(live)) => self.on_live_clients(from, live),
             Some(Body::CallOrder(order)) => self.on_call_order(&order, cx),
+            Some(Body::Supervisors(given)) => self.on_supervisors(from, given)?,
             Some(Body::Bulk(bulk)) => self.on_bulk(from, bulk.on),
             Some(
                 Body::NodeHello(_)
@@ -542,6 +543,7 @@ impl Core {
         self.send_owned(node, cx);
         self.send_agents(node, cx);
         self.send_live(node, cx);
+        self.send_supervisors(node, cx);
     }
 
     /// The answer to a poll: a turn answers at once, so one time stands for its arrival
@@ -611,6 +613,7 @@ impl Core {
     fn lose(&mut self, node: NodeId, cx: &mut Cx<'_>) {
         self.tell_break(node, cx);
         self.elsewhere.retain(|_, at| *at != node);
+        self.waiting.leave_all_of(node);
         self.cut_calls(node, true, cx);
         for early in self.early.values_mut() {
             early.remove(&node);

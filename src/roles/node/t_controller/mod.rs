@@ -8,7 +8,8 @@
 //! `links.rs` keeps the links to the other T-Controllers, `owners.rs` says which of them
 //! owns a DN, `remote.rs` works for clients here on DNs of others and the other way round,
 //! `shown.rs` is what clients here know of such a DN, `log.rs` keeps events for who comes back. `operator.rs` works for operators, `smart.rs` for
-//! clients that hear of all that this node owns, `smart_proxy.rs` says what clients of that port may ask for,
+//! clients that hear of all that this node owns, `smart_proxy.rs` is what a Smart Proxy does otherwise,
+//! `supervision.rs` is who wants to watch whom,
 //! `view.rs` is what they see.
 
 mod addresses;
@@ -33,6 +34,7 @@ pub mod settings;
 mod shown;
 mod smart;
 pub mod smart_proxy;
+mod supervision;
 mod view;
 
 #[cfg(test)]

@@ -15,7 +15,7 @@
 //! A claim is (epoch, node): the greater one counts everywhere. Who hears a smaller one
 //! answers with what it knows.
 
-use super::core::{Core, Cx, Entry, Look};
+use super::core::{Asked, Core, Cx, Entry, Look};
 use super::links::PART_LEN;
 use super::settings::DnKind;
 use crate::base::id::NodeId;
@@ -237,6 +237,7 @@ impl Core {
     /// clients of other nodes go to the new owner by themselves.
     fn let_go(&mut self, index: usize, then: Ownership, cx: &mut Cx<'_>) {
         self.turn_agent(index, agent::Event::ClientLost, cx);
+        self.end_supervision(index, Asked::default(), cx);
         self.set_owner(index, then);
         self.forget_events(index);
         let entry = &mut self.dns[index];
@@ -328,6 +329,7 @@ impl Core {
 
     /// Nobody owns the DN any more.
     pub(super) fn release(&mut self, index: usize, cx: &mut Cx<'_>) {
+        self.end_supervision(index, Asked::default(), cx);
         self.dns[index].leaving = None;
         self.dns[index].restored = None;
         self.part_from_others(index);

@@ -651,6 +651,8 @@ const fn is_about_dn(kind: RequestType) -> bool {
             | RequestType::TCallCancelForward
             | RequestType::TSendUserEvent
             | RequestType::TReleaseCall
+            | RequestType::TMonitorNextCall
+            | RequestType::TCancelMonitoring
     )
 }
 

@@ -84,6 +84,7 @@ impl Core {
         let is_place = entry.is_configured && entry.kind.is_phone();
         let event = if is_place { agent::Event::Wake } else { agent::Event::ClientLost };
         self.turn_agent(index, event, cx);
+        self.look_at_supervision(index, cx);
     }
 
     /// Whether a DN is in service by what is known now; tells it if that is news.
@@ -154,6 +155,9 @@ impl Core {
         self.publish(index, kind, Attributes::default(), &mut Asked::default(), cx);
         if !is_in_service {
             self.turn_agent(index, agent::Event::OutOfService, cx);
+            if self.dns[index].agent.status().is_none() {
+                self.end_supervision(index, Asked::default(), cx);
+            }
         }
     }
 }

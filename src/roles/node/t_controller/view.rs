@@ -85,6 +85,8 @@ impl Core {
             calls: entry.calls.len(),
             clients: entry.registrants.len(),
             agent,
+            monitors: entry.supervision.as_ref().map(|own| own.target.clone()),
+            supervisors: self.waiting.of(&entry.name).iter().map(|one| one.dn.clone()).collect(),
         }
     }
 

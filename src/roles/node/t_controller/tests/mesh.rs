@@ -144,6 +144,12 @@ fn settings_of(number: NodeNumber, mesh: &Mesh) -> Settings {
     }
 }
 
+fn watched(supervisor: &str, target: &str) -> Attributes {
+    let calls = Some(tlib::MonitorNextCallType::MonitorAllCalls.into());
+    let other_dn = Some(target.to_owned());
+    Attributes { other_dn, monitor_next_call_type: calls, ..dn(supervisor) }
+}
+
 fn pair(one: NodeNumber, other: NodeNumber) -> (NodeNumber, NodeNumber) {
     let (one, other) = (host(one), host(other));
     (one.min(other), one.max(other))
@@ -641,7 +647,9 @@ impl Mesh {
         let name = self.any_dn();
         let person = PERSONS[self.draw(PERSONS.len() as u64) as usize];
         let calls: Vec<u64> = self.calls.iter().map(|(_, fact)| fact.conn_id.0).collect();
-        let (kind, given) = match self.draw(11) {
+        let (kind, given) = match self.draw(13) {
+            11 => (RequestType::TMonitorNextCall, watched(name, self.any_dn())),
+            12 => (RequestType::TCancelMonitoring, watched(name, self.any_dn())),
             10 if !calls.is_empty() => {
                 let conn_id = Some(calls[self.draw(calls.len() as u64) as usize]);
                 (RequestType::TReleaseCall, Attributes { conn_id, ..dn(name) })

@@ -9,6 +9,7 @@ mod no_answer;
 mod operator;
 mod service;
 mod smart;
+mod supervision;
 
 use super::core::{Action, Core, Cx, Event, Wake};
 use super::inbox::Phone;

@@ -76,6 +76,7 @@ impl Mesh {
             }
         }
         self.check_registrants();
+        self.check_supervisors();
         self.check_rest();
     }
 
@@ -123,6 +124,46 @@ impl Mesh {
                         let id = status.agent_id;
                         problems.push(format!("{id} is at {at} and at {}", entry.name));
                     }
+                }
+            }
+        }
+        for problem in problems {
+            self.find(problem);
+        }
+    }
+
+    /// All T-Controllers of a data centre know the same supervisors, who are those that the
+    /// owners of their DNs have; their order may differ.
+    fn check_supervisors(&mut self) {
+        let mut problems = Vec::new();
+        for (number, node) in self.nodes.iter().filter(|(number, _)| **number <= NODES) {
+            let here = &node.core.settings.geo_location;
+            let near = self.nodes.values().filter(|other| {
+                !other.core.is_smart_proxy() && other.core.settings.geo_location == *here
+            });
+            for target in PHONES.iter().chain(&OWNED) {
+                let wanted: BTreeSet<(String, String)> = near
+                    .clone()
+                    .flat_map(|other| &other.core.dns)
+                    .filter(|entry| {
+                        entry.supervision.as_ref().is_some_and(|own| &*own.target == *target)
+                    })
+                    .map(|entry| {
+                        let agent = entry.agent.status().map(|status| status.agent_id);
+                        (entry.name.to_string(), agent.unwrap_or_default().to_string())
+                    })
+                    .collect();
+                let known: BTreeSet<(String, String)> = node
+                    .core
+                    .waiting
+                    .of(target)
+                    .iter()
+                    .map(|one| (one.dn.to_string(), one.agent_id.to_string()))
+                    .collect();
+                if known != wanted {
+                    problems.push(format!(
+                        "node {number} knows {known:?} for {target}, and there are {wanted:?}"
+                    ));
                 }
             }
         }

@@ -1,0 +1,1133 @@
+"""Smart Proxies as bulk registrars: what monitors hear there is what the TCport tells, whatever is changed, killed or cut."""
+
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+from client import LENGTH, Client, Closed, Event, cursor, has_bit, of_key
+from cluster import ROUTING_POINT, SMARTPROXY, TCPORT
+from crowd import content
+from desk import QUIET_S, Checks, of_dn, register
+from mesh import CALL, HELD, NODES, REHOMED_S, SILENCE_S, Mesh, at, client, operated, owner_of
+from ports import close, phones_of
+from smart import OF_AGENTS, OF_SMART_CLIENTS, OF_STREAMS, OF_SUPERVISORS, facts, names
+from talk import DESCRIPTION, Talking, connect, part
+
+PORTS = {"SmartProxy": SMARTPROXY, "TCport": TCPORT}
+OUT, BACK, GAP = "EventDNOutOfService", "EventDNBackInService", "EventGap"
+#: Phones of all scenes; half of those of a scene are in each data centre.
+FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH = (str(number) for number in range(7034, 7040))
+HERE, THERE, CALLER_HERE, CALLER_THERE = "7012", "7013", "7019", "7029"
+#: Nobody else's in these scenes, and logged out at their ends.
+WHO, OTHER = "agent-6", "agent-7"
+PRIVATE = {"RegisterMode": "RegisterModePrivate"}
+MONITOR = {"RegisterMode": "RegisterModeMonitor"}
+#: Between two changes of a worker, which goes on meanwhile.
+PACE_S = 0.002
+#: More than what a Smart Proxy tells by itself has in Source.
+OF_SMART_PROXY = 4096
+#: Registrations and their ends that are under way at once.
+MANY = 40
+
+Who = tuple[str, int]
+Heard = dict[Who, list[Event]]
+
+
+@contextmanager
+def bulk(mesh: Mesh, *numbers: int) -> Iterator[None]:
+    """With the option on, for all or for some of the nodes alone."""
+    try:
+        mesh.write(smart_proxy=True)
+        mesh.reload(*(numbers or mesh.processes))
+        yield
+    finally:
+        mesh.configure()
+
+
+def hearers(language: ModuleType, *dns: str, ports: tuple[str, ...] = tuple(PORTS), nodes: object = NODES) -> dict:
+    """A client at these ports of these nodes, each registered for these DNs."""
+    many = {(port, node): client(language, node, "stat-server", PORTS[port]) for port in ports for node in nodes}
+    for one in many.values():
+        for dn in dns:
+            register(one, dn)
+    return many
+
+
+def marked(sender: Client, clients: dict[Who, Client], *dns: str) -> Heard:
+    """What each has heard up to a mark that is set at these DNs now; what comes behind that stays with it."""
+    mark = [("mark", secrets.token_hex(8))]
+    for dn in dns:
+        sender.ask("TSendUserEvent", CommunicationDN=dn, UserData=mark)
+    heard = {}
+    for who, one in clients.items():
+        for dn in dns:
+            one.wait("EventUserEvent", ThisDN=dn, UserData=mark)
+        heard[who] = list(one.events)
+        one.events.clear()
+    return heard
+
+
+def plain(event: Event) -> object:
+    """What an event tells, whoever tells it."""
+    return event.name, repr(sorted(event.attributes.items()))
+
+
+def told(event: Event) -> object:
+    """What is the same for all who hear it: where a DN comes to be owned or out of reach, each node tells that itself."""
+    return plain(event) if event.name in (OUT, BACK) else content(event)
+
+
+def hushed(checks: Checks, what: str, *clients: Client) -> None:
+    """One observation: these clients hear nothing; they are listened to at the same time."""
+    quiet = [one.quiet(0.001 if number else QUIET_S) for number, one in enumerate(clients)]
+    checks.see(all(quiet), what, "; ".join(str(event) for one in clients for event in one.events))
+
+
+def differ(mine: list, theirs: list) -> str:
+    """Where two courses of events begin to differ; nothing where they do not."""
+    for number, (one, other) in enumerate(zip(mine, theirs, strict=False)):
+        if one != other:
+            return f"number {number}: {one}, not {other}"
+    if len(mine) != len(theirs):
+        more = (mine if len(mine) > len(theirs) else theirs)[min(len(mine), len(theirs)) :]
+        return f"{len(mine)} and not {len(theirs)}: {more[:3]} are {'too many' if len(mine) > len(theirs) else 'lost'}"
+    return ""
+
+
+def same(checks: Checks, what: str, heard: Heard, *dns: str, tells: object = told) -> None:
+    """One observation: of each of these DNs all have heard the same, in the same order."""
+    wrong = {}
+    first = next(who for who in heard if who[0] == "TCport")
+    for who, events in heard.items():
+        for dn in dns:
+            mine, theirs = of_dn(events, dn), of_dn(heard[first], dn)
+            if difference := differ(list(map(tells, mine)), list(map(tells, theirs))):
+                wrong[who, dn] = difference
+    checks.see(not wrong, what, dict(list(wrong.items())[:3]))
+
+
+def as_at_tcport(checks: Checks, what: str, heard: Heard, *dns: str) -> None:
+    """One observation for each node: both ports tell the same, though what a Smart Proxy tells itself has its number."""
+    for node in sorted({node for _, node in heard}):
+        both = {who: heard[who] for who in (("TCport", node), ("SmartProxy", node))}
+        wrong = [event for event in both["SmartProxy", node] if event.source > OF_SMART_PROXY + node]
+        checks.see(not wrong, f"{what}: node {node}, no other node's Smart Proxy is a source", wrong)
+        same(checks, f"{what}: node {node}, as its TCport tells it", both, *dns, tells=plain)
+
+
+def logged_in(language: ModuleType, node: int, dn: str, agent: str) -> Client:
+    """A desktop at which an agent is ready."""
+    desktop = client(language, node)
+    register(desktop, dn)
+    desktop.ask("TAgentLogin", ThisDN=dn, AgentID=agent)
+    desktop.ask("TAgentSetReady", ThisDN=dn)
+    return desktop
+
+
+def logged_out(checks: Checks, desktop: Client, dn: str) -> None:
+    """He leaves."""
+    checks.event(desktop.ask("TAgentLogout", ThisDN=dn), "the agent leaves", "EventAgentLogout", ThisDN=dn)
+
+
+def calls_of(view: Event) -> list[int]:
+    """ConnIDs of the calls that an EventRegistered has."""
+    return [int(key, 16) for key, _ in of_key(view.get("Extensions"), "Calls") or []]
+
+
+# ---- the option is on everywhere
+
+
+def bulk_tells(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
+    """Monitors at all nodes hear agents, states and calls as the TCport tells them, from the first event on."""
+    checks.title = "bulk registrar"
+    early = hearers(language, FIRST, SECOND)
+    with bulk(mesh):
+        all_of_them = {**early, **{(f"{port}, later", node): one for (port, node), one in hearers(language, FIRST, SECOND).items()}}
+        desktop = client(language, 3)
+        one, other = phones_of(desktop, (FIRST, 11), (SECOND, 12))
+        desktop.ask("TAgentLogin", ThisDN=SECOND, AgentID=WHO, Reasons=[("why", "now")])
+        desktop.ask("TAgentSetReady", ThisDN=SECOND)
+        desktop.ask("TAgentSetNotReady", ThisDN=SECOND, AgentWorkMode="AgentWorkModeAuxWork")
+        desktop.ask("TAgentSetReady", ThisDN=SECOND)
+        connect(one, other)
+        desktop.wait("EventEstablished", ThisDN=SECOND)
+        lates_see(checks, language, "during a call", FIRST, SECOND)
+        other.change(HELD)
+        one.accept(DESCRIPTION + "a=recvonly\r\n")
+        other.changed()
+        other.change(DESCRIPTION)
+        one.accept(DESCRIPTION)
+        other.changed()
+        part(one, other)
+        desktop.wait("EventReleased", ThisDN=SECOND)
+        desktop.ask("TSetDNDOn", ThisDN=FIRST)
+        desktop.ask("TCallSetForward", ThisDN=FIRST, OtherDN="7099", ForwardMode="ForwardModeOnBusy")
+        desktop.ask("TAgentSetReady", ThisDN=SECOND)
+        lates_see(checks, language, "after it", FIRST, SECOND)
+        desktop.ask("TCallCancelForward", ThisDN=FIRST)
+        desktop.ask("TSetDNDOff", ThisDN=FIRST)
+        logged_out(checks, desktop, SECOND)
+        heard = marked(desktop, all_of_them, FIRST, SECOND)
+        same(checks, "all hear the same events with the same numbers", heard, FIRST, SECOND)
+        course = heard["SmartProxy", 1]
+        wanted = [BACK, "EventAgentLogin", *CALL, "EventAgentLogout"]
+        seen = [name for name in names(of_dn(course, SECOND)) if name in wanted]
+        checks.see(seen == wanted, "the agent and the call are among them", names(of_dn(course, SECOND)))
+        wanted = {BACK, "EventDialing", "EventReleased", "EventDNDOn", "EventForwardSet", "EventForwardCancel", "EventDNDOff"}
+        checks.see(wanted <= set(names(of_dn(course, FIRST))), "and what is set at a DN", names(of_dn(course, FIRST)))
+        for phone in (one, other):
+            phone.unregister()
+        for port in all_of_them.values():
+            for dn in (FIRST, SECOND):
+                port.wait(OUT, ThisDN=dn)
+        hushed(checks, "nothing comes twice", *all_of_them.values())
+        lates_see(checks, language, "without phones", FIRST, SECOND)
+    close(desktop, one, other, *all_of_them.values())
+
+
+def lates_see(checks: Checks, language: ModuleType, when: str, *dns: str) -> None:
+    """One observation for each DN: who comes late sees the same at each port of each node."""
+    lates = hearers(language)
+    for dn in dns:
+        views = {who: register(one, dn) for who, one in lates.items()}
+        told = {who: facts(view) for who, view in views.items()}
+        wrong = {who: fact for who, fact in told.items() if fact != told["TCport", 1]}
+        checks.see(not wrong, f"{dn} {when}: who comes late sees the same everywhere", f"{wrong}, not {told['TCport', 1]}")
+        ends = {who: (view.source, view.epoch, view.get("LastSeq")) for who, view in views.items()}
+        if told["TCport", 1].get("IsInService"):
+            checks.see(len(set(ends.values())) == 1, f"{dn} {when}: as of the same event of its owner", ends)
+        if when == "during a call":
+            checks.see(len(calls_of(views["SmartProxy", 2])) == 1, f"{dn} {when}: and the call", views["SmartProxy", 2])
+    hushed(checks, f"{when}: nothing comes after EventRegistered", *lates.values())
+    close(*lates.values())
+
+
+def bulk_requests(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
+    """Calls are released and data are sent from the SmartProxy port of each node; what is refused, and why."""
+    checks.title = "bulk registrar, requests"
+    with bulk(mesh):
+        desktop = client(language, 1)
+        one, other = phones_of(desktop, (FIRST, 11), (SECOND, 12))
+        register(desktop, SECOND)
+        watchers = hearers(language, SECOND)
+        for node in NODES:
+            released_from(checks, language, node, desktop, one, other, watchers)
+            refused_at(checks, language, node)
+            given_back(checks, language, node, desktop)
+    close(desktop, one, other, *watchers.values())
+
+
+def released_from(
+    checks: Checks, language: ModuleType, node: int, desktop: Client, one: Talking, other: Talking, watchers: dict
+) -> None:  # fmt: skip
+    """TReleaseCall and TSendUserEvent at the SmartProxy port of a node."""
+    asker = client(language, node, "dialler", SMARTPROXY)
+    marked(desktop, watchers, SECOND)
+    connect(one, other)
+    conn_id = desktop.wait("EventEstablished", ThisDN=SECOND).get("ConnID")
+    event = asker.ask("TReleaseCall", ThisDN=SECOND, ConnID=conn_id)
+    checks.error(event, f"node {node}: TReleaseCall of who is not registered", "ErrorNotRegistered")
+    checks.see(event.get("ThisDN") == SECOND, f"node {node}: its EventError has the ThisDN", event)
+    register(asker, SECOND, **MONITOR)
+    event = asker.ask("TReleaseCall", ThisDN=SECOND, ConnID=conn_id)
+    checks.error(event, f"node {node}: TReleaseCall of who only monitors", "ErrorNotRegistered")
+    view = register(asker, SECOND)
+    checks.see(calls_of(view) == [conn_id], f"node {node}: who registers finds the call", view)
+    event = asker.ask("TReleaseCall", ThisDN=SECOND)
+    checks.error(event, f"node {node}: TReleaseCall of no call", "ErrorInvalidAttribute")
+    event = asker.ask("TReleaseCall", ThisDN=SECOND, ConnID=conn_id + 1)
+    checks.error(event, f"node {node}: TReleaseCall of another call", "ErrorInvalidConnID")
+    told = asker.ask("TReleaseCall", ThisDN=SECOND, ConnID=conn_id)
+    checks.event(told, f"node {node}: TReleaseCall", "EventReleased", ThisDN=SECOND, ConnID=conn_id)
+    one.hung_up()
+    other.hung_up()
+    desktop.wait("EventReleased", ThisDN=SECOND)
+    event = asker.ask("TReleaseCall", ThisDN=SECOND, ConnID=conn_id)
+    checks.error(event, f"node {node}: TReleaseCall of a call that is over", "ErrorInvalidConnID")
+    data = [("from", node), ("list", [("deep", b"\0\xff"), ("empty", "")])]
+    event = asker.ask("TSendUserEvent", CommunicationDN=SECOND, UserData=data)
+    checks.event(event, f"node {node}: TSendUserEvent", "EventACK")
+    event = asker.wait("EventUserEvent")
+    good = event.get("UserData") == data and event.reference == 0 and event.seq > 0
+    checks.see(good, f"node {node}: who has sent it hears it", event)
+    hushed(checks, f"node {node}: the answers are all that comes to who has asked", asker)
+    heard = marked(desktop, watchers, SECOND)
+    same(checks, f"node {node}: all hear the same of it", heard, SECOND)
+    events = heard["SmartProxy", 1]
+    wanted = ["EventRinging", "EventEstablished", "EventReleased", "EventUserEvent"]
+    good = names(events) == wanted and (events[2].seq, plain(events[2])) == (told.seq, plain(told))
+    checks.see(good and not any(event.reference for event in events), f"node {node}: others hear it once", events)
+    asker.close()
+    desktop.drain(0)
+
+
+def refused_at(checks: Checks, language: ModuleType, node: int) -> None:
+    """Requests of agents, supervisors, smart clients and collectors, and those for DNs that are not there."""
+    one = Client(language)
+    bits = one.connect(f"127.0.0.{node}", SMARTPROXY, "stat-server").get("ServerCapabilityMask")
+    register(one, SECOND)
+    kinds = language.DESCRIPTOR.enum_types_by_name["RequestType"].values_by_name
+    wrong = [kind for kind in (*OF_AGENTS, *OF_SUPERVISORS, *OF_SMART_CLIENTS, *OF_STREAMS) if has_bit(bits, kinds[kind].number)]
+    checks.see(not wrong, f"node {node}: ServerCapabilityMask has nothing of agents", wrong)
+    for kind, value in kinds.items():
+        if value.number and not has_bit(bits, value.number):
+            event = one.ask(kind, ThisDN=SECOND, AgentID=WHO, OtherDN=FIRST)
+            if not event.fits("EventError", {"ErrorCode": "ErrorUnsupportedOperation"}):
+                checks.error(event, f"node {node}: {kind}, which is not in the mask", "ErrorUnsupportedOperation")
+    event = one.ask("TAgentLogin", ThisDN=SECOND, AgentID=WHO)
+    checks.error(event, f"node {node}: TAgentLogin", "ErrorUnsupportedOperation")
+    event = one.ask("TRegisterAddress", ThisDN="nobody")
+    checks.error(event, f"node {node}: a DN that is not there", "ErrorNotConfigured")
+    checks.error(one.ask("TRegisterAddress"), f"node {node}: no DN", "ErrorInvalidAttribute")
+    checks.error(one.ask("TUnregisterAddress", ThisDN=FIRST), f"node {node}: a DN of others", "ErrorNotRegistered")
+    hushed(checks, f"node {node}: what is refused changes nothing", one)
+    one.close()
+
+
+def given_back(checks: Checks, language: ModuleType, node: int, desktop: Client) -> None:
+    """TUnregisterAddress, and what comes after it."""
+    one, second = (client(language, node, "stat-server", SMARTPROXY) for _ in range(2))
+    for monitor in (one, second):
+        register(monitor, SECOND)
+    desktop.ask("TSetDNDOn", ThisDN=SECOND)
+    one.wait("EventDNDOn")
+    event = one.ask("TUnregisterAddress", ThisDN=SECOND)
+    checks.event(event, f"node {node}: TUnregisterAddress", "EventUnregistered", ThisDN=SECOND)
+    event = one.ask("TUnregisterAddress", ThisDN=SECOND)
+    checks.error(event, f"node {node}: TUnregisterAddress again", "ErrorNotRegistered")
+    desktop.ask("TSetDNDOff", ThisDN=SECOND)
+    second.wait("EventDNDOff")
+    hushed(checks, f"node {node}: nothing comes after it", one)
+    heard = names(second.drain(0))
+    checks.see(heard == ["EventDNDOn"], f"node {node}: another one hears on", heard)
+    view = register(one, SECOND)
+    checks.see(of_key(view.get("Extensions"), "dnd") == 0, f"node {node}: who comes back sees how it is", view)
+    desktop.ask("TSetDNDOn", ThisDN=SECOND)
+    desktop.ask("TSetDNDOff", ThisDN=SECOND)
+    heard = names([one.wait(name) for name in ("EventDNDOn", "EventDNDOff")])
+    checks.see(len(heard) == 2, f"node {node}: and hears again")
+    hushed(checks, f"node {node}: once", one)
+    close(one, second)
+    desktop.drain(0)
+
+
+def at_once(one: Client, *requests: tuple[str, dict]) -> list[int]:
+    """Requests in one write; their ReferenceIDs."""
+    data, references = b"", []
+    for kind, attributes in requests:
+        request = one.next_request(kind, **attributes)
+        body = one.language.Frame(Request=request).SerializeToString()
+        data += LENGTH.pack(len(body)) + body
+        references.append(request.ReferenceID)
+    one.send_bytes(data)
+    return references
+
+
+def bulk_pipelined(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
+    """Requests for a DN that are sent at once are worked on in order, each answered once."""
+    checks.title = "bulk registrar, requests at once"
+    for what, numbers in (("on", ()), ("on at nodes 1 and 3 alone", (1, 3))):
+        with bulk(mesh, *numbers):
+            desktop = client(language, 4)
+            one, other = phones_of(desktop, (FIRST, 11), (SECOND, 12))
+            for node in NODES:
+                together(checks, language, f"{what}, node {node}", node, desktop, one, other)
+            for phone in (one, other):
+                phone.unregister()
+                desktop.wait(OUT, ThisDN=phone.dn)
+        close(desktop, one, other)
+
+
+def together(
+    checks: Checks, language: ModuleType, what: str, node: int, desktop: Client, one: Talking, other: Talking
+) -> None:  # fmt: skip
+    """What a monitor of a node sends at once."""
+    monitor = client(language, node, "stat-server", SMARTPROXY)
+    this = {"ThisDN": SECOND}
+    begin, end = ("TRegisterAddress", this), ("TUnregisterAddress", this)
+    send = ("TSendUserEvent", {"CommunicationDN": SECOND, "UserData": [("who", "myself")]})
+    answers(checks, monitor, f"{what}: register, unregister", [begin, end], ["EventRegistered", "EventUnregistered"])
+    desktop.ask("TSendUserEvent", CommunicationDN=SECOND)
+    hushed(checks, f"{what}: it is registered no more", monitor)
+    wanted = ["EventRegistered", "EventUnregistered"] * MANY
+    answers(checks, monitor, f"{what}: the same {MANY} times", [begin, end] * MANY, wanted)
+    wanted = ["ErrorNotRegistered", "EventRegistered", "EventRegistered", "EventACK", "EventUnregistered", "ErrorNotRegistered", "EventACK"]
+    events = answers(checks, monitor, f"{what}: out of turn", [end, begin, begin, send, end, end, send], wanted)
+    users = [number for number, event in enumerate(events) if event.name == "EventUserEvent"]
+    unregistered = [number for number, event in enumerate(events) if event.name == "EventUnregistered"]
+    good = len(users) == 1 and users[0] < unregistered[0]
+    checks.see(good, f"{what}: what is sent while it is registered comes, before it is not", names(events))
+    connect(one, other)
+    conn_id = desktop.wait("EventEstablished", ThisDN=SECOND).get("ConnID")
+    release = ("TReleaseCall", {**this, "ConnID": conn_id})
+    wanted = ["EventRegistered", "EventReleased"]
+    events = answers(checks, monitor, f"{what}: register, release", [begin, release], wanted)
+    view = next(event for event in events if event.name == "EventRegistered")
+    checks.see(calls_of(view) == [conn_id], f"{what}: EventRegistered has the call that is released then", view)
+    one.hung_up()
+    other.hung_up()
+    dns = [str(number) for number in range(7001, 7100)]
+    begun = [("TRegisterAddress", {"ThisDN": dn}) for dn in dns]
+    answers(checks, monitor, f"{what}: all DNs", begun, ["EventRegistered"] * len(dns))
+    ended = [("TUnregisterAddress", {"ThisDN": dn}) for dn in dns]
+    answers(checks, monitor, f"{what}: and back", ended, ["EventUnregistered"] * len(dns))
+    hushed(checks, f"{what}: nothing comes after it", monitor)
+    hasty = client(language, node, "stat-server", SMARTPROXY)
+    at_once(hasty, *begun, *ended, *begun)
+    hasty.close()
+    view = register(monitor, SECOND)
+    checks.event(view, f"{what}: one that does not wait does no harm", "EventRegistered", IsInService=True)
+    monitor.close()
+    desktop.drain(0)
+
+
+def answers(
+    checks: Checks, one: Client, what: str, requests: list[tuple[str, dict]], wanted: list[str]
+) -> list[Event]:  # fmt: skip
+    """One observation: how requests that are sent at once are answered; all that has come, in order."""
+    references = at_once(one, *requests)
+    events = []
+    while not set(references) <= {event.reference for event in events}:
+        events.append(one.next())
+    events += one.drain(0.1)
+    told = [[event.get("ErrorCode") or event.name for event in events if event.reference == number] for number in references]
+    checks.see(told == [[name] for name in wanted], what, f"{told}, not {wanted}")
+    if len({attributes.get("ThisDN") for _, attributes in requests}) == 1:
+        order = [event.reference for event in events if event.reference]
+        checks.see(order == references, f"{what}: in order", order)
+    return events
+
+
+# ---- the option changes
+
+
+class Worker(threading.Thread):
+    """Changes DNs and an agent's state again and again until it is told to end."""
+
+    def __init__(self, desktop: Client, agent: str, *dns: str):
+        super().__init__(daemon=True)
+        self.desktop = desktop
+        self.agent = agent
+        self.dns = dns
+        self.over = threading.Event()
+        self.changes = 0
+        self.failed: object = None
+
+    def run(self) -> None:
+        """Until it is over, and until all is as it was."""
+        try:
+            while not self.over.is_set():
+                self.change()
+        except Exception as error:  # whatever it is, the scene tells it
+            self.failed = error
+
+    def change(self) -> None:
+        """Each is changed there and back."""
+        for state, ready in (("TSetDNDOn", "TAgentSetNotReady"), ("TSetDNDOff", "TAgentSetReady")):
+            for kind, dn in (*((state, dn) for dn in self.dns), (ready, self.agent)):
+                answer = self.desktop.ask(kind, ThisDN=dn)
+                if answer.name == "EventError":
+                    self.failed = answer
+                self.desktop.events.clear()
+                self.changes += 1
+                self.over.wait(PACE_S)
+
+    def end(self) -> int:
+        """Ends it; how much it has changed."""
+        self.over.set()
+        self.join(timeout=10)
+        return self.changes
+
+
+class Coming:
+    """A monitor that registers for a DN and gives it back again and again."""
+
+    def __init__(self, language: ModuleType, node: int, dn: str):
+        self.dn = dn
+        self.client = client(language, node, "coming", SMARTPROXY)
+        #: From an EventRegistered to what comes before EventUnregistered.
+        self.times: list[tuple[Event, list[Event]]] = []
+        self.view: Event | None = None
+
+    def turn(self) -> None:
+        """Comes, or goes."""
+        if self.view is None:
+            self.view = register(self.client, self.dn)
+            # what was there before the answer would be of no registration
+            self.stray = len([event for event in self.client.events if event.get("ThisDN") == self.dn])
+            return
+        reference = self.client.request("TUnregisterAddress", ThisDN=self.dn)
+        self.client.answer_of(reference)
+        self.times.append((self.view, list(self.client.events)))
+        self.client.events.clear()
+        self.view = None
+
+    def faults(self, course: list[Event]) -> list[str]:
+        """Times in which it has not heard what the DN's course has behind its EventRegistered."""
+        wrong = []
+        for number, (view, events) in enumerate(self.times):
+            behind = behind_view(course, view)[: len(events)]
+            if difference := differ(list(map(content, events)), list(map(content, behind))):
+                wrong.append(f"time {number}: {difference}")
+        return wrong
+
+
+def behind_view(course: list[Event], view: Event) -> list[Event]:
+    """What a DN's course has behind an EventRegistered for it."""
+    last = (view.source, view.epoch, view.get("LastSeq"))
+    return [event for event in course if (event.source, event.epoch, event.seq) > last and event.source == view.source]
+
+
+def option_changes(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
+    """The option is set and taken back while calls and agents go on, at all nodes and at some: nobody misses anything."""
+    checks.title = "bulk registrar, option changes"
+    dns = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH)
+    desktop = client(language, 2)
+    phones = phones_of(desktop, *((dn, 11 + number % 2) for number, dn in enumerate(dns)))
+    agent = logged_in(language, 3, SECOND, WHO)
+    for dn in (FIFTH, SIXTH):
+        register(agent, dn)
+    agent.drain()
+    there = hearers(language, *dns)
+    comers = [Coming(language, node, FIFTH) for node in NODES]
+    lates: list[tuple[Who, Client, dict[str, Event]]] = []
+    calls = 0
+    worker = Worker(agent, SECOND, FIFTH, SIXTH)
+    worker.start()
+    every = tuple(mesh.processes)
+    try:
+        for number, (is_on, nodes) in enumerate((
+            (True, every), (False, every), (True, (1,)), (True, (3,)), (True, (2, 4)), (False, (1, 2)), (False, (3, 4)),
+            (True, (2, 3)), (False, (3,)), (True, every), (False, every), (True, every), (True, every), (False, (4,)),
+        )):  # fmt: skip
+            caller, called = phones[number % 2], phones[2 + number % 2]
+            if number % 3:
+                connect(caller, called)
+            mesh.write(smart_proxy=is_on)
+            mesh.reload(*nodes)
+            for comer in comers:
+                comer.turn()
+            node = 1 + number % 4
+            for port in PORTS:
+                late = client(language, node, "late", PORTS[port])
+                lates.append(((port, node), late, {dn: register(late, dn) for dn in dns}))
+            if not number % 3:
+                connect(caller, called)
+            part(caller, called)
+            calls += 1
+    finally:
+        changes = worker.end()
+        mesh.configure()
+    checks.see(not worker.failed, f"{changes} changes and {calls} calls meanwhile", worker.failed)
+    logged_out(checks, agent, SECOND)
+    for comer in comers:
+        comer.turn() if comer.view else None
+    heard = marked(desktop, there, *dns)
+    checks.see(all(len(of_dn(events, FIFTH)) > changes // 4 for events in heard.values()), "all hear much of it")
+    gaps = {who: event for who, events in heard.items() for event in events if event.name == GAP}
+    checks.see(not gaps, "nobody is told of a gap", gaps)
+    same(checks, "all hear the same, whatever the option was", heard, *dns)
+    courses = {dn: of_dn(heard["TCport", 1], dn) for dn in dns}
+    mine = [event for dn in (THIRD, FOURTH) for event in courses[dn] if event.name == "EventReleased"]
+    checks.see(len(mine) == calls, "each call is told once", len(mine))
+    wrong = [fault for comer in comers for fault in comer.faults(courses[FIFTH])]
+    checks.see(not wrong, "who comes and goes hears all of his time", wrong[:2])
+    heard_late(checks, lates, courses, desktop)
+    hushed(checks, "nothing comes twice", *there.values(), *(one for _, one, _ in lates))
+    close(desktop, agent, *phones, *there.values(), *(comer.client for comer in comers), *(one for _, one, _ in lates))
+
+
+def heard_late(checks: Checks, lates: list, courses: dict[str, list[Event]], desktop: Client) -> None:
+    """One observation: who has come late has heard what came behind his EventRegistered."""
+    wrong = {}
+    for number, (who, one, views) in enumerate(lates):
+        # their mark is another one than the others have had
+        events = marked(desktop, {who: one}, *courses)[who]
+        for dn, course in courses.items():
+            mine = [event for event in of_dn(events, dn) if event.name != "EventUserEvent"]
+            behind = behind_view(course, views[dn])
+            if difference := differ(list(map(content, mine)), list(map(content, behind))):
+                wrong[number, who, dn] = difference
+    checks.see(not wrong, "who comes late hears what is behind his EventRegistered", dict(list(wrong.items())[:3]))
+
+
+# ---- nodes are killed
+
+
+def last_of(language: ModuleType, *events: Event) -> list[object]:
+    """The cursors of a client that has had these."""
+    last: dict[int, tuple[int, int]] = {}
+    for event in events:
+        seq = event.get("LastSeq") if event.name == "EventRegistered" else event.seq
+        if seq and event.name != GAP:
+            last[event.source] = max(last.get(event.source, (0, 0)), (event.epoch, seq))
+    return [language.Cursor(Source=source, Epoch=epoch, Seq=seq) for source, (epoch, seq) in last.items()]
+
+
+def again(language: ModuleType, port: str, node: int, cursors: list, *dns: str) -> tuple[Client, dict[str, list[Event]]]:
+    """A client comes back with its cursors; for each DN what has come up to its EventRegistered, which is the last."""
+    one = client(language, node, "stat-server", PORTS[port], Cursors=cursors)
+    told = {}
+    for dn in dns:
+        answer = one.ask("TRegisterAddress", ThisDN=dn)
+        told[dn] = [*one.events, answer]
+        one.events.clear()
+    return one, told
+
+
+def owner_killed(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
+    """A node is killed: monitors hear what becomes of its DN, and those of its own port come back elsewhere."""
+    checks.title = "bulk registrar, owner killed"
+    with bulk(mesh):
+        watcher = client(language, 4, "watcher")
+        phone, other, caller = phones_of(watcher, (HERE, 11), (THERE, 12), (CALLER_THERE, 12))
+        dead, over_there = owner_of(watcher, HERE), owner_of(watcher, THERE)
+        desktop = logged_in(language, 7 - over_there, HERE, WHO)
+        register(desktop, THERE)
+        left = [node for node in NODES if node != dead]
+        there = hearers(language, HERE, THERE, nodes=left)
+        own = client(language, dead, "stat-server", SMARTPROXY)
+        views = [register(own, dn) for dn in (HERE, THERE)]
+        connect(caller, phone)
+        for one in (own, *there.values()):
+            one.wait("EventEstablished", ThisDN=HERE)
+        running = [one for one in (own, *there.values()) if one.events != []]
+        had = [*views, *marked(watcher, {("SmartProxy", dead): own}, HERE, THERE)["SmartProxy", dead]]
+        for one in there.values():
+            one.drain(0)
+        del running
+        desktop.drain()
+        epoch = views[0].epoch
+        mesh.kill(dead)
+        for one in there.values():
+            one.patience = REHOMED_S
+        for (port, node), one in there.items():
+            checks.event(one.wait(OUT), f"{port} {node}: out of service", OUT, ThisDN=HERE)
+            gap = one.wait(GAP)
+            good = (gap.source, gap.epoch) == (dead, epoch)
+            checks.see(good, f"{port} {node}: EventGap for the node's start", f"{gap} of {gap.source} {gap.epoch}")
+            one.wait("EventAgentLogout", ThisDN=HERE)
+            checks.event(one.wait(BACK), f"{port} {node}: back in service", BACK, ThisDN=HERE)
+        for one in (phone, caller):
+            one.close()
+        phone, caller = phones_of(watcher, (HERE, 11), (CALLER_THERE, 12)) if False else (at(HERE, 11), at(CALLER_THERE, 12))
+        for one in (phone, caller):
+            one.register()
+        then = owner_of(watcher, HERE)
+        checks.see(then != dead and NODES[then] == "dc1", "with the other node of its data centre", then)
+        for one in (*there.values(), desktop):
+            one.drain()
+        ended = own.is_ended(2)
+        checks.see(ended, "the dead node's own monitors are cut off")
+        goes_on(checks, desktop, phone, other, caller)
+        heard = marked(watcher, there, HERE, THERE)
+        same(checks, "then all hear what the next owner tells", heard, HERE, THERE)
+        course = heard["TCport", left[0]]
+        checks.see("EventEstablished" in names(of_dn(course, HERE)), "calls there are among it", names(course))
+        cursors = last_of(language, *had)
+        wanted = of_dn(course, THERE)
+        for port, node in (("SmartProxy", then), ("SmartProxy", over_there), ("SmartProxy", 7 - over_there), ("TCport", then)):
+            comes_back(checks, language, port, node, cursors, wanted, dead)
+        mesh.again(dead)
+        for port in PORTS:
+            comes_back(checks, language, port, dead, cursors, wanted, dead)
+        hushed(checks, "nothing comes twice", *there.values())
+        back_at_work(checks, language, dead, there, desktop, phone, other, caller, watcher)
+        logged_out(checks, desktop, HERE)
+    close(own, watcher, desktop, phone, other, caller, *there.values())
+
+
+def goes_on(checks: Checks, desktop: Client, phone: Talking, other: Talking, caller: Talking) -> None:
+    """What happens at two DNs while nobody else is there."""
+    event = desktop.ask("TAgentLogin", ThisDN=phone.dn, AgentID=WHO)
+    checks.event(event, f"an agent logs in at {phone.dn}", "EventAgentLogin", ThisDN=phone.dn)
+    desktop.ask("TAgentSetReady", ThisDN=phone.dn)
+    desktop.ask("TSetDNDOn", ThisDN=other.dn)
+    desktop.ask("TSetDNDOff", ThisDN=other.dn)
+    for called in (phone, other):
+        connect(caller, called)
+        part(caller, called)
+        desktop.wait("EventReleased", ThisDN=called.dn)
+
+
+def comes_back(
+    checks: Checks, language: ModuleType, port: str, node: int, cursors: list, wanted: list[Event], dead: int
+) -> None:  # fmt: skip
+    """Observations of a monitor of a dead node that comes back at another one's port."""
+    what = f"a monitor of the dead node comes back at {port} {node}"
+    one, told = again(language, port, node, cursors, THERE, HERE)
+    marks = [event for event in told[THERE][:-1] if event.get("ThisDN") == THERE]
+    missed = [event for event in marks if event.name != "EventUserEvent"]
+    difference = differ(list(map(content, missed)), list(map(content, [one for one in wanted if one.name != "EventUserEvent"])))
+    checks.see(not difference, f"{what}: exactly what it has missed of {THERE}", difference)
+    gaps = [event for event in (*told[THERE], *told[HERE]) if event.name == GAP]
+    good = gaps and all(event.source == dead for event in gaps)
+    checks.see(good, f"{what}: EventGap for the dead node, and for no other", names([*told[THERE], *told[HERE]]))
+    late = client(language, node, "late", PORTS[port])
+    for dn in (HERE, THERE):
+        view = register(late, dn)
+        good = told[dn][-1].name == "EventRegistered" and facts(told[dn][-1]) == facts(view)
+        checks.see(good, f"{what}: then {dn} as it is", f"{told[dn][-1]}, not {view}")
+    hushed(checks, f"{what}: and nothing else", one)
+    close(one, late)
+
+
+def back_at_work(
+    checks: Checks, language: ModuleType, dead: int, there: dict, desktop: Client, phone: Talking, other: Talking,
+    caller: Talking, watcher: Client,
+) -> None:  # fmt: skip
+    """The ports of a node that is back."""
+    news = {**there, **hearers(language, HERE, THERE, nodes=(dead,))}
+    for one in (*news.values(), desktop):
+        one.drain(0)
+    desktop.ask("TAgentSetNotReady", ThisDN=phone.dn)
+    connect(caller, phone)
+    conn_id = desktop.wait("EventEstablished", ThisDN=phone.dn).get("ConnID")
+    event = news["SmartProxy", dead].ask("TReleaseCall", ThisDN=phone.dn, ConnID=conn_id)
+    checks.event(event, "it is back: TReleaseCall at its SmartProxy port", "EventReleased", ConnID=conn_id)
+    phone.hung_up()
+    caller.hung_up()
+    connect(caller, other)
+    part(caller, other)
+    heard = marked(watcher, news, HERE, THERE)
+    # who has asked has had the answer in place of the event
+    heard["SmartProxy", dead] = sorted([*heard["SmartProxy", dead], event], key=lambda one: (one.source, one.seq))
+    same(checks, "it is back: monitors there hear what all hear", heard, HERE, THERE)
+    close(*(one for (_, node), one in news.items() if node == dead))
+
+
+def owner_anew(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
+    """A node is killed and back before anybody has taken its DN: out of service, a gap, and back, and then it goes on."""
+    checks.title = "bulk registrar, owner starts anew"
+    with bulk(mesh):
+        watcher = client(language, 1, "watcher")
+        phone, caller = phones_of(watcher, (THERE, 12), (CALLER_HERE, 11))
+        dead = owner_of(watcher, THERE)
+        there = hearers(language, THERE, nodes=[node for node in NODES if node != dead])
+        mesh.kill(dead)
+        mesh.again(dead)
+        for one in (*there.values(), watcher):
+            one.patience = REHOMED_S
+        watcher.until(BACK)
+        told = {who: names([*one.until(BACK), *one.drain()]) for who, one in there.items()}
+        for who, heard in told.items():
+            good = sorted(heard) == sorted([OUT, GAP, BACK]) and heard.index(OUT) < heard.index(BACK)
+            checks.see(good, f"{who[0]} {who[1]}: out of service, a gap, back in service", heard)
+        checks.see(owner_of(watcher, THERE) == dead, "with the node that it was with")
+        more = hearers(language, THERE, nodes=(dead,))
+        there.update(more)
+        connect(caller, phone)
+        part(caller, phone)
+        watcher.wait("EventReleased", ThisDN=THERE)
+        same(checks, "then all hear its calls", marked(watcher, there, THERE), THERE)
+        hushed(checks, "nothing comes twice", *there.values())
+    close(watcher, phone, caller, *there.values())
+
+
+# ---- links are cut, and nodes hang
+
+
+class Table:
+    """How a DN is, by what a client was told of it."""
+
+    #: Event, what it changes, and to what.
+    CHANGES = (
+        (BACK, "in service", True), (OUT, "in service", False), ("EventDNDOn", "dnd", 1), ("EventDNDOff", "dnd", 0),
+        ("EventAgentReady", "status", 2), ("EventAgentNotReady", "status", 3), ("EventAgentLogout", "status", 0),
+    )  # fmt: skip
+
+    def __init__(self, view: Event):
+        self.facts: dict[str, object] = {}
+        self.take(view)
+
+    def take(self, event: Event) -> None:
+        """One event of the DN."""
+        if event.name == "EventRegistered":
+            told = event.get("Extensions")
+            self.facts = {
+                "in service": event.get("IsInService"), "dnd": of_key(told, "dnd"), "agent": event.get("AgentID"),
+                "status": of_key(told, "AgentStatus"), "calls": set(calls_of(event)),
+            }  # fmt: skip
+        for name, fact, value in self.CHANGES:
+            if event.name == name:
+                self.facts[fact] = value
+        after_call = event.get("AgentWorkMode") == "AgentWorkModeAfterCallWork"
+        if event.name == "EventAgentNotReady" and after_call:
+            self.facts["status"] = 4
+        if event.name == "EventAgentLogin":
+            self.facts["agent"] = event.get("AgentID")
+        if event.name == "EventAgentLogout":
+            self.facts["agent"] = None
+        if event.name in ("EventRinging", "EventDialing", "EventEstablished"):
+            self.facts["calls"] = {*self.facts["calls"], event.get("ConnID")}
+        if event.name in ("EventReleased", "EventAbandoned"):
+            self.facts["calls"] = self.facts["calls"] - {event.get("ConnID")}
+
+
+def tables_of(clients: dict[Who, Client], *dns: str) -> dict[tuple[Who, str], Table]:
+    """What each knows now, told anew."""
+    return {(who, dn): Table(register(one, dn)) for who, one in clients.items() for dn in dns}
+
+
+def as_it_is(
+    checks: Checks, what: str, language: ModuleType, tables: dict[tuple[Who, str], Table], heard: Heard
+) -> None:  # fmt: skip
+    """One observation: with what each has heard it knows what a fresh EventRegistered says, at his port and the owner's."""
+    wrong = {}
+    fresh = {}
+    asker = client(language, 1, "fresh")
+    for (who, dn), table in tables.items():
+        for event in of_dn(heard[who], dn):
+            table.take(event)
+        for place in (who, ("TCport", owner_of(asker, dn))):
+            if (place, dn) not in fresh:
+                late = client(language, place[1], "fresh", PORTS[place[0]])
+                fresh[place, dn] = Table(register(late, dn)).facts
+                late.close()
+            if table.facts != fresh[place, dn]:
+                wrong[who, dn, place] = f"{table.facts}, not {fresh[place, dn]}: {names(of_dn(heard[who], dn))}"
+    asker.close()
+    checks.see(not wrong, what, dict(list(wrong.items())[:2]))
+
+
+def links_cut(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
+    """The links between the data centres fail and are back, with the option on, at one side alone, and changed meanwhile."""
+    for what, before, meanwhile in (("on", tuple(mesh.processes), ()), ("on at one side", (1, 2), ()), ("set meanwhile", (), (1, 3))):
+        checks.title = f"bulk registrar, links cut, {what}"
+        try:
+            mesh.write(smart_proxy=True)
+            mesh.reload(*before)
+            cut_and_healed(checks, mesh, language, meanwhile)
+        finally:
+            mesh.heal() if not all_linked(mesh) else None
+            mesh.configure()
+
+
+def all_linked(mesh: Mesh) -> bool:
+    """Whether each node says that its links are up."""
+    return all(link["up"] for node in NODES for link in operated(mesh, node, "nodes")[1]["links"])
+
+
+def cut_and_healed(checks: Checks, mesh: Mesh, language: ModuleType, meanwhile: tuple[int, ...]) -> None:
+    """A cut, what happens at both sides, and the end of it."""
+    watcher = client(language, 1, "watcher")
+    phones = phones_of(watcher, (HERE, 11), (THERE, 12), (CALLER_HERE, 11), (CALLER_THERE, 12))
+    here, there, caller_here, caller_there = phones
+    owners = {dn: owner_of(watcher, dn) for dn in (HERE, THERE)}
+    checks.see([NODES[owner] for owner in owners.values()] == ["dc1", "dc2"], "one DN in each data centre", owners)
+    desktops = {dn: logged_in(language, owner, dn, who) for (dn, owner), who in zip(owners.items(), (WHO, OTHER), strict=True)}
+    there_all = hearers(language)
+    tables = tables_of(there_all, HERE, THERE)
+    connect(caller_here, there)
+    desktops[THERE].wait("EventEstablished")
+    mesh.cut()
+    heard: Heard = {}
+    for who, one in there_all.items():
+        far = THERE if NODES[who[1]] == "dc1" else HERE
+        one.patience = SILENCE_S
+        heard[who] = one.until(OUT)
+        checks.event(heard[who][-1], f"{who[0]} {who[1]}: the DN over there is out of service", OUT, ThisDN=far)
+    mesh.reload(*meanwhile)
+    desktops[HERE].ask("TSetDNDOn", ThisDN=HERE)
+    desktops[THERE].ask("TAgentSetNotReady", ThisDN=THERE)
+    part(caller_here, there)
+    connect(caller_there, here)
+    # a registration of meanwhile
+    lates = hearers(language)
+    late_tables = tables_of(lates, HERE, THERE)
+    for (who, dn), table in late_tables.items():
+        near = NODES[who[1]] == NODES[owners[dn]]
+        checks.see(table.facts["in service"] == near, f"{who[0]} {who[1]}: {dn} as it is for who comes now", table.facts)
+    event = client(language, 2, "dialler", SMARTPROXY).ask("TRegisterAddress", ThisDN=THERE)
+    checks.event(event, "and once more", "EventRegistered", IsInService=False)
+    for one in (*there_all.values(), *lates.values()):
+        one.patience = SILENCE_S
+    mesh.heal()
+    for who, one in there_all.items():
+        heard[who] += [event for event in one.until(BACK)]
+    for one in lates.values():
+        one.patience = SILENCE_S
+        back = one.take(lambda event: event.name == BACK, BACK)
+        one.events.append(back)
+    part(caller_there, here)
+    desktops[HERE].wait("EventReleased", ThisDN=HERE)
+    settled(desktops[HERE])
+    desktops[HERE].ask("TSetDNDOff", ThisDN=HERE)
+    desktops[HERE].ask("TAgentSetNotReady", ThisDN=HERE)
+    more = marked(watcher, {**there_all, **{(f"late {port}", node): one for (port, node), one in lates.items()}}, HERE, THERE)
+    for who in there_all:
+        heard[who] += more[who]
+        far = THERE if NODES[who[1]] == "dc1" else HERE
+        kinds = [name for name in names(of_dn(heard[who], far)) if name in (OUT, BACK)]
+        checks.see(kinds == [OUT, BACK], f"{who[0]} {who[1]}: out of service once, back once", kinds)
+        gaps = [event.source for event in heard[who] if event.name == GAP]
+        good = len(gaps) == len(set(gaps)) and all(NODES.get(one) not in (None, NODES[who[1]]) for one in gaps)
+        checks.see(good, f"{who[0]} {who[1]}: EventGap for nodes over there alone, once each", gaps)
+    as_it_is(checks, "each knows what a fresh EventRegistered says", language, tables, heard)
+    late_heard = {who: more[f"late {who[0]}", who[1]] for who in lates}
+    as_it_is(checks, "so does who has come meanwhile", language, late_tables, late_heard)
+    tells = {who: sorted(names(of_dn(events, HERE)) + names(of_dn(events, THERE))) for who, events in heard.items()}
+    wrong = {node: (tells["SmartProxy", node], tells["TCport", node]) for node in NODES if tells["SmartProxy", node] != tells["TCport", node]}
+    checks.see(not wrong, "both ports of a node tell the same", wrong)
+    hushed(checks, "nothing comes twice", *there_all.values(), *lates.values())
+    for dn, desktop in desktops.items():
+        logged_out(checks, desktop, dn)
+    close(watcher, *phones, *desktops.values(), *there_all.values(), *lates.values())
+
+
+def settled(desktop: Client) -> None:
+    """What the desktop has heard is not looked at."""
+    desktop.drain(0)
+
+
+def node_hangs(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
+    """A node says nothing for a while: its own monitors know afterwards what all know, and so do the others."""
+    checks.title = "bulk registrar, node hangs"
+    with bulk(mesh):
+        watcher = client(language, 1, "watcher")
+        phones = phones_of(watcher, (THERE, 12), (HERE, 11), (CALLER_HERE, 11))
+        there, here, caller = phones
+        hung = owner_of(watcher, THERE)
+        desktop = logged_in(language, owner_of(watcher, HERE), HERE, WHO)
+        clients = hearers(language)
+        tables = tables_of(clients, HERE, THERE)
+        mesh.hang(hung, True)
+        heard: Heard = {}
+        try:
+            for who, one in clients.items():
+                one.patience = SILENCE_S
+                if who[1] != hung:
+                    heard[who] = one.until(OUT)
+                    checks.event(heard[who][-1], f"{who[0]} {who[1]}: out of service", OUT, ThisDN=THERE)
+            desktop.ask("TSetDNDOn", ThisDN=HERE)
+            desktop.ask("TAgentSetNotReady", ThisDN=HERE)
+            connect(caller, here)
+        finally:
+            mesh.hang(hung, False)
+        for who, one in clients.items():
+            if who[1] != hung:
+                heard[who] += one.until(BACK)
+        # its own clients see the others go and come back
+        for port in PORTS:
+            heard[port, hung] = clients[port, hung].until(BACK)
+        part(caller, here)
+        desktop.wait("EventReleased", ThisDN=HERE)
+        more = marked(watcher, clients, HERE, THERE)
+        for who, events in more.items():
+            heard[who] += events
+        as_it_is(checks, "each knows what a fresh EventRegistered says", language, tables, heard)
+        hushed(checks, "nothing comes twice", *clients.values())
+        desktop.ask("TSetDNDOff", ThisDN=HERE)
+        logged_out(checks, desktop, HERE)
+    close(watcher, desktop, *phones, *clients.values())
+
+
+# ---- private registrations
+
+
+def private(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
+    """Who is registered privately is alone but for monitors, whichever port it is and however the option is."""
+    checks.title = "private at SmartProxy ports"
+    watcher = client(language, 1, "watcher")
+    phone = phones_of(watcher, (FIRST, 11))[0]
+    owner = owner_of(watcher, FIRST)
+    watcher.close()
+    for what, is_on, numbers in (
+        ("off", False, tuple(mesh.processes)), ("on", True, tuple(mesh.processes)), ("off at its owner", False, (owner,)),
+        ("on at its owner alone", True, ()),
+    ):  # fmt: skip
+        try:
+            if what == "on at its owner alone":
+                mesh.configure()
+                numbers = (owner,)
+            mesh.write(smart_proxy=is_on)
+            mesh.reload(*numbers)
+            for port, node in (("SmartProxy", owner), ("SmartProxy", 4), ("TCport", 3)):
+                alone(checks, language, f"{what}, {port} {node}", (port, node), FIRST)
+        finally:
+            if what != "on":
+                mesh.configure()
+    changed_meanwhile(checks, mesh, language, owner)
+    for what in ("off", "on"):
+        try:
+            mesh.configure(smart_proxy=what == "on")
+            for port, other in (("SmartProxy", "TCport"), ("TCport", "SmartProxy")):
+                holder, one = client(language, 2, "dialler", PORTS[port]), client(language, 2, "other", PORTS[other])
+                register(holder, SIXTH, **PRIVATE)
+                event = one.ask("TRegisterAddress", ThisDN=SIXTH)
+                checks.error(event, f"{what}: a DN without a phone, private at {port}, share at {other}", "ErrorResourceSeized")
+                close(holder, one)
+        finally:
+            mesh.configure()
+    phone.close()
+
+
+def alone(checks: Checks, language: ModuleType, what: str, who: Who, dn: str) -> None:
+    """A private registration at this port, and all others."""
+    holder = client(language, who[1], "dialler", PORTS[who[0]])
+    others = {one: client(language, one[1], "other", PORTS[one[0]]) for one in ((port, node) for port in PORTS for node in NODES)}
+    for one in others.values():
+        register(one, dn)
+        event = holder.ask("TRegisterAddress", ThisDN=dn, **PRIVATE)
+        if not event.fits("EventError", {"ErrorCode": "ErrorResourceSeized"}):
+            checks.error(event, f"{what}: beside a share", "ErrorResourceSeized")
+        one.ask("TUnregisterAddress", ThisDN=dn)
+    event = holder.ask("TRegisterAddress", ThisDN=dn, **PRIVATE)
+    checks.event(event, f"{what}: private where nobody is", "EventRegistered", ThisDN=dn)
+    seized(checks, what, others, dn)
+    for one in others.values():
+        register(one, dn, **MONITOR)
+    event = holder.ask("TSendUserEvent", CommunicationDN=dn, UserData=[("who", "private")])
+    checks.event(event, f"{what}: it sends", "EventACK")
+    lacks = [one for one, other in {**others, who: holder}.items() if other.wait("EventUserEvent").get("ThisDN") != dn]
+    checks.see(not lacks, f"{what}: it and monitors at all ports hear", lacks)
+    for one in others.values():
+        one.ask("TUnregisterAddress", ThisDN=dn)
+    event = holder.ask("TRegisterAddress", ThisDN=dn)
+    checks.event(event, f"{what}: it shares from now on", "EventRegistered", ThisDN=dn)
+    wrong = [one for one, other in others.items() if other.ask("TRegisterAddress", ThisDN=dn).name != "EventRegistered"]
+    checks.see(not wrong, f"{what}: all others do", wrong)
+    for one in others.values():
+        one.ask("TUnregisterAddress", ThisDN=dn)
+    register(holder, dn, **PRIVATE)
+    holder.close()
+    port, node = next(one for one in others if one[1] != who[1])
+    free = until_free(others[port, node], dn)
+    checks.event(free, f"{what}: it has gone, and {port} {node} shares", "EventRegistered", ThisDN=dn)
+    close(*others.values())
+
+
+def seized(checks: Checks, what: str, others: dict[Who, Client], dn: str) -> None:
+    """One observation: nobody else may share the DN or have it alone."""
+    wrong = {}
+    for who, one in others.items():
+        for mode in ({}, PRIVATE):
+            event = one.ask("TRegisterAddress", ThisDN=dn, **mode)
+            if not event.fits("EventError", {"ErrorCode": "ErrorResourceSeized"}):
+                wrong[who] = event.name
+                one.ask("TUnregisterAddress", ThisDN=dn)
+    checks.see(not wrong, f"{what}: no other shares it or has it alone", wrong)
+
+
+def until_free(one: Client, dn: str) -> Event:
+    """Registers for a DN whose holder has just been closed."""
+    for _ in range(100):
+        event = one.ask("TRegisterAddress", ThisDN=dn)
+        if event.name == "EventRegistered":
+            break
+        one.quiet(0.02)
+    return event
+
+
+def changed_meanwhile(checks: Checks, mesh: Mesh, language: ModuleType, owner: int) -> None:
+    """The option changes while a DN is registered privately."""
+    for node in (owner, 4):
+        holder = client(language, node, "dialler", SMARTPROXY)
+        others = hearers(language)
+        event = holder.ask("TRegisterAddress", ThisDN=FIRST, **PRIVATE)
+        checks.event(event, f"node {node}: before the option changes", "EventRegistered", ThisDN=FIRST)
+        try:
+            for is_on in (True, False, True):
+                mesh.configure(smart_proxy=is_on)
+                seized(checks, f"node {node}, the option is {'set' if is_on else 'taken back'} meanwhile", others, FIRST)
+            for one in others.values():
+                register(one, FIRST, **MONITOR)
+            holder.ask("TUnregisterAddress", ThisDN=FIRST)
+            wrong = [who for who, one in others.items() if one.ask("TRegisterAddress", ThisDN=FIRST).name != "EventRegistered"]
+            checks.see(not wrong, f"node {node}: it is free when it is given back", wrong)
+        finally:
+            mesh.configure()
+        event = holder.ask("TRegisterAddress", ThisDN=FIRST, **PRIVATE)
+        checks.error(event, f"node {node}: private beside those, the option taken back", "ErrorResourceSeized")
+        close(holder, *others.values())
+
+
+# ---- messages between clients, and what operators see
+
+
+def messages(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
+    """Clients of the SmartProxy port and of the TCport reach each other, by a routing point and by DNs."""
+    checks.title = "messages between ports"
+    watcher = client(language, 1, "watcher")
+    phones = phones_of(watcher, (FIRST, 11), (SECOND, 12))
+    for what in ("off", "on"):
+        try:
+            mesh.configure(smart_proxy=what == "on")
+            both = hearers(language, ROUTING_POINT, FIRST, SECOND, SIXTH)
+            for node in NODES:
+                for port, other in (("SmartProxy", "TCport"), ("TCport", "SmartProxy")):
+                    for dn in (ROUTING_POINT, FIRST, SECOND, SIXTH):
+                        reaches(checks, what, (port, node), (other, node), dn, both)
+            close(*both.values())
+        finally:
+            mesh.configure()
+    close(watcher, *phones)
+
+
+def reaches(checks: Checks, what: str, sender: Who, reader: Who, dn: str, clients: dict[Who, Client]) -> None:
+    """One observation: what is sent at one port of a node is heard once at both."""
+    data = [("by", dn), ("number", secrets.token_hex(4))]
+    event = clients[sender].ask("TSendUserEvent", CommunicationDN=dn, UserData=data)
+    text = f"{what}: node {sender[1]}, {sender[0]} to {reader[0]} by {dn}"
+    if event.name != "EventACK":
+        checks.event(event, text, "EventACK")
+        return
+    wanted = [reader, sender] if dn in (ROUTING_POINT, SIXTH) else list(clients)
+    clients[reader].quiet(0.05) if dn == SIXTH else None
+    heard = {}
+    for who in wanted:
+        one = clients[who]
+        if dn != SIXTH:
+            one.events.insert(0, one.wait("EventUserEvent", ThisDN=dn, UserData=data))
+        else:
+            one.quiet(0.1)
+        heard[who] = [event for event in one.events if event.name == "EventUserEvent"]
+        one.events.clear()
+    good = all(len(events) == 1 and events[0].fits("EventUserEvent", {"ThisDN": dn, "UserData": data}) for events in heard.values())
+    checks.see(good, text, {who: list(map(str, events)) for who, events in heard.items()})
+
+
+def rows_of_nodes(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
+    """`nodes` shows the Smart Proxies apart from the T-Controllers, and the clients of their ports."""
+    checks.title = "bulk registrar, nodes"
+    for what in ("off", "on"):
+        try:
+            mesh.configure(smart_proxy=what == "on")
+            watchers = hearers(language, FIRST, SECOND)
+            for node in NODES:
+                said = operated(mesh, node, "nodes")[1]
+                links = sorted(link["node_id"] for link in said["links"])
+                checks.see(links == [one for one in NODES if one != node], f"{what}, node {node}: links to T-Controllers", links)
+                proxies = {row["node_id"]: row for row in said["smart_proxies"]}
+                good = len(said["smart_proxies"]) == len(proxies) and sorted(proxies) == list(NODES)
+                checks.see(good, f"{what}, node {node}: a row for each Smart Proxy", sorted(proxies))
+                wrong = [one for one, row in proxies.items() if not row["up"] or row["geo_location"] != NODES[one]]
+                checks.see(not wrong, f"{what}, node {node}: all are up, each in its data centre", wrong)
+                clients = sorted((row["application"], row["port"], row["dns"], row["lag_bytes"]) for row in said["clients"])
+                wanted = [("stat-server", port, 2, 0) for port in PORTS]
+                checks.see(clients == wanted, f"{what}, node {node}: its clients with their ports", clients)
+            close(*watchers.values())
+        finally:
+            mesh.configure()
+    mesh.kill(3)
+    try:
+        mesh.wait_for_links({}, "")
+        said = operated(mesh, 1, "nodes")[1]
+        down = [(kind, row["node_id"]) for kind in ("links", "smart_proxies") for row in said[kind] if not row["up"]]
+        checks.see(down == [("links", 3), ("smart_proxies", 3)], "a node that was killed is down in both", down)
+    finally:
+        mesh.again(3)
+    until = client(language, 3, "stat-server", SMARTPROXY)
+    register(until, FIRST)
+    said = operated(mesh, 1, "nodes")[1]
+    down = [(kind, row["node_id"]) for kind in ("links", "smart_proxies") for row in said[kind] if not row["up"]]
+    checks.see(not down, "and up when it is back", down)
+    until.close()
+
+
+SCENES = (
+    bulk_tells, bulk_requests, bulk_pipelined, option_changes, private, messages, owner_killed, owner_anew, links_cut,
+    node_hangs, rows_of_nodes,
+)  # fmt: skip
