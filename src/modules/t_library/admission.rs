@@ -56,6 +56,12 @@ impl Admission {
         Err(Refusal::new(ErrorCode::ErrorBadPassword, text))
     }
 
+    /// Whether a client of that name is served.
+    #[must_use]
+    pub fn knows(&self, application: &str) -> bool {
+        self.clients.as_ref().is_none_or(|clients| clients.contains_key(application))
+    }
+
     /// Whether a client has the same rights as by another configuration.
     #[must_use]
     pub fn is_same_for(&self, before: &Self, application: &str) -> bool {

@@ -9,7 +9,7 @@ use crate::call::facts::CallFact;
 use crate::cti::call_stream::{CallStream, Told};
 use crate::cti::refusal::Refusal;
 use crate::cti::tlib::{
-    Attributes, ClientRegistration, Cursor, EncodedEvent, EventType, RequestType,
+    self, Attributes, ClientRegistration, Cursor, EncodedEvent, EventType, RequestType,
 };
 use crate::modules::t_library::admission::Admission;
 use crate::modules::t_library::clients::{
@@ -49,7 +49,7 @@ pub struct Settings {
 /// What other modules can tell it.
 pub type Mail = hearer::Mail<Settings>;
 
-type Cx<'a> = PortCx<'a, Write>;
+pub(super) type Cx<'a> = PortCx<'a, Write>;
 
 /// What is known of a client.
 #[derive(Clone, Debug, Default)]
@@ -62,18 +62,18 @@ pub struct Known {
 }
 
 #[derive(Clone, Debug)]
-struct Call {
-    stream: CallStream,
-    recipients: SmallVec<[RecipientId; 2]>,
+pub(super) struct Call {
+    pub(super) stream: CallStream,
+    pub(super) recipients: SmallVec<[RecipientId; 2]>,
 }
 
 /// The Interaction Proxy of a node.
 #[derive(Debug)]
 pub struct Core {
-    settings: Settings,
-    clients: Clients<Known>,
-    recipients: Recipients,
-    calls: BTreeMap<ConnId, Call>,
+    pub(super) settings: Settings,
+    pub(super) clients: Clients<Known>,
+    pub(super) recipients: Recipients,
+    pub(super) calls: BTreeMap<ConnId, Call>,
     /// What an earlier process has left, until the first turn.
     left: Vec<Restored>,
 }
@@ -127,6 +127,7 @@ impl PortCore for Core {
             Event::Mail(Mail::Settings(settings)) => {
                 self.clients.admit(settings.admission.clone(), cx);
                 self.settings = *settings;
+                self.pass_on(cx);
             }
         }
     }
@@ -300,13 +301,21 @@ impl Core {
         self.keep(id, &told, cx);
     }
 
-    fn keep(&mut self, id: RecipientId, told: &[Told], cx: &mut Cx<'_>) {
+    pub(super) fn keep(&mut self, id: RecipientId, told: &[Told], cx: &mut Cx<'_>) {
         for (kind, attributes) in told {
             let Some(seq) = self.next_seq(id) else { return };
             let event = self.clients.event(*kind, seq, attributes.clone(), cx.wall);
             self.keep_one(id, (*kind, EncodedEvent::new(&event)), cx);
         }
         self.trim(id, cx);
+    }
+
+    /// Keeps an event that another collector has not had.
+    pub(super) fn keep_renumbered(&mut self, id: RecipientId, event: tlib::Event, cx: &mut Cx<'_>) {
+        let Some(seq) = self.next_seq(id) else { return };
+        let kind = event.r#type();
+        let event = tlib::Event { seq, epoch: self.clients.server.epoch, ..event };
+        self.keep_one(id, (kind, EncodedEvent::new(&event)), cx);
     }
 
     fn next_seq(&mut self, id: RecipientId) -> Option<u64> {
@@ -368,7 +377,7 @@ impl Core {
     }
 
     /// Gives a recipient's connection what it has not been given, as much as it takes.
-    fn pump(&mut self, id: RecipientId, cx: &mut Cx<'_>) {
+    pub(super) fn pump(&mut self, id: RecipientId, cx: &mut Cx<'_>) {
         let Some(client) = self.recipients.get(id).and_then(|recipient| recipient.client) else {
             return;
         };
@@ -432,7 +441,7 @@ impl Core {
     }
 
     /// A collector is none any more.
-    fn leave(&mut self, collector: &Collector, cx: &mut Cx<'_>) {
+    pub(super) fn leave(&mut self, collector: &Collector, cx: &mut Cx<'_>) {
         if let Some(gone) = self.recipients.leave(collector) {
             cx.out.push(Action::Own(Write::Remove(gone.0)));
             for call in self.calls.values_mut() {

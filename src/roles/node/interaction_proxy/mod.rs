@@ -7,6 +7,7 @@
 
 pub mod core;
 mod kept;
+mod passing;
 mod recipients;
 
 #[cfg(test)]

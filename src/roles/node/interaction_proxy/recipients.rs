@@ -10,7 +10,7 @@ use crate::cti::refusal::Refusal;
 use crate::cti::tlib::{Cursor, EncodedEvent, ErrorCode, EventType};
 use crate::modules::t_library::port::ClientId;
 use bytes::Bytes;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A recipient, for as long as the process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -167,6 +167,13 @@ impl Recipient {
             len = len.saturating_sub(kept.event.len() + size_of::<Bytes>());
             self.given -= 1;
         }
+    }
+
+    /// What is kept of what its connection was not given.
+    pub(super) fn not_given(&self) -> impl Iterator<Item = &EncodedEvent> {
+        let first = self.first();
+        let numbered = self.kept.iter().zip(first..);
+        numbered.filter(|(_, number)| *number > self.given).map(|(kept, _)| &kept.event)
     }
 
     /// Number of the first event that is kept.
@@ -408,22 +415,42 @@ impl Recipients {
     /// Whose a new call is: one of each ClusterName, in turn; one that is connected, if any
     /// is.
     pub(super) fn choose(&mut self) -> Vec<RecipientId> {
-        let mut chosen = Vec::new();
-        for (cluster, turn) in &mut self.turns {
-            let of_cluster = || {
-                let own = self.all.iter().filter(|(_, one)| one.collector.cluster == *cluster);
-                own.map(|(id, one)| (*id, one.client.is_some()))
-            };
-            let here = of_cluster().filter(|(_, is_here)| *is_here).count();
-            let count = if here > 0 { here } else { of_cluster().count() };
-            let mut fit = of_cluster().filter(|(_, is_here)| *is_here || here == 0);
-            if let Some(place) = turn.checked_rem(count) {
-                chosen.extend(fit.nth(place).map(|(id, _)| id));
-                *turn = turn.wrapping_add(1);
-            }
-        }
-        chosen
+        let (all, turns) = (&self.all, &mut self.turns);
+        turns.iter_mut().filter_map(|(cluster, turn)| next_of(all, cluster, turn)).collect()
     }
+
+    /// Whose the next call is among those of a ClusterName.
+    pub(super) fn choose_of(&mut self, cluster: &str) -> Option<RecipientId> {
+        next_of(&self.all, cluster, self.turns.get_mut(cluster)?)
+    }
+
+    /// Those whose application is not served any more, where another of their ClusterName is.
+    pub(super) fn unserved(&self, is_served: impl Fn(&str) -> bool) -> Vec<RecipientId> {
+        let is_one = |one: &&Recipient| is_served(&one.application);
+        let served: BTreeSet<&str> =
+            self.all.values().filter(is_one).map(|one| &*one.collector.cluster).collect();
+        let unserved = self.all.iter().filter(|(_, one)| {
+            !is_served(&one.application) && served.contains(&*one.collector.cluster)
+        });
+        unserved.map(|(id, _)| *id).collect()
+    }
+}
+
+fn next_of(
+    all: &BTreeMap<RecipientId, Recipient>,
+    cluster: &str,
+    turn: &mut usize,
+) -> Option<RecipientId> {
+    let of_cluster = || {
+        let own = all.iter().filter(|(_, one)| *one.collector.cluster == *cluster);
+        own.map(|(id, one)| (*id, one.client.is_some()))
+    };
+    let here = of_cluster().filter(|(_, is_here)| *is_here).count();
+    let count = if here > 0 { here } else { of_cluster().count() };
+    let mut fit = of_cluster().filter(|(_, is_here)| *is_here || here == 0);
+    let place = turn.checked_rem(count)?;
+    *turn = turn.wrapping_add(1);
+    fit.nth(place).map(|(id, _)| id)
 }
 
 /// That long ago, or as long ago as the clock goes.

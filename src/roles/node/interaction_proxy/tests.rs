@@ -370,6 +370,54 @@ fn who_has_other_rights_after_a_reload_is_ended() {
 }
 
 #[test]
+fn calls_pass_to_others_by_configuration_alone() {
+    let settings = |clients: &str| {
+        let dns = ["7001".into(), "7002".into()].into();
+        let admission = Arc::new(admission(clients));
+        let settings = Settings { admission, geo_location: "dc1".into(), dns };
+        Event::Mail(Mail::Settings(Box::new(settings)))
+    };
+    let application = |name: &str, node: &str| ClientRegistration {
+        application_name: name.to_owned(),
+        ..who("A", node)
+    };
+    let mut bench = bench();
+    bench.on(settings("clients: [{name: ICON_1}, {name: ICON_2}]\n"));
+    let one = collector(&mut bench, 1, application("ICON_1", "1"));
+    let other = collector(&mut bench, 2, application("ICON_2", "2"));
+    // Calls 1 and 3 are the first one's; it goes before 3 has begun to ring.
+    for number in 1..=3 {
+        bench.on(fact(number, Step::Dialing));
+    }
+    bench.take(one);
+    bench.take(other);
+    bench.lose(one);
+    bench.on(fact(1, OVER));
+    bench.on(fact(3, Step::Alerting));
+    bench.pass(Duration::from_secs(600));
+    assert!(bench.take(other).is_empty(), "not because it is away");
+    bench.on(settings("clients: [{name: ICON_2}]\n"));
+    let seen = bench.take(other);
+    let told: Vec<(Option<u64>, String)> =
+        seen.iter().map(|seen| (seen.given().conn_id, seen.shortly())).collect();
+    assert_eq!(told[0], (Some(3), "CallCreated".to_owned()), "what runs comes anew");
+    let ended = told.iter().rfind(|(conn_id, _)| *conn_id == Some(1));
+    assert_eq!(ended, Some(&(Some(1), "CallDeleted".to_owned())), "and what it has not had");
+    let numbers = seqs(&seen);
+    assert!(numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{numbers:?}");
+    bench.on(fact(3, OVER));
+    assert_eq!(conn_ids(&bench.take(other)), [3]);
+    assert!(
+        bench.own.iter().any(|write| matches!(write, crate::base::event_stream::Write::Remove(1)))
+    );
+    // Nobody is left: what is kept stays, for who comes back with the next configuration.
+    bench.on(settings("clients: [{name: ICON_3}]\n"));
+    assert!(
+        !bench.own.iter().any(|write| matches!(write, crate::base::event_stream::Write::Remove(2)))
+    );
+}
+
+#[test]
 fn what_was_not_told_for_want_of_room_is_a_gap_for_all() {
     let mut bench = bench();
     let here = collector(&mut bench, 1, who("A", "1"));
