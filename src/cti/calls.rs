@@ -14,6 +14,14 @@ mod tests;
 
 /// Extension with the calls of a DN, a list for each by its ConnID.
 pub const CALLS: &str = "Calls";
+/// What a list of it has.
+pub const CALL_UUID: &str = "CallUUID";
+/// What a list of it has.
+pub const CALL_TYPE: &str = "CallType";
+/// What a list of it has.
+pub const THIS_DN_ROLE: &str = "ThisDNRole";
+/// What a list of it has, where the other party is known.
+pub const OTHER_DN: &str = "OtherDN";
 
 /// Which party of a call a DN is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +143,16 @@ impl Calls {
     /// client builds its view.
     #[must_use]
     pub fn shown(&self) -> KvList {
-        let calls = self.calls.iter().filter(|(_, call)| !call.is_cut);
+        Self::listed(self.calls.iter().filter(|(_, call)| !call.is_cut))
+    }
+
+    /// The same with those whose node is out of reach.
+    #[must_use]
+    pub fn known(&self) -> KvList {
+        Self::listed(self.calls.iter())
+    }
+
+    fn listed<'a>(calls: impl Iterator<Item = (&'a ConnId, &'a OnCall)>) -> KvList {
         let pairs = calls.map(|(conn_id, call)| {
             let role = role(call.side);
             let state = match call.phase {
@@ -145,13 +162,13 @@ impl Calls {
                 Phase::Talking => PartyState::Connected as i32,
             };
             let mut pairs = vec![
-                KvPair::text("CallUUID", call.fact.uuid.as_str()),
-                KvPair::integer("CallType", call_type(&call.fact).into()),
+                KvPair::text(CALL_UUID, call.fact.uuid.as_str()),
+                KvPair::integer(CALL_TYPE, call_type(&call.fact).into()),
                 KvPair::integer("PartyState", state),
-                KvPair::integer("ThisDNRole", role.into()),
+                KvPair::integer(THIS_DN_ROLE, role.into()),
             ];
             if let Some(other) = other(call.side, call.phase, &call.fact) {
-                pairs.push(KvPair::text("OtherDN", other));
+                pairs.push(KvPair::text(OTHER_DN, other));
             }
             let list = kv_pair::Value::List(KvList { pairs });
             KvPair { key: conn_id.to_string(), value: Some(list) }

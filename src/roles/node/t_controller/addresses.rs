@@ -183,6 +183,16 @@ impl Core {
     /// How a DN is, as EventRegistered and EventAddressInfo tell it. A client builds its view
     /// of the DN from it.
     pub(super) fn registered(&self, index: usize) -> Attributes {
+        self.described(index, self.dns[index].calls.shown())
+    }
+
+    /// The same for another node, also with the calls whose node is out of reach: its clients
+    /// know them.
+    pub(super) fn known(&self, index: usize) -> Attributes {
+        self.described(index, self.dns[index].calls.known())
+    }
+
+    fn described(&self, index: usize, calls: KvList) -> Attributes {
         let entry = &self.dns[index];
         let agent = entry.agent.status();
         // As T-Servers number them: logged out, (logged in,) ready, not ready, after-call work.
@@ -199,8 +209,8 @@ impl Core {
             extensions.push(KvPair::integer(AGENT_STATUS, number));
             let dnd = if is_kept { entry.dn.dnd } else { entry.shown.dnd };
             extensions.push(KvPair::integer(DND, i32::from(dnd)));
-            if !entry.calls.is_idle() {
-                let calls = Some(kv_pair::Value::List(entry.calls.shown()));
+            if !calls.pairs.is_empty() {
+                let calls = Some(kv_pair::Value::List(calls));
                 extensions.push(KvPair { key: CALLS.to_owned(), value: calls });
             }
         }

@@ -236,6 +236,9 @@ pub struct Core {
     pub(super) elsewhere: BTreeMap<Box<str>, NodeId>,
     /// Requests of clients here that they work on.
     pub(super) pending: BTreeMap<(ClientId, u32), Pending>,
+    /// Requests of clients here that come after one for the same DN which is not answered yet,
+    /// and how often each was sent.
+    pub(super) held: BTreeMap<(ClientId, usize), VecDeque<(Request, u8)>>,
     /// Who has asked for the end of a call at a DN, and when.
     pub(super) releases: BTreeMap<(ConnId, usize), (Asked, Instant)>,
     /// Calls of this node that others have been told of, and which.
@@ -277,6 +280,7 @@ impl Core {
             remotes: BTreeMap::new(),
             elsewhere: BTreeMap::new(),
             pending: BTreeMap::new(),
+            held: BTreeMap::new(),
             releases: BTreeMap::new(),
             told_calls: BTreeMap::new(),
             log: Log::default(),
@@ -457,19 +461,23 @@ impl Core {
             Ok(RequestType::TRegisterClient) => {
                 self.register_client(id, request.registration.unwrap_or_default(), asked, cx)
             }
-            Ok(kind) => match self.wanted_elsewhere(kind, &given, cx) {
-                Some(_) if self.leaves_bulk(kind, id, &given) => {
-                    self.work_on(kind, party, &given, asked, cx)
+            Ok(kind) => {
+                let to = self.wanted_elsewhere(kind, &given, cx);
+                let to = to.filter(|_| !self.leaves_bulk(kind, id, &given));
+                match to {
+                    _ if self.has_to_wait(id, kind, &given, to) => {
+                        self.hold(id, request, (kind, &given), tries)
+                    }
+                    Some(node) => {
+                        let request = Request { registration: None, ..request };
+                        self.forward(id, request, (node, tries), cx)
+                    }
+                    None => {
+                        let since = self.since_of(kind, id, &given);
+                        self.work_on(kind, party, &given, Asked { since, ..asked }, cx)
+                    }
                 }
-                Some(node) => {
-                    let request = Request { registration: None, ..request };
-                    self.forward(id, request, (node, tries), cx)
-                }
-                None => {
-                    let since = self.since_of(kind, id, &given);
-                    self.work_on(kind, party, &given, Asked { since, ..asked }, cx)
-                }
-            },
+            }
         };
         if let Err(refusal) = result {
             self.refuse(asked, &refusal, subject, cx);

@@ -524,7 +524,7 @@ impl Core {
         if has_restarted {
             self.end_calls_of(node);
         }
-        self.begin_link(node, cx);
+        self.begin_link(node, was_awaited, cx);
         if was_awaited {
             self.tell_break(node, cx);
             // What it has not answered is asked again.
@@ -534,11 +534,13 @@ impl Core {
     }
 
     /// What a link begins with.
-    fn begin_link(&mut self, node: NodeId, cx: &mut Cx<'_>) {
+    fn begin_link(&mut self, node: NodeId, was_awaited: bool, cx: &mut Cx<'_>) {
         if self.is_bulk {
             self.send_to(node, Body::Bulk(proto::Bulk { on: true }), cx);
         }
-        let clients = self.clients.keys().map(|client| client.0).collect();
+        // Who has given the other up comes anew, with clients that may have left DNs since.
+        let clients = self.clients.keys().filter(|_| was_awaited);
+        let clients = clients.map(|client| client.0).collect();
         self.send_to(node, Body::LiveClients(proto::LiveClients { clients }), cx);
         self.send_owned(node, cx);
         self.send_agents(node, cx);

@@ -7,6 +7,7 @@
 //! `calls.rs` on what happens in calls, `release.rs` on their end by request, `no_answer.rs` on agents who do not answer, `publish.rs` numbers events and hands them out.
 //! `links.rs` keeps the links to the other T-Controllers, `owners.rs` says which of them
 //! owns a DN, `remote.rs` works for clients here on DNs of others and the other way round,
+//! `order.rs` keeps their requests in order,
 //! `shown.rs` is what clients here know of such a DN, `log.rs` keeps events for who comes back. `operator.rs` works for operators, `smart.rs` for
 //! clients that hear of all that this node owns, `smart_proxy.rs` is what a Smart Proxy does otherwise,
 //! `supervision.rs` is who wants to watch whom,
@@ -25,6 +26,7 @@ mod log;
 pub mod module;
 pub mod no_answer;
 pub mod operator;
+mod order;
 mod owners;
 mod publish;
 mod release;

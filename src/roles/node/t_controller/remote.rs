@@ -6,6 +6,7 @@ use super::core::{Action, Asked, Core, Cx, Look, Party};
 use super::inbox::Phone;
 use super::links::PART_LEN;
 use super::log::Since;
+use super::owners::Ownership;
 use super::settings::DnKind;
 use super::shown::Shown;
 use crate::base::id::{CallUuid, ConnId, NodeId, Slot};
@@ -37,7 +38,7 @@ pub(super) struct Remote {
 /// A client's request that another node works on.
 #[derive(Clone, Debug)]
 pub(super) struct Pending {
-    to: NodeId,
+    pub(super) to: NodeId,
     pub(super) request: Request,
     /// How often it has been sent.
     tries: u8,
@@ -91,6 +92,7 @@ impl Core {
         let attributes = request.attributes.as_deref();
         let since = attributes.and_then(|attributes| self.since_of(kind, id, attributes));
         let is_bulk = self.is_asked_in_bulk(kind, id, attributes)?;
+        self.attach_first(request.attributes.as_deref(), cx);
         let forwarded = proto::Forwarded {
             node: u32::from(self.settings.node.get()),
             client: id.0,
@@ -170,7 +172,7 @@ impl Core {
     }
 
     /// The DN that a request is about.
-    fn dn_of(&self, kind: RequestType, given: &Attributes) -> Option<usize> {
+    pub(super) fn dn_of(&self, kind: RequestType, given: &Attributes) -> Option<usize> {
         let is_name = |name: &&str| !name.is_empty();
         let other = given.communication_dn.as_deref().filter(is_name);
         let other = other.filter(|_| kind == RequestType::TSendUserEvent);
@@ -186,6 +188,7 @@ impl Core {
         }
         if let Some(pending) = self.pending.remove(&key) {
             self.on_own_request(key.0, pending.request, pending.tries, cx);
+            self.go_on(key.0, cx);
         }
     }
 
@@ -198,10 +201,14 @@ impl Core {
             .filter(|(_, pending)| pending.to == lost)
             .map(|(key, _)| *key)
             .collect();
+        let clients: BTreeSet<ClientId> = keys.iter().map(|(client, _)| *client).collect();
         for key in keys {
             if let Some(pending) = self.pending.remove(&key) {
                 self.on_own_request(key.0, pending.request, pending.tries, cx);
             }
+        }
+        for client in clients {
+            self.go_on(client, cx);
         }
     }
 
@@ -243,6 +250,7 @@ impl Core {
                 if index.is_some_and(is_past) {
                     // What it has done went with the DN.
                     self.on_own_request(key.0, pending.request, pending.tries, cx);
+                    self.go_on(key.0, cx);
                     return Ok(());
                 }
                 asker = Some(key);
@@ -264,6 +272,7 @@ impl Core {
         }
         if let Some((id, reference_id)) = asker {
             cx.out.push(Action::Send(id, encoded.answering(reference_id)));
+            self.go_on(id, cx);
         }
         Ok(())
     }
@@ -280,8 +289,12 @@ impl Core {
         if kind == EventType::EventRegistered {
             self.note_served(id, index);
             self.dns[index].registrants.retain(|(other, _)| *other != party);
-            // The others may not have come to it yet.
-            self.tell_until(index, &Shown::of_registered(attributes), cx);
+            let mut then = Shown::of_registered(attributes);
+            if !self.dns[index].registrants.is_empty() {
+                // The others may not have come to it yet.
+                then = then.with_calls_of(&self.dns[index].shown);
+            }
+            self.tell_until(index, &then, cx);
             self.dns[index].is_attached = true;
         }
         let Some(client) = self.clients.get_mut(&id) else { return };
@@ -341,7 +354,9 @@ impl Core {
     pub(super) fn on_attach(&mut self, from: NodeId, given: proto::Attach, cx: &mut Cx<'_>) {
         let Some(index) = self.names.get(&*given.dn).copied() else { return };
         if !self.is_served(index) {
-            if given.epoch > self.dns[index].owner.epoch {
+            // By a claim of this node that it may have to hear of yet.
+            let claim = Ownership { epoch: given.epoch, node: Some(self.settings.node) };
+            if claim > self.dns[index].owner {
                 self.early.entry(index).or_default().insert(from, given);
                 return;
             }
@@ -359,7 +374,7 @@ impl Core {
         }
         self.look_at_service(index, cx);
         if self.is_served(index) {
-            let attributes = self.registered(index).encode_to_vec();
+            let attributes = self.known(index).encode_to_vec();
             self.send_to(from, Body::Attached(proto::Attached { dn: given.dn, attributes }), cx);
         }
     }
@@ -403,7 +418,7 @@ impl Core {
 
     /// A DN is owned here by now.
     pub(super) fn tell_gained(&mut self, index: usize, cx: &mut Cx<'_>) {
-        let then = Shown::of_registered(&self.registered(index));
+        let then = Shown::of_registered(&self.known(index));
         self.tell_until(index, &then, cx);
     }
 
@@ -635,7 +650,7 @@ impl Core {
     }
 }
 
-const fn is_about_dn(kind: RequestType) -> bool {
+pub(super) const fn is_about_dn(kind: RequestType) -> bool {
     matches!(
         kind,
         RequestType::TRegisterAddress

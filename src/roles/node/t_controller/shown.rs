@@ -1,7 +1,9 @@
 //! What the clients here have been told of a DN, whoever owns it: what they have to hear
 //! when its owner changes, or is out of reach.
 
-use crate::cti::tlib::{Attributes, EventType, ForwardMode, KvList};
+use crate::cti::calls::{CALL_TYPE, CALL_UUID, CALLS, OTHER_DN, THIS_DN_ROLE};
+use crate::cti::tlib::{Attributes, CallState, EventType, ForwardMode, KvList, kv_pair};
+use std::collections::BTreeMap;
 
 /// Extension of EventRegistered with the state of the agent.
 pub(super) const AGENT_STATUS: &str = "AgentStatus";
@@ -20,6 +22,22 @@ pub(super) struct ShownAgent {
     reasons: Option<KvList>,
 }
 
+/// A call as it was told. By its ConnID alone it is told from others.
+#[derive(Clone, Debug, Default)]
+struct ShownCall {
+    uuid: Option<String>,
+    kind: Option<i32>,
+    role: Option<i32>,
+    other_dn: Option<String>,
+    other_role: Option<i32>,
+}
+
+impl PartialEq for ShownCall {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
 /// A DN as it was told.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Shown {
@@ -27,6 +45,7 @@ pub(super) struct Shown {
     pub(super) dnd: bool,
     pub(super) forward: Option<(i32, String)>,
     agent: Option<ShownAgent>,
+    calls: BTreeMap<u64, ShownCall>,
 }
 
 impl Shown {
@@ -44,7 +63,15 @@ impl Shown {
             dnd: number(DND) == Some(1),
             forward: forward.zip(given.other_dn.clone()),
             agent: agent_of(given, number(AGENT_STATUS) == Some(AGENT_READY)),
+            calls: given.extensions.as_ref().map(calls_of).unwrap_or_default(),
         }
+    }
+
+    /// With the calls that others were told of besides: an answer leaves out those whose node is
+    /// out of reach.
+    pub(super) fn with_calls_of(mut self, other: &Self) -> Self {
+        self.calls.extend(other.calls.iter().map(|(conn_id, call)| (*conn_id, call.clone())));
+        self
     }
 
     /// An event is told.
@@ -64,6 +91,26 @@ impl Shown {
                 self.forward = given.forward_mode.zip(given.other_dn.clone());
             }
             EventType::EventForwardCancel => self.forward = None,
+            EventType::EventDialing
+            | EventType::EventRinging
+            | EventType::EventEstablished
+            | EventType::EventHeld
+            | EventType::EventRetrieved => {
+                if let Some(conn_id) = given.conn_id {
+                    self.calls.entry(conn_id).or_insert_with(|| ShownCall {
+                        uuid: given.call_uuid.clone(),
+                        kind: given.call_type,
+                        role: given.this_dn_role,
+                        other_dn: given.other_dn.clone(),
+                        other_role: given.other_dn_role,
+                    });
+                }
+            }
+            EventType::EventReleased | EventType::EventAbandoned => {
+                if let Some(conn_id) = given.conn_id {
+                    self.calls.remove(&conn_id);
+                }
+            }
             _ => {}
         }
     }
@@ -77,6 +124,12 @@ impl Shown {
     pub(super) fn until(&self, then: &Self) -> Vec<(EventType, Attributes)> {
         let mut told = Vec::new();
         let mut tell = |kind, attributes| told.push((kind, attributes));
+        // How they have ended nobody knows here.
+        for (conn_id, call) in &self.calls {
+            if !then.calls.contains_key(conn_id) {
+                tell(EventType::EventReleased, call.released(*conn_id));
+            }
+        }
         match (self.is_in_service, then.is_in_service) {
             (true, false) => tell(EventType::EventDnOutOfService, Attributes::default()),
             (false, true) => tell(EventType::EventDnBackInService, Attributes::default()),
@@ -123,6 +176,39 @@ impl Shown {
         }
         told
     }
+}
+
+impl ShownCall {
+    fn released(&self, conn_id: u64) -> Attributes {
+        Attributes {
+            conn_id: Some(conn_id),
+            call_uuid: self.uuid.clone(),
+            call_type: self.kind,
+            this_dn_role: self.role,
+            other_dn: self.other_dn.clone(),
+            other_dn_role: self.other_role,
+            call_state: Some(CallState::Unknown.into()),
+            ..Attributes::default()
+        }
+    }
+}
+
+/// The calls of EventRegistered.
+fn calls_of(extensions: &KvList) -> BTreeMap<u64, ShownCall> {
+    let Some(kv_pair::Value::List(calls)) = extensions.find(CALLS) else { return BTreeMap::new() };
+    let calls = calls.pairs.iter().filter_map(|pair| {
+        let Some(kv_pair::Value::List(own)) = &pair.value else { return None };
+        let text = |key| own.text(key).map(str::to_owned);
+        let call = ShownCall {
+            uuid: text(CALL_UUID),
+            kind: own.number(CALL_TYPE),
+            role: own.number(THIS_DN_ROLE),
+            other_dn: text(OTHER_DN),
+            other_role: None,
+        };
+        Some((u64::from_str_radix(&pair.key, 16).ok()?, call))
+    });
+    calls.collect()
 }
 
 impl ShownAgent {

@@ -134,7 +134,7 @@ impl Core {
         let asked = given.register_mode.filter(|_| kind == RequestType::TRegisterAddress);
         let mode = asked.map_or_else(|| self.mode_of(id, given), |mode| mode.try_into().ok());
         let is_private = mode == Some(RegisterMode::Private);
-        if kind == RequestType::TReleaseCall && !is_private && !self.is_registering(id, given) {
+        if kind == RequestType::TReleaseCall && !is_private {
             let party = Party { node: self.settings.node, client: id };
             self.own_dn(party, given)?;
         }
@@ -146,7 +146,6 @@ impl Core {
         kind == RequestType::TUnregisterAddress
             && self.settings.bulk
             && self.mode_of(id, given) != Some(RegisterMode::Private)
-            && !self.is_registering(id, given)
     }
 
     fn mode_of(&self, id: ClientId, given: &Attributes) -> Option<RegisterMode> {
@@ -156,13 +155,13 @@ impl Core {
         registrants.find(|(other, _)| *other == party).map(|(_, mode)| *mode)
     }
 
-    /// Whether the answer to its TRegisterAddress for that DN is under way.
-    fn is_registering(&self, id: ClientId, given: &Attributes) -> bool {
-        let mut waiting = self.pending.range((id, 0)..=(id, u32::MAX));
-        waiting.any(|(_, pending)| {
-            let asked = pending.request.attributes.as_deref();
-            pending.request.r#type == i32::from(RequestType::TRegisterAddress)
-                && asked.is_some_and(|asked| asked.this_dn == given.this_dn)
-        })
+    /// An owner that does not know yet who is registered is told before it is asked for
+    /// something.
+    pub(super) fn attach_first(&mut self, given: Option<&Attributes>, cx: &mut Cx<'_>) {
+        let name = given.and_then(|given| given.this_dn.as_deref());
+        let index = name.and_then(|name| self.names.get(name).copied());
+        if let Some(index) = index.filter(|_| self.is_bulk && !self.settings.bulk) {
+            self.look_at_attach(index, cx);
+        }
     }
 }
