@@ -251,6 +251,8 @@ pub struct Core {
     pub(super) early: BTreeMap<usize, BTreeMap<NodeId, proto::Attach>>,
     /// T-Controllers tell this Smart Proxy of every DN.
     pub(super) is_bulk: bool,
+    /// Who is registered here for which DN, of which its owner does not know though it is to.
+    pub(super) unknown: BTreeSet<(usize, ClientId)>,
     /// DNs that are owned here and have a supervisor.
     pub(super) supervisors: BTreeSet<usize>,
     /// Who waits in this data centre for calls of which target.
@@ -287,6 +289,7 @@ impl Core {
             operators: Operators::default(),
             early: BTreeMap::new(),
             is_bulk: settings.bulk,
+            unknown: BTreeSet::new(),
             supervisors: BTreeSet::new(),
             waiting: Waiting::default(),
         };

@@ -92,7 +92,9 @@ impl Core {
         let attributes = request.attributes.as_deref();
         let since = attributes.and_then(|attributes| self.since_of(kind, id, attributes));
         let is_bulk = self.is_asked_in_bulk(kind, id, attributes)?;
-        self.attach_first(request.attributes.as_deref(), cx);
+        if let Some(index) = attributes.and_then(|attributes| self.dn_of(kind, attributes)) {
+            self.attach_first(index, id, cx);
+        }
         let forwarded = proto::Forwarded {
             node: u32::from(self.settings.node.get()),
             client: id.0,
@@ -306,7 +308,7 @@ impl Core {
             entry.registrants.push((party, mode));
             client.dns.insert(index);
             if pending.is_bulk && !self.settings.bulk {
-                self.looks.push_back(Look::Attach(index));
+                self.note_unknown(index, id);
             }
         } else if kind == EventType::EventUnregistered {
             entry.registrants.retain(|(other, _)| *other != party);
@@ -336,6 +338,7 @@ impl Core {
             .collect();
         for registrant in &registrants {
             let client = ClientId(registrant.client);
+            self.unknown.remove(&(index, client));
             for (_, pending) in self.pending.range_mut((client, 0)..=(client, u32::MAX)) {
                 let asked = pending.request.attributes.as_ref();
                 let name = asked.and_then(|asked| asked.this_dn.as_deref());

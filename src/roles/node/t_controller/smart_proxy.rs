@@ -25,6 +25,7 @@ use crate::cti::tlib::{Attributes, RegisterMode, RequestType};
 use crate::mesh::wire::{Body, proto};
 use crate::modules::t_library::port::ClientId;
 use crate::modules::t_library::session::unsupported;
+use std::collections::BTreeSet;
 
 /// Requests that its port works on.
 pub(super) const SUPPORTED: [RequestType; 8] = [
@@ -94,18 +95,28 @@ impl Core {
         }
         if self.settings.bulk {
             self.is_bulk = true;
+            self.unknown.clear();
             self.send_all(Body::Bulk(proto::Bulk { on: true }), cx);
-        } else {
-            self.looks.extend((0..self.dns.len()).map(Look::Attach));
+            return;
         }
+        let own = self.settings.node;
+        for (index, entry) in self.dns.iter().enumerate() {
+            let registrants = entry
+                .registrants
+                .iter()
+                .filter(|(party, mode)| party.node == own && *mode != RegisterMode::Private);
+            self.unknown.extend(registrants.map(|(party, _)| (index, party.client)));
+        }
+        let indices: BTreeSet<usize> = self.unknown.iter().map(|(index, _)| *index).collect();
+        self.looks.extend(indices.into_iter().map(Look::Attach));
     }
 
     /// Tells the T-Controllers that they have to tell of what clients are registered for alone,
     /// once they know that.
     pub(super) fn end_bulk(&mut self, cx: &mut Cx<'_>) {
-        let is_over = self.is_bulk && !self.settings.bulk;
-        if is_over
-            && !self.looks.iter().any(|look| matches!(look, Look::Attach(_)))
+        if self.is_bulk
+            && !self.settings.bulk
+            && self.unknown.is_empty()
             && !self.pending.values().any(|pending| pending.is_bulk)
         {
             self.is_bulk = false;
@@ -113,10 +124,38 @@ impl Core {
         }
     }
 
+    /// Its owner does not know of a registration here, and is to.
+    pub(super) fn note_unknown(&mut self, index: usize, id: ClientId) {
+        self.unknown.insert((index, id));
+        self.looks.push_back(Look::Attach(index));
+    }
+
     /// The owner of a DN is to know who is registered here.
     pub(super) fn look_at_attach(&mut self, index: usize, cx: &mut Cx<'_>) {
-        if let Some(owner) = self.owner_elsewhere(index).filter(|owner| self.is_linked(*owner)) {
-            self.attach(index, owner, cx);
+        let unknown = self.unknown.range((index, ClientId(0))..=(index, ClientId(u64::MAX)));
+        let unknown: Vec<ClientId> = unknown.map(|(_, id)| *id).collect();
+        for id in unknown {
+            self.attach_first(index, id, cx);
+        }
+    }
+
+    /// An owner that does not know who is registered is told before it is asked for something.
+    pub(super) fn attach_first(&mut self, index: usize, id: ClientId, cx: &mut Cx<'_>) {
+        if !self.unknown.remove(&(index, id)) {
+            return;
+        }
+        let own = Party { node: self.settings.node, client: id };
+        let entry = &self.dns[index];
+        let mut registrants = entry.registrants.iter();
+        let mode = registrants.find(|(party, _)| *party == own).map(|(_, mode)| *mode);
+        // Who has no link comes with all when it is there.
+        let owner = self.owner_elsewhere(index).filter(|owner| self.is_linked(*owner));
+        if let (Some(mode), Some(owner)) = (mode, owner) {
+            let registrant =
+                proto::Registrant { client: id.0, mode: mode.into(), application: String::new() };
+            let (dn, epoch) = (entry.name.to_string(), entry.owner.epoch);
+            let attach = proto::Attach { dn, registrants: vec![registrant], epoch };
+            self.send_to(owner, Body::Attach(attach), cx);
         }
     }
 
@@ -141,11 +180,12 @@ impl Core {
         Ok(!is_private)
     }
 
-    /// Whether a client leaves a DN whose owner does not know of it.
+    /// Whether a client leaves a DN that it is not registered for, of which the owner would know
+    /// nothing.
     pub(super) fn leaves_bulk(&self, kind: RequestType, id: ClientId, given: &Attributes) -> bool {
         kind == RequestType::TUnregisterAddress
             && self.settings.bulk
-            && self.mode_of(id, given) != Some(RegisterMode::Private)
+            && self.mode_of(id, given).is_none()
     }
 
     fn mode_of(&self, id: ClientId, given: &Attributes) -> Option<RegisterMode> {
@@ -153,15 +193,5 @@ impl Core {
         let party = Party { node: self.settings.node, client: id };
         let mut registrants = self.dns[*index].registrants.iter();
         registrants.find(|(other, _)| *other == party).map(|(_, mode)| *mode)
-    }
-
-    /// An owner that does not know yet who is registered is told before it is asked for
-    /// something.
-    pub(super) fn attach_first(&mut self, given: Option<&Attributes>, cx: &mut Cx<'_>) {
-        let name = given.and_then(|given| given.this_dn.as_deref());
-        let index = name.and_then(|name| self.names.get(name).copied());
-        if let Some(index) = index.filter(|_| self.is_bulk && !self.settings.bulk) {
-            self.look_at_attach(index, cx);
-        }
     }
 }
