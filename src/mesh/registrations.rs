@@ -493,13 +493,11 @@ impl Registrations {
             | Body::Supervisors(_)
             | Body::CallOrder(_) => return Err(CloseReason::Unexpected),
         };
-        let cursor = session.intake.cursor(session.epoch);
-        if let Some(peer) = self.peers.get_mut(&session.peer) {
+        let (peer, cursor) = (session.peer, session.intake.cursor(session.epoch));
+        if let Some(peer) = self.peers.get_mut(&peer) {
             peer.cursor = cursor;
         }
-        for entry in &entries {
-            self.merge(entry, now, out);
-        }
+        entries.iter().for_each(|entry| self.merge(entry, now, out));
         Ok(())
     }
 

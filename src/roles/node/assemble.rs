@@ -198,12 +198,10 @@ pub fn assemble(
     let application = parts.application;
     let name = application.name.to_string();
     let address = sip_address(application)?;
-    let switch = shared.switch(application)?;
     let Configured { settings, stack, targets, cti, smart_proxy, streams, local, secured } =
         configured(shared, application)?;
     let tls = secured.ports();
     let transport = Transport::new(parts.transport.0);
-    let sealer = Arc::new(shared.sealer.salted(random_u64() as u32));
 
     let (shard_mail, shard_inbox) =
         shared.mailboxes.mailbox(&format!("{name}-001"), MAILBOX_LEN_MAX);
@@ -234,14 +232,7 @@ pub fn assemble(
         session_controller: local.as_ref().map(|(handle, _)| handle.clone()),
         tls,
     };
-    let core = Core::new(CoreParts {
-        authenticator: authenticator(shared, application, switch),
-        settings,
-        stack,
-        sealer,
-        epoch: parts.epoch,
-        seed: random_u64(),
-    });
+    let core = call_manager(shared, application, (settings, stack), parts.epoch)?;
     let shard = CallManagerModule::new(
         &name,
         core,
@@ -263,6 +254,24 @@ pub fn assemble(
     modules.extend(streams.map(|(_, module)| module));
     modules.extend(local.map(|(_, module)| module));
     Ok((modules, handle))
+}
+
+/// The Call Manager's machine.
+fn call_manager(
+    shared: &Shared<'_>,
+    application: &Application,
+    (settings, stack): (Arc<Settings>, Arc<StackSettings>),
+    epoch: u32,
+) -> Result<Core, StartError> {
+    let switch = shared.switch(application)?;
+    Ok(Core::new(CoreParts {
+        authenticator: authenticator(shared, application, switch),
+        settings,
+        stack,
+        sealer: Arc::new(shared.sealer.salted(random_u64() as u32)),
+        epoch,
+        seed: random_u64(),
+    }))
 }
 
 /// The T-Controller, where the application has one.
