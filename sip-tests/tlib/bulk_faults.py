@@ -152,7 +152,7 @@ def back_at_work(
 
 
 def owner_anew(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
-    """A node is killed and back before anybody has taken its DN: a gap, out of service and back, and it goes on."""
+    """A node is killed and back at once: a gap, its DN out of service and back in its data centre, and it goes on."""
     checks.title = "bulk registrar, owner starts anew"
     with phoned(language, (THERE, 12), (CALLER_HERE, 11)) as (phone, caller), bulk(mesh):
         watcher = client(language, 1, "watcher")
@@ -168,7 +168,8 @@ def owner_anew(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
         for who, heard in told.items():
             good = sorted(heard) == sorted([OUT, GAP, BACK]) and heard.index(OUT) < heard.index(BACK)
             checks.see(good, f"{who[0]} {who[1]}: out of service, a gap, back in service", heard)
-        checks.see(owner_of(watcher, THERE) == dead, "with the node that it was with")
+        owner = owner_of(watcher, THERE)
+        checks.see(NODES.get(owner) == NODES[dead], "with a node of its data centre", owner)
         more = hearers(language, THERE, nodes=(dead,))
         there.update(more)
         connect(caller, phone)
