@@ -111,9 +111,8 @@ impl Core {
         if let Some(name) = &client.session.name {
             tracing::info!(node = %self.settings.name, client = id.0, application = %name, reason, "T-Library client gone");
         }
-        self.pending.retain(|(client, _), _| *client != id);
+        self.pending.forget(id);
         self.unknown.retain(|(_, client)| *client != id);
-        self.held.retain(|(client, _), _| *client != id);
         if client.session.is_registered() {
             self.send_all(Body::ClientGone(proto::ClientGone { client: id.0 }), cx);
         }

@@ -4,8 +4,9 @@ use super::inbox::Phone;
 use super::links::Links;
 use super::log::{Cursors, DnLog, Log, Since};
 use super::operator::Operators;
+use super::order::Requests;
 use super::owners::Ownership;
-use super::remote::{Pending, Remote};
+use super::remote::Remote;
 use super::settings::{DnKind, Settings};
 use super::shown::Shown;
 use crate::base::id::{ConnId, Ids, NodeId};
@@ -235,10 +236,7 @@ pub struct Core {
     /// Agents at DNs of theirs.
     pub(super) elsewhere: BTreeMap<Box<str>, NodeId>,
     /// Requests of clients here that they work on.
-    pub(super) pending: BTreeMap<(ClientId, u32), Pending>,
-    /// Requests of clients here that come after one for the same DN which is not answered yet,
-    /// and how often each was sent.
-    pub(super) held: BTreeMap<(ClientId, usize), VecDeque<(Request, u8)>>,
+    pub(super) pending: Requests,
     /// Who has asked for the end of a call at a DN, and when.
     pub(super) releases: BTreeMap<(ConnId, usize), (Asked, Instant)>,
     /// Calls of this node that others have been told of, and which.
@@ -281,8 +279,7 @@ impl Core {
             owners_sum: 0,
             remotes: BTreeMap::new(),
             elsewhere: BTreeMap::new(),
-            pending: BTreeMap::new(),
-            held: BTreeMap::new(),
+            pending: Requests::default(),
             releases: BTreeMap::new(),
             told_calls: BTreeMap::new(),
             log: Log::default(),

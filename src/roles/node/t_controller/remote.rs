@@ -6,6 +6,7 @@ use super::core::{Action, Asked, Core, Cx, Look, Party};
 use super::inbox::Phone;
 use super::links::PART_LEN;
 use super::log::Since;
+use super::order::Pending;
 use super::owners::Ownership;
 use super::settings::DnKind;
 use super::shown::Shown;
@@ -33,19 +34,6 @@ pub(super) struct Remote {
     pub(super) dns: BTreeSet<usize>,
     /// Bytes of events that it has missed and been told.
     pub(super) replayed: usize,
-}
-
-/// A client's request that another node works on.
-#[derive(Clone, Debug)]
-pub(super) struct Pending {
-    pub(super) to: NodeId,
-    pub(super) request: Request,
-    /// How often it has been sent.
-    tries: u8,
-    /// It is to leave a DN to which the client has come again since.
-    is_overtaken: bool,
-    /// Its node does not note who is registered.
-    pub(super) is_bulk: bool,
 }
 
 impl Core {
@@ -82,7 +70,7 @@ impl Core {
             let text = "the node that owns the DN cannot work on it now";
             return Err(Refusal::new(ErrorCode::ErrorServiceUnavailable, text));
         }
-        if self.pending.contains_key(&(id, reference_id)) {
+        if self.pending.get(&(id, reference_id)).is_some() {
             // It is free again when it is answered.
             return Err(Refusal::attribute("ReferenceID"));
         }
@@ -92,9 +80,9 @@ impl Core {
         let attributes = request.attributes.as_deref();
         let since = attributes.and_then(|attributes| self.since_of(kind, id, attributes));
         let is_bulk = self.is_asked_in_bulk(kind, id, attributes)?;
-        if let Some(index) = attributes.and_then(|attributes| self.dn_of(kind, attributes)) {
-            self.attach_first(index, id, cx);
-        }
+        let index = attributes.and_then(|attributes| self.dn_of(kind, attributes));
+        let index = index.ok_or_else(|| Refusal::attribute("ThisDN"))?;
+        self.attach_first(index, id, cx);
         let forwarded = proto::Forwarded {
             node: u32::from(self.settings.node.get()),
             client: id.0,
@@ -106,7 +94,7 @@ impl Core {
         };
         self.pending.insert(
             (id, reference_id),
-            Pending { to, request, tries: tries + 1, is_overtaken: false, is_bulk },
+            Pending { to, request, index, tries: tries + 1, is_overtaken: false, is_bulk },
         );
         self.send_to(to, Body::Forwarded(forwarded), cx);
         Ok(())
@@ -164,12 +152,8 @@ impl Core {
         let index = self.dn_of(kind, given)?;
         let since = self.since(id, index)?;
         // One that is under way brings what was missed.
-        let mut waiting = self.pending.range((id, 0)..=(id, u32::MAX));
-        let is_under_way = waiting.any(|(_, pending)| {
-            let attributes = pending.request.attributes.as_deref();
-            let is_same = attributes.and_then(|given| self.dn_of(kind, given)) == Some(index);
-            is_same && pending.request.r#type == i32::from(kind)
-        });
+        let mut waiting = self.pending.of(id, index);
+        let is_under_way = waiting.any(|pending| pending.request.r#type == i32::from(kind));
         (!is_under_way).then_some(since)
     }
 
@@ -188,29 +172,24 @@ impl Core {
         if self.pending.get(&key).is_none_or(|pending| pending.to != from) {
             return;
         }
-        if let Some(pending) = self.pending.remove(&key) {
+        if let Some(pending) = self.pending.take(&key) {
             self.on_own_request(key.0, pending.request, pending.tries, cx);
-            self.go_on(key.0, cx);
+            self.go_on(key.0, pending.index, cx);
         }
     }
 
     /// Requests that wait for a node to which there is no link: they are worked on here,
     /// where the DN is out of service, or owned by now.
     pub(super) fn look_at_pending(&mut self, lost: NodeId, cx: &mut Cx<'_>) {
-        let keys: Vec<(ClientId, u32)> = self
-            .pending
-            .iter()
-            .filter(|(_, pending)| pending.to == lost)
-            .map(|(key, _)| *key)
-            .collect();
-        let clients: BTreeSet<ClientId> = keys.iter().map(|(client, _)| *client).collect();
-        for key in keys {
-            if let Some(pending) = self.pending.remove(&key) {
+        let mut places = BTreeSet::new();
+        for key in self.pending.of_node(lost) {
+            if let Some(pending) = self.pending.take(&key) {
+                places.insert((key.0, pending.index));
                 self.on_own_request(key.0, pending.request, pending.tries, cx);
             }
         }
-        for client in clients {
-            self.go_on(client, cx);
+        for (client, index) in places {
+            self.go_on(client, index, cx);
         }
     }
 
@@ -240,7 +219,7 @@ impl Core {
             let key = (ClientId(told.client), told.reference_id);
             let is_theirs = |pending: &Pending| pending.to == from;
             if self.pending.get(&key).is_some_and(is_theirs)
-                && let Some(pending) = self.pending.remove(&key)
+                && let Some(pending) = self.pending.take(&key)
             {
                 let is_of_registration =
                     matches!(kind, EventType::EventRegistered | EventType::EventUnregistered);
@@ -252,10 +231,10 @@ impl Core {
                 if index.is_some_and(is_past) {
                     // What it has done went with the DN.
                     self.on_own_request(key.0, pending.request, pending.tries, cx);
-                    self.go_on(key.0, cx);
+                    self.go_on(key.0, pending.index, cx);
                     return Ok(());
                 }
-                asker = Some(key);
+                asker = Some((key, pending.index));
                 if let Some(index) = index {
                     self.note_answer(index, key.0, &pending, (kind, &attributes), cx);
                 }
@@ -266,15 +245,15 @@ impl Core {
         if let Some(index) = index {
             self.dns[index].shown.note(kind, &attributes);
             for (party, _) in &self.dns[index].registrants {
-                let is_asker = asker.is_some_and(|(id, _)| id == party.client);
+                let is_asker = asker.is_some_and(|((id, _), _)| id == party.client);
                 if party.node == own && !is_asker && self.wants(party.client, kind) {
                     cx.out.push(Action::Send(party.client, encoded.shared()));
                 }
             }
         }
-        if let Some((id, reference_id)) = asker {
+        if let Some(((id, reference_id), asked_of)) = asker {
             cx.out.push(Action::Send(id, encoded.answering(reference_id)));
-            self.go_on(id, cx);
+            self.go_on(id, asked_of, cx);
         }
         Ok(())
     }
@@ -339,12 +318,7 @@ impl Core {
         for registrant in &registrants {
             let client = ClientId(registrant.client);
             self.unknown.remove(&(index, client));
-            for (_, pending) in self.pending.range_mut((client, 0)..=(client, u32::MAX)) {
-                let asked = pending.request.attributes.as_ref();
-                let name = asked.and_then(|asked| asked.this_dn.as_deref());
-                let leaves = pending.request.r#type == i32::from(RequestType::TUnregisterAddress);
-                pending.is_overtaken |= leaves && name == Some(&*self.dns[index].name);
-            }
+            self.pending.overtake(client, index);
         }
         if !self.dns[index].registrants.is_empty() {
             let dn = self.dns[index].name.to_string();

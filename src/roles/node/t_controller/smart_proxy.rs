@@ -117,7 +117,7 @@ impl Core {
         if self.is_bulk
             && !self.settings.bulk
             && self.unknown.is_empty()
-            && !self.pending.values().any(|pending| pending.is_bulk)
+            && !self.pending.has_bulk()
         {
             self.is_bulk = false;
             self.send_all(Body::Bulk(proto::Bulk { on: false }), cx);
