@@ -96,7 +96,11 @@ def play_one(scenario: Scenario, combination: Combination, cluster: Cluster, tru
     """One run and its line."""
     began = time.monotonic()
     folder = logs / scenario.name / f"{combination.transport}-{combination.via}"
-    problems = Stage(scenario, combination, cluster, trunk, ROOT / "parts", folder).play()
+    stage = Stage(scenario, combination, cluster, trunk, ROOT / "parts", folder)
+    problems = stage.play()
+    if stage.says_nothing():
+        say(f"again {scenario.name} {combination}: SIPp stood still, {problems[0].splitlines()[0]}")
+        problems = Stage(scenario, combination, cluster, trunk, ROOT / "parts", folder / "again").play()
     seconds = time.monotonic() - began
     if not problems:
         tally.passed += 1

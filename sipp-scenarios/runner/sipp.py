@@ -1,6 +1,7 @@
 """One SIPp process: its command line, whether it listens yet, how it ended and what it counted."""
 
 import csv
+import re
 import signal
 import subprocess
 import time
@@ -14,6 +15,8 @@ SUCCESSFUL, FAILED, RETRANSMISSIONS = "SuccessfulCall(C)", "FailedCall(C)", "Ret
 LISTEN_WAIT_S = 5.0
 #: How long SIPp may take over calls still up after it has been asked to stop.
 STOP_GRACE_S = 3.0
+#: What SIPp writes when its own loop was kept from the processor for half a second.
+STOOD_STILL = re.compile(r"the (minor|major) watchdog timer \d+ms has been tripped")
 EXCERPT_LINES = 12
 EXCERPT_CHARS = 3000
 
@@ -38,6 +41,7 @@ class Report:
     exit: int
     counts: dict[str, int]
     setups_ms: list[float]
+    stood_still: bool
     excerpt: str
 
 
@@ -118,7 +122,7 @@ class Sipp:
         except subprocess.TimeoutExpired:
             self.kill()
             code = self.process.wait()
-        return Report(code, self.counts(), self.setups(), self.excerpt())
+        return Report(code, self.counts(), self.setups(), self.stood_still(), self.excerpt())
 
     def kill(self) -> None:
         """Ends it at once, if it still runs."""
@@ -146,6 +150,11 @@ class Sipp:
                 if len(row) >= 2:
                     times.append(float(row[1]))
         return times
+
+    def stood_still(self) -> bool:
+        """True when SIPp was not given the processor: the times that it took are the machine's then."""
+        path = self.logs / "errors.log"
+        return path.is_file() and STOOD_STILL.search(path.read_text("utf-8", "replace")) is not None
 
     def excerpt(self) -> str:
         """The beginning of SIPp's error log, or the end of its screen when there is none."""
