@@ -191,7 +191,8 @@ pub(crate) struct Node {
 impl Node {
     fn on(&mut self, event: node::Event, now: Instant) {
         let ids = &mut self.application.ids;
-        let mut cx = node::Cx { now, wall: wall(now), ids, out: &mut self.out };
+        let mut cx =
+            node::Cx { now, wall: wall(now), ids, out: &mut self.out, dns: &cluster::unknown };
         self.application.core.on(event, &mut cx);
         for action in self.out.drain() {
             match action {

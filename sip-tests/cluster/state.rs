@@ -78,7 +78,8 @@ fn fresh(index: usize) -> node::Core {
 /// Imports, and gives how many wake-ups that has armed.
 fn import(core: &mut node::Core, bundle: &Bundle, now: Instant) -> Result<usize, ImportError> {
     let (mut ids, mut out) = (Ids::new(1), Outbox::new(OUTBOX_LEN_MAX));
-    let mut cx = node::Cx { now, wall: WALL_START, ids: &mut ids, out: &mut out };
+    let mut cx =
+        node::Cx { now, wall: WALL_START, ids: &mut ids, out: &mut out, dns: &cluster::unknown };
     let result = core.import(bundle, &mut cx);
     let armed = out.drain().filter(|action| matches!(action, node::Action::Arm(..))).count();
     result.map(|()| armed)

@@ -13,6 +13,7 @@ pub mod id;
 pub mod leg;
 pub mod limits;
 pub mod outbox;
+pub mod ownership;
 mod pages;
 pub mod seal;
 pub mod short;

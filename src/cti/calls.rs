@@ -182,6 +182,13 @@ impl Calls {
         self.calls.get(&conn_id).is_some_and(|call| call.phase == Phase::Ringing)
     }
 
+    /// The node of a call that can be heard of.
+    #[must_use]
+    pub fn node(&self) -> Option<NodeId> {
+        let (conn_id, _) = self.calls.iter().find(|(_, call)| !call.is_cut)?;
+        conn_id.node()
+    }
+
     /// Whether a call is one of the DN's.
     #[must_use]
     pub fn knows(&self, conn_id: ConnId) -> bool {

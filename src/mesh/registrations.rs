@@ -422,6 +422,7 @@ impl Registrations {
                 | Body::LiveClients(_)
                 | Body::Bulk(_)
                 | Body::Supervisors(_)
+                | Body::Standings(_)
                 | Body::CallOrder(_),
             ) => return Err(CloseReason::Unexpected),
             Some(body) if has_session => self.on_session_frame(id, body, now, out)?,
@@ -491,6 +492,7 @@ impl Registrations {
             | Body::LiveClients(_)
             | Body::Bulk(_)
             | Body::Supervisors(_)
+            | Body::Standings(_)
             | Body::CallOrder(_) => return Err(CloseReason::Unexpected),
         };
         let (peer, cursor) = (session.peer, session.intake.cursor(session.epoch));

@@ -127,7 +127,7 @@ impl Running {
         let mut all = Configured { nodes: Vec::new(), proxies: Vec::new() };
         for (name, handle) in &self.nodes {
             let application = still_there(config, name)?;
-            let configured = node::assemble::configured(&shared, application)?;
+            let configured = node::assemble::configured(&shared, application, handle.dns())?;
             all.nodes.push((handle.clone(), configured));
         }
         for (name, handle) in &self.proxies {

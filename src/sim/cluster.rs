@@ -3,6 +3,7 @@
 
 use crate::base::flow::Protocol;
 use crate::base::id::{Ids, NodeId, Shard};
+use crate::base::ownership::{DnIndex, DnWord};
 use crate::base::seal::Sealer;
 use crate::base::time::{Duration, WallTime};
 use crate::roles::node::call_manager::core as node;
@@ -155,6 +156,12 @@ pub fn node_core(sealer: &Sealer, index: usize, salt: u32, seed: u64) -> Option<
     }))
 }
 
+/// No T-Controller tells anything of a DN.
+#[must_use]
+pub fn unknown(_: DnIndex) -> DnWord {
+    DnWord::default()
+}
+
 fn node_settings(id: NodeId, index: usize) -> NodeSettings {
     let dns: HashMap<Box<str>, DnKind> = (7001..=7099)
         .map(|dn: u32| {
@@ -162,6 +169,7 @@ fn node_settings(id: NodeId, index: usize) -> NodeSettings {
                 password: Some(format!("secret-{dn}").into()),
                 strict_auth: true,
                 contact: None,
+                place: DnIndex(dn),
             };
             (dn.to_string().into(), kind)
         })

@@ -30,7 +30,8 @@ impl World {
         let salt = if keeps_names { found.salt } else { other_salt };
         let Some(mut core) = cluster::node_core(&self.sealer, index, salt, seed) else { return };
         let mut out = Outbox::new(OUTBOX_LEN_MAX);
-        let mut cx = node::Cx { now, wall, ids: &mut found.ids, out: &mut out };
+        let mut cx =
+            node::Cx { now, wall, ids: &mut found.ids, out: &mut out, dns: &cluster::unknown };
         for (&(_, proxy), &alive) in self.told.range((index, 0)..(index + 1, 0)) {
             if let Some(proxy) = self.proxies.get(proxy) {
                 core.on(node::Event::Proxy(proxy.address, alive), &mut cx);

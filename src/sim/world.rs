@@ -549,7 +549,7 @@ impl World {
     }
 
     fn turn_node(&mut self, index: usize, event: node::Event) {
-        let (now, wall) = (self.now, self.wall());
+        let (now, wall, dns) = (self.now, self.wall(), &cluster::unknown);
         let mut out = Outbox::new(OUTBOX_LEN_MAX);
         let Some(found) = self.nodes.get_mut(index) else { return };
         let address = found.address;
@@ -562,17 +562,19 @@ impl World {
         }
         let mut actions = Vec::new();
         if let Some(mut small) = small_outbox(&mut self.random, self.setup.breaks) {
-            let mut cx = node::Cx { now, wall, ids: &mut found.ids, out: &mut small };
+            let mut cx = node::Cx { now, wall, ids: &mut found.ids, out: &mut small, dns };
             let result = caught(|| found.core.on(event, &mut cx));
             actions.extend(small.drain());
             if result.is_err() {
                 self.broken += 1;
                 self.broken_calls.extend(call);
-                let mut cx = node::Cx { now, wall, ids: &mut found.ids, out: &mut out };
+                let mut cx = node::Cx { now, wall, ids: &mut found.ids, out: &mut out, dns };
                 found.core.on_panic(&mut cx);
             }
         } else {
-            found.core.on(event, &mut node::Cx { now, wall, ids: &mut found.ids, out: &mut out });
+            found
+                .core
+                .on(event, &mut node::Cx { now, wall, ids: &mut found.ids, out: &mut out, dns });
         }
         actions.extend(out.drain());
         for action in actions {

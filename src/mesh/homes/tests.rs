@@ -172,6 +172,7 @@ impl World {
                     | Body::LiveClients(_)
                     | Body::Bulk(_)
                     | Body::Supervisors(_)
+                    | Body::Standings(_)
                     | Body::CallOrder(_)) => panic!("{other:?}"),
                 }
             }

@@ -40,6 +40,7 @@ use crate::runtime::clock::random_u64;
 use crate::runtime::journal::Journal;
 use crate::runtime::mailbox::{Inbox, Mail};
 use crate::runtime::module::Module;
+use crate::runtime::ownership_table::{DNS_MAX, OwnershipTable};
 use crate::sip::auth::{Algorithm, Authenticator, NonceKeys, Policy};
 use crate::sip::message::Uri;
 use crate::sip::user_agent::{Counted, Settings as StackSettings};
@@ -83,12 +84,19 @@ pub struct Handle {
     interaction_proxy: Option<CallHearer<StreamSettings>>,
     session_controller: Option<CallHearer<LocalSettings>>,
     tls: SecuredPorts,
+    dns: Arc<OwnershipTable>,
 }
 
 impl Handle {
     /// Takes new calls, or drains.
     pub fn ready(&self, ready: bool) {
         self.calls.ready(ready);
+    }
+
+    /// What is known of DNs: another configuration has places for its DNs there.
+    #[must_use]
+    pub fn dns(&self) -> &OwnershipTable {
+        &self.dns
     }
 
     /// By which operators have agents do something, where there is a T-Controller.
@@ -147,6 +155,7 @@ pub struct Configured {
 pub fn configured(
     shared: &Shared<'_>,
     application: &Application,
+    table: &OwnershipTable,
 ) -> Result<Configured, StartError> {
     let address = sip_address(application)?;
     let switch = shared.switch(application)?;
@@ -161,7 +170,10 @@ pub fn configured(
     } else {
         shared.access(switch, proxies.first().copied().unwrap_or(address))
     };
-    let settings = settings(shared, application, switch, &access)?;
+    if !table.enter(t_controller_assemble::phones(switch)) {
+        tracing::warn!(node = %application.name, max = DNS_MAX, "too many phones: of some no other node's word is known");
+    }
+    let settings = settings(shared, application, switch, &access, table)?;
     let targets = targets(switch, &settings, &proxies, address);
     let stack = StackSettings {
         node: application.node_id,
@@ -198,8 +210,9 @@ pub fn assemble(
     let application = parts.application;
     let name = application.name.to_string();
     let address = sip_address(application)?;
+    let dns = Arc::new(OwnershipTable::default());
     let Configured { settings, stack, targets, cti, smart_proxy, streams, local, secured } =
-        configured(shared, application)?;
+        configured(shared, application, &dns)?;
     let tls = secured.ports();
     let transport = Transport::new(parts.transport.0);
 
@@ -209,7 +222,7 @@ pub fn assemble(
         shared.mailboxes.mailbox(&format!("{name}-512"), MAILBOX_LEN_MAX);
     let calls = CallManager::new(shard_mail.clone());
     let on_mesh = (parts.epoch, parts.cluster, &tls);
-    let t_controller = t_controller(shared, application, cti, on_mesh, &calls)?;
+    let t_controller = t_controller(shared, application, cti, on_mesh, (&calls, &dns))?;
     let on_mesh = (parts.epoch, &tls);
     let smart_proxy = self::smart_proxy(shared, application, smart_proxy, on_mesh)?;
     let by = (parts.epoch, &tls.clients);
@@ -231,6 +244,7 @@ pub fn assemble(
         interaction_proxy: streams.as_ref().map(|(handle, _)| handle.clone()),
         session_controller: local.as_ref().map(|(handle, _)| handle.clone()),
         tls,
+        dns,
     };
     let core = call_manager(shared, application, (settings, stack), parts.epoch)?;
     let shard = CallManagerModule::new(
@@ -243,6 +257,7 @@ pub fn assemble(
         Listeners {
             phone: phone_listener(handle.t_controller.clone()),
             fact: fact_listener(&name, hearers(&handle)),
+            dns: handle.dns.clone(),
             ..listeners(shared, &name, ServiceChecker::new(checker_mail), cells, parts.records)
         },
     );
@@ -280,7 +295,7 @@ fn t_controller(
     application: &Application,
     settings: Arc<TSettings>,
     (epoch, cluster, tls): (u32, Option<socket2::Socket>, &SecuredPorts),
-    calls: &CallManager,
+    (calls, dns): (&CallManager, &Arc<OwnershipTable>),
 ) -> Result<Option<(TController, TControllerModule)>, StartError> {
     if !shared.config.has_t_controllers(&application.switch) {
         return Ok(None);
@@ -300,7 +315,8 @@ fn t_controller(
         order: Box::new(move |order| calls.order(order)),
     };
     let ports = TPorts { port, mesh, host: ip(application)? };
-    let module = TControllerModule::new(thread, core, ports, ids, shared.clock, inbox, listeners);
+    let module = TControllerModule::new(thread, core, ports, ids, shared.clock, inbox, listeners)
+        .with_table(dns.clone());
     Ok(Some((TController::new(mail), module)))
 }
 
@@ -439,11 +455,12 @@ fn settings(
     application: &Application,
     switch: &Switch,
     access: &str,
+    table: &OwnershipTable,
 ) -> Result<Settings, StartError> {
     let options = &application.options;
     let mut dns = HashMap::new();
     for dn in &switch.dns {
-        if let Some(kind) = dn_kind(shared.config, application, dn) {
+        if let Some(kind) = dn_kind(shared.config, application, dn, table) {
             dns.insert(dn.name.clone(), kind);
         }
     }
@@ -487,7 +504,12 @@ fn settings(
     })
 }
 
-fn dn_kind(config: &Config, application: &Application, dn: &Dn) -> Option<DnKind> {
+fn dn_kind(
+    config: &Config,
+    application: &Application,
+    dn: &Dn,
+    table: &OwnershipTable,
+) -> Option<DnKind> {
     match dn.object.kind {
         ConfigDnKind::Extension | ConfigDnKind::AcdPosition => Some(DnKind::Extension {
             // One that anybody can guess never authenticates.
@@ -504,6 +526,7 @@ fn dn_kind(config: &Config, application: &Application, dn: &Dn) -> Option<DnKind
                 .text("contact")
                 .filter(|contact| *contact != "*")
                 .map(uri_of),
+            place: table.index(&dn.name),
         }),
         ConfigDnKind::RoutingPoint => {
             let own = dn.object.options.text("default-dn");
@@ -708,7 +731,7 @@ fn listeners(
     });
     let suspect = Box::new(move |proxy| checker.suspect(proxy));
     let (phone, fact) = (Box::new(|_| {}), Box::new(|_| {}));
-    Listeners { suspect, count, record, publish, phone, fact }
+    Listeners { suspect, count, record, publish, phone, fact, dns: Arc::default() }
 }
 
 fn view(core: &Core, name: &str) -> AppState {

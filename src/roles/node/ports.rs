@@ -75,7 +75,7 @@ pub(super) fn interaction_proxy_settings(
     ProxySettings {
         admission: admission.clone(),
         geo_location: application.geo_location.clone(),
-        dns: super::t_controller::assemble::phones(switch).collect(),
+        dns: super::t_controller::assemble::phones(switch).map(Into::into).collect(),
     }
 }
 

@@ -35,7 +35,7 @@ impl Core {
         }
         let origin = self.origin(packet);
         if self.is_from_proxy(packet)
-            && let Some(node) = self.lives_at(&origin, message)
+            && let Some(node) = self.lives_at(&origin, message, cx)
         {
             let told = [(HeaderId::XGenesysRoute, self.told(node, cx))];
             self.with_stack(cx, |stack, cx| stack.refuse(leg, 302, &told, cx));
@@ -163,6 +163,9 @@ impl Core {
         };
         match found {
             Route::Refused(cause) => self.refuse_call(slot, cause, cx),
+            Route::Extension { dn } if self.known(&dn, cx).dnd => {
+                self.refuse_call(slot, Cause::with_q850(486, 17, "do not disturb"), cx);
+            }
             Route::Extension { dn } => {
                 let Some(target) = self.extension_target(&dn) else {
                     return self.refuse_call(slot, Cause::code(480), cx);

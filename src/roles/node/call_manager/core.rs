@@ -4,10 +4,11 @@
 use super::settings::Settings;
 use crate::base::flow::Outbound;
 use crate::base::flow::Sender;
-use crate::base::id::{CallUuid, ConnId, Ids, NodeId, Shard, Slot};
+use crate::base::id::{CallUuid, ConnId, Ids, Shard, Slot};
 use crate::base::leg::{Cause, LegCommand, LegEvent};
 use crate::base::limits::CALLS_PER_SHARD_MAX;
 use crate::base::outbox::Outbox;
+use crate::base::ownership::{DnIndex, DnWord};
 use crate::base::seal::Sealer;
 use crate::base::slab::Slab;
 use crate::base::time::{Instant, WallTime};
@@ -37,9 +38,6 @@ pub enum Event {
     Proxy(SocketAddr, bool),
     /// The node takes calls, or drains.
     Ready(bool),
-    /// Where the calls of a DN live, for what starts next at that DN: at another
-    /// node, or here or nowhere (`None`).
-    Elsewhere(Box<str>, Option<NodeId>),
     /// Somebody wants something of a call.
     Order(Order),
     /// The configuration was changed: settings of calls and of the stack.
@@ -75,7 +73,6 @@ pub enum Action {
 }
 
 /// Inputs of a turn besides the event.
-#[derive(Debug)]
 pub struct Cx<'a> {
     /// The time.
     pub now: Instant,
@@ -85,6 +82,8 @@ pub struct Cx<'a> {
     pub ids: &'a mut Ids,
     /// Where actions go.
     pub out: &'a mut Outbox<Action>,
+    /// What is known of a DN, owned here or elsewhere.
+    pub dns: &'a dyn Fn(DnIndex) -> DnWord,
 }
 
 /// A call with its legs.
@@ -132,8 +131,6 @@ pub struct Core {
     pub(super) trunks_down: HashSet<Box<str>>,
     pub(super) ready: bool,
     pub(super) sealer: Arc<Sealer>,
-    /// DNs of the configuration whose calls live at other nodes.
-    pub(super) elsewhere: HashMap<Box<str>, NodeId>,
     /// The call whose own timer the turn is about: the stack has touched no leg.
     timed: Option<Slot>,
     shard: Shard,
@@ -174,7 +171,6 @@ impl Core {
             trunks_down: HashSet::new(),
             ready: true,
             sealer: parts.sealer,
-            elsewhere: HashMap::new(),
             timed: None,
             epoch: parts.epoch,
             counter: 0,
@@ -199,7 +195,6 @@ impl Core {
             }
             Event::Proxy(proxy, in_service) => self.stack.proxy(proxy, in_service),
             Event::Ready(ready) => self.ready = ready,
-            Event::Elsewhere(dn, node) => self.on_elsewhere(dn, node),
             Event::Order(order) => self.on_order(order, cx),
             Event::Settings(settings, stack) => {
                 self.settings = settings;

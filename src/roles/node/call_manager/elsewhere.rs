@@ -3,31 +3,36 @@
 
 use super::arrive::Origin;
 use super::core::{Core, Cx};
+use super::settings::DnKind;
 use crate::base::id::NodeId;
+use crate::base::ownership::DnWord;
 use crate::sip::message::Message;
 use crate::sip::named_dialog::named_leg;
 
 impl Core {
-    /// Word of where a DN's calls live; there are no more words than DNs.
-    pub(super) fn on_elsewhere(&mut self, dn: Box<str>, node: Option<NodeId>) {
-        match node.filter(|node| *node != self.settings.node) {
-            Some(node) if self.settings.dns.contains_key(&dn) => {
-                self.elsewhere.insert(dn, node);
-            }
-            Some(_) | None => {
-                self.elsewhere.remove(&dn);
-            }
+    /// What is known of a DN.
+    pub(super) fn known(&self, dn: &str, cx: &Cx<'_>) -> DnWord {
+        match self.settings.dns.get(dn) {
+            Some(DnKind::Extension { place, .. }) => (cx.dns)(*place),
+            Some(DnKind::RoutingPoint { .. }) | None => DnWord::default(),
         }
     }
 
     /// The other node that a new call belongs to: that of the dialog it names
     /// (RFC 3891, RFC 3911), or of the call that the calling DN has.
-    pub(super) fn lives_at(&self, origin: &Origin, message: &Message) -> Option<NodeId> {
+    pub(super) fn lives_at(
+        &self,
+        origin: &Origin,
+        message: &Message,
+        cx: &Cx<'_>,
+    ) -> Option<NodeId> {
         if let Some(leg) = named_leg(message, &self.sealer) {
             return Some(leg.node).filter(|node| *node != self.settings.node);
         }
         match origin {
-            Origin::Extension(dn) => self.elsewhere.get(dn.as_str()).copied(),
+            Origin::Extension(dn) => {
+                self.known(dn, cx).calls_at.filter(|node| *node != self.settings.node)
+            }
             Origin::Trunk { .. } | Origin::Unknown => None,
         }
     }

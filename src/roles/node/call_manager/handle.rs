@@ -2,7 +2,6 @@
 
 use super::inbox::Inbox;
 use super::settings::Settings;
-use crate::base::id::NodeId;
 use crate::call::facts::Order;
 use crate::runtime::mailbox::{Class, Mail};
 use crate::sip::user_agent::Settings as StackSettings;
@@ -35,12 +34,6 @@ impl CallManager {
     /// The node takes new calls, or drains.
     pub fn ready(&self, ready: bool) {
         let _ = self.mail.send(Class::Internal, Inbox::Ready(ready));
-    }
-
-    /// The calls of a DN live at another node, or not any more (`None`): what
-    /// starts next at the DN belongs there.
-    pub fn elsewhere(&self, dn: &str, node: Option<NodeId>) {
-        let _ = self.mail.send(Class::Internal, Inbox::Elsewhere(dn.into(), node));
     }
 
     /// Somebody wants something of a call.

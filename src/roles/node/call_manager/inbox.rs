@@ -1,7 +1,6 @@
 //! What a Call Manager shard is told.
 
 use super::settings::Settings;
-use crate::base::id::NodeId;
 use crate::call::facts::Order;
 use crate::modules::transport::core::Event as TransportEvent;
 use crate::sip::user_agent::Settings as StackSettings;
@@ -19,8 +18,6 @@ pub enum Inbox {
     Proxy(SocketAddr, bool),
     /// The node takes calls, or drains.
     Ready(bool),
-    /// Where the calls of a DN live, if at another node.
-    Elsewhere(Box<str>, Option<NodeId>),
     /// Somebody wants something of a call.
     Order(Order),
     /// The configuration was changed: settings of calls and of the stack.

@@ -17,6 +17,7 @@ use crate::runtime::clock::Clock;
 use crate::runtime::guard::{Panics, caught};
 use crate::runtime::mailbox::Inbox as Mailbox;
 use crate::runtime::module::Module;
+use crate::runtime::ownership_table::OwnershipTable;
 use crate::runtime::pause::Deadlines;
 use crate::runtime::waker::ThreadWaker;
 use crate::sip::user_agent::Counted;
@@ -40,6 +41,8 @@ pub struct Listeners {
     pub fact: Box<dyn FnMut(Box<CallFact>) + Send>,
     /// The state to be shown, now and then.
     pub publish: Publish,
+    /// What is known of DNs.
+    pub dns: Arc<OwnershipTable>,
 }
 
 /// One Call Manager shard.
@@ -92,7 +95,8 @@ impl CallManagerModule {
 
     fn on(&mut self, event: Event, now: Instant, sends: &mut Vec<Outbound>) {
         let wall = self.clock.wall();
-        let mut cx = Cx { now, wall, ids: &mut self.ids, out: &mut self.out };
+        let dns = |place| self.listeners.dns.read(place);
+        let mut cx = Cx { now, wall, ids: &mut self.ids, out: &mut self.out, dns: &dns };
         if let Err(panicked) = caught(|| self.core.on(event, &mut cx)) {
             let interaction_id = self.core.on_panic(&mut cx).map(|uuid| uuid.to_string());
             tracing::error!(node = %self.name, interaction_id, %panicked, "a turn panicked: the call that it worked on is ended");
@@ -131,7 +135,6 @@ impl Module for CallManagerModule {
                 Inbox::Trunk(name, in_service) => Event::Trunk(name, in_service),
                 Inbox::Proxy(address, in_service) => Event::Proxy(address, in_service),
                 Inbox::Ready(ready) => Event::Ready(ready),
-                Inbox::Elsewhere(dn, node) => Event::Elsewhere(dn, node),
                 Inbox::Order(order) => Event::Order(order),
                 Inbox::Settings(settings, stack) => Event::Settings(settings, stack),
             };

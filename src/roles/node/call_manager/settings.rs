@@ -1,6 +1,7 @@
 //! What a Call Manager shard knows from the configuration.
 
 use crate::base::id::NodeId;
+use crate::base::ownership::DnIndex;
 use crate::base::time::Duration;
 use core::net::{IpAddr, SocketAddr};
 use std::collections::HashMap;
@@ -16,6 +17,8 @@ pub enum DnKind {
         strict_auth: bool,
         /// `contact` of a phone that does not register, as a URI.
         contact: Option<Box<str>>,
+        /// Where what is known of it can be read.
+        place: DnIndex,
     },
     /// A routing point: calls wait here for a router.
     RoutingPoint {

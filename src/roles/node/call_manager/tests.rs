@@ -14,6 +14,7 @@ use crate::base::id::{Ids, NodeId, Shard};
 use crate::base::leg::Cause;
 use crate::base::limits::OUTBOX_LEN_MAX;
 use crate::base::outbox::Outbox;
+use crate::base::ownership::DnIndex;
 use crate::base::seal::Sealer;
 use crate::base::time::{Duration, Instant, WallTime};
 use crate::call::facts::CallFact;
@@ -53,14 +54,27 @@ fn trunk(name: &str, prefix: &str, priority: u32, geo_location: &str) -> Trunk {
 }
 
 fn extension(strict_auth: bool) -> DnKind {
-    DnKind::Extension { password: Some("secret".into()), strict_auth, contact: None }
+    DnKind::Extension {
+        password: Some("secret".into()),
+        strict_auth,
+        contact: None,
+        place: DnIndex::NONE,
+    }
 }
 
 fn settings() -> Settings {
     let dns = [
         ("7001", extension(true)),
         ("7002", extension(false)),
-        ("7003", DnKind::Extension { password: None, strict_auth: true, contact: None }),
+        (
+            "7003",
+            DnKind::Extension {
+                password: None,
+                strict_auth: true,
+                contact: None,
+                place: DnIndex::NONE,
+            },
+        ),
         ("5000", DnKind::RoutingPoint { default_dn: Some("7002".into()) }),
         ("5001", DnKind::RoutingPoint { default_dn: None }),
         ("5002", DnKind::RoutingPoint { default_dn: Some("5003".into()) }),
@@ -181,7 +195,13 @@ impl Shard1 {
 
     fn on(&mut self, event: Event) {
         let wall = WallTime(1_800_000_000_000);
-        let mut cx = Cx { now: self.now, wall, ids: &mut self.ids, out: &mut self.out };
+        let mut cx = Cx {
+            now: self.now,
+            wall,
+            ids: &mut self.ids,
+            out: &mut self.out,
+            dns: &crate::sim::cluster::unknown,
+        };
         self.core.on(event, &mut cx);
         for action in self.out.drain() {
             match action {

@@ -266,6 +266,7 @@ impl Core {
     ) -> Result<(), Refusal> {
         let index = self.owned_phone(id, given, cx)?;
         self.dns[index].dn.set_dnd(dnd)?;
+        self.look_at_standing(index, cx);
         self.looks.push_back(Look::Service(index));
         let kind = if dnd { EventType::EventDndOn } else { EventType::EventDndOff };
         let attributes = Attributes { reasons: given.reasons.clone(), ..Attributes::default() };

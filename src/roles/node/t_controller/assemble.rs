@@ -171,7 +171,7 @@ pub(in crate::roles::node) fn dns(
 }
 
 /// The phones of a switch.
-pub(in crate::roles::node) fn phones(switch: &Switch) -> impl Iterator<Item = Box<str>> {
+pub(in crate::roles::node) fn phones(switch: &Switch) -> impl Iterator<Item = &str> {
     let is_phone = |dn: &&Dn| dn_kind(dn).is_some_and(DnKind::is_phone);
-    switch.dns.iter().filter(is_phone).map(|dn| dn.name.clone())
+    switch.dns.iter().filter(is_phone).map(|dn| &*dn.name)
 }

@@ -51,6 +51,7 @@ impl Core {
         for meaning in self.dns[index].calls.on_fact(side, fact) {
             self.mean(index, fact.conn_id, meaning, cx);
         }
+        self.look_at_standing(index, cx);
         if fact.is_end() {
             self.releases.remove(&(fact.conn_id, index));
         }

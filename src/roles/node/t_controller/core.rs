@@ -9,9 +9,11 @@ use super::owners::Ownership;
 use super::remote::Remote;
 use super::settings::{DnKind, Settings};
 use super::shown::Shown;
+use super::standing::Standing;
 use crate::base::id::{ConnId, Ids, NodeId};
 use crate::base::limits::{DNS_PER_EVENT_MAX, OUTBOX_LEN_MAX};
 use crate::base::outbox::Outbox;
+use crate::base::ownership::DnWord;
 use crate::base::time::{Instant, WallTime};
 use crate::call::facts::{CallFact, Order};
 use crate::cti::agent::{self, Agent};
@@ -67,6 +69,8 @@ pub enum Wake {
     Rest,
     /// The links to other T-Controllers; also the first event of all.
     Links,
+    /// What other nodes are to know of DNs that are owned here.
+    Standings,
 }
 
 /// A DN that is to be looked at.
@@ -116,6 +120,8 @@ pub enum Action {
     Order(Order),
     /// The answer to an operator.
     Operated(u64, Box<tlib::Event>),
+    /// What every thread may read of the DN at that index.
+    Note(usize, DnWord),
 }
 
 /// Inputs of a turn besides the event.
@@ -182,6 +188,8 @@ pub(super) struct Entry {
     pub(super) shown: Shown,
     /// What it has told since it is owned here.
     pub(super) log: DnLog,
+    /// What its owner has told every node of it.
+    pub(super) standing: Standing,
     /// Whom the supervisor there wants to watch.
     pub(super) supervision: Option<Subscription>,
     /// Calls that ring at its agent, until when they may.
@@ -251,6 +259,10 @@ pub struct Core {
     pub(super) is_bulk: bool,
     /// Who is registered here for which DN, of which its owner does not know though it is to.
     pub(super) unknown: BTreeSet<(usize, ClientId)>,
+    /// DNs of which every thread is to read something else.
+    pub(super) noted: Vec<usize>,
+    /// DNs that are owned here, and stand otherwise than other nodes have been told.
+    pub(super) untold: BTreeSet<usize>,
     /// DNs that are owned here and have a supervisor.
     pub(super) supervisors: BTreeSet<usize>,
     /// Who waits in this data centre for calls of which target.
@@ -287,6 +299,8 @@ impl Core {
             early: BTreeMap::new(),
             is_bulk: settings.bulk,
             unknown: BTreeSet::new(),
+            noted: Vec::new(),
+            untold: BTreeSet::new(),
             supervisors: BTreeSet::new(),
             waiting: Waiting::default(),
         };
@@ -306,6 +320,7 @@ impl Core {
             Event::Wake(Wake::Dn(index)) => self.wake_dn(index, cx),
             Event::Wake(Wake::Client(id)) => self.watch_silence(id, cx),
             Event::Wake(Wake::Rest) => {}
+            Event::Wake(Wake::Standings) => self.tell_standings(cx),
             Event::Wake(Wake::Links) => {
                 self.links.is_ticking = false;
                 self.know_peers(cx);
@@ -322,6 +337,7 @@ impl Core {
         self.look_at_some(cx);
         self.tell_ownership(cx);
         self.end_bulk(cx);
+        self.note_words(cx);
     }
 
     fn look_at_some(&mut self, cx: &mut Cx<'_>) {
@@ -383,6 +399,7 @@ impl Core {
                         restored: None,
                         shown: Shown::untold(!kind.is_phone()),
                         log: DnLog::default(),
+                        standing: Standing::default(),
                         supervision: None,
                     });
                 }

@@ -430,6 +430,7 @@ impl Core {
             Some(Body::LiveClients(live)) => self.on_live_clients(from, live),
             Some(Body::CallOrder(order)) => self.on_call_order(&order, cx),
             Some(Body::Supervisors(given)) => self.on_supervisors(from, given)?,
+            Some(Body::Standings(given)) => self.on_standings(from, &given),
             Some(Body::Bulk(bulk)) => self.on_bulk(from, bulk.on),
             Some(
                 Body::NodeHello(_)
@@ -543,6 +544,7 @@ impl Core {
         let clients = clients.map(|client| client.0).collect();
         self.send_to(node, Body::LiveClients(proto::LiveClients { clients }), cx);
         self.send_owned(node, cx);
+        self.send_standings(node, cx);
         self.send_agents(node, cx);
         self.send_live(node, cx);
         self.send_supervisors(node, cx);
@@ -629,6 +631,7 @@ impl Core {
                 self.looks.push_back(Look::Owner(index));
             }
         }
+        self.forget_standings(node);
         self.look_at_pending(node, cx);
     }
 
@@ -746,14 +749,22 @@ impl Core {
     }
 
     pub(super) fn send_all_but(&self, node: NodeId, body: Body, cx: &mut Cx<'_>) {
-        if self.links.by_id.is_empty() {
+        self.send_those(|peer| peer != node, body, cx);
+    }
+
+    /// To the other T-Controllers.
+    pub(super) fn send_nodes(&self, body: Body, cx: &mut Cx<'_>) {
+        self.send_those(|peer| !peer.is_smart_proxy(), body, cx);
+    }
+
+    fn send_those(&self, is_one: impl Fn(NodeId) -> bool, body: Body, cx: &mut Cx<'_>) {
+        let mut links = self.links.by_id.iter().filter(|(_, peer)| is_one(**peer)).peekable();
+        if links.peek().is_none() {
             return;
         }
         let bytes = framed(body);
-        for (id, peer) in &self.links.by_id {
-            if *peer != node {
-                cx.out.push(Action::SendLink(*id, bytes.clone()));
-            }
+        for (id, _) in links {
+            cx.out.push(Action::SendLink(*id, bytes.clone()));
         }
     }
 }

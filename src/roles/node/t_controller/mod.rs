@@ -36,6 +36,7 @@ pub mod settings;
 mod shown;
 mod smart;
 pub mod smart_proxy;
+mod standing;
 mod supervision;
 mod view;
 

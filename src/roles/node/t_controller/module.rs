@@ -6,6 +6,7 @@ use super::operator::OPERATOR;
 use crate::base::id::Ids;
 use crate::base::limits::{CLIENTS_MAX, DNS_PER_EVENT_MAX, TURN_BATCH_LEN};
 use crate::base::outbox::Outbox;
+use crate::base::ownership::{DnIndex, DnWord};
 use crate::base::time::Instant;
 use crate::call::facts::Order;
 use crate::cti::tlib;
@@ -15,6 +16,7 @@ use crate::runtime::clock::Clock;
 use crate::runtime::guard::{Panics, caught};
 use crate::runtime::mailbox::Inbox as Mailbox;
 use crate::runtime::module::Module;
+use crate::runtime::ownership_table::OwnershipTable;
 use crate::runtime::pause::Deadlines;
 use crate::runtime::waker::ThreadWaker;
 use core::net::IpAddr;
@@ -73,6 +75,9 @@ pub struct TControllerModule {
     next_publish: Instant,
     /// Room for what the turn hears.
     heard: Vec<(ClientId, Heard)>,
+    /// What every thread reads of its DNs, with the place of each there; a Smart Proxy has none.
+    table: Option<Arc<OwnershipTable>>,
+    places: Vec<DnIndex>,
 }
 
 impl TControllerModule {
@@ -105,6 +110,25 @@ impl TControllerModule {
             listeners,
             next_publish: Instant::ZERO,
             heard: Vec::new(),
+            table: None,
+            places: Vec::new(),
+        }
+    }
+
+    /// Writes what is known of its DNs there.
+    #[must_use]
+    pub fn with_table(mut self, table: Arc<OwnershipTable>) -> Self {
+        self.table = Some(table);
+        self
+    }
+
+    fn note(&mut self, index: usize, word: DnWord) {
+        let Some(table) = &self.table else { return };
+        while let Some(name) = self.core.dn_name(self.places.len()) {
+            self.places.push(table.index(name));
+        }
+        if let Some(place) = self.places.get(index) {
+            table.write(*place, word);
         }
     }
 
@@ -137,11 +161,12 @@ impl TControllerModule {
     }
 
     fn act(&mut self, now: Instant) {
-        let (mut dials, mut frames) = (Vec::new(), Vec::new());
+        let (mut dials, mut frames, mut notes) = (Vec::new(), Vec::new(), Vec::new());
         for action in self.out.drain() {
             match (action, &mut self.port, &mut self.mesh) {
                 (Action::Send(OPERATOR, frame), ..) => frames.push(frame),
                 (Action::Order(order), ..) => (self.listeners.order)(order),
+                (Action::Note(index, word), ..) => notes.push((index, word)),
                 (Action::Operated(ask, event), ..) => {
                     if let Some(answer) = self.operators.remove(&ask) {
                         // Who has asked may be gone.
@@ -165,6 +190,9 @@ impl TControllerModule {
                     ..,
                 ) => {}
             }
+        }
+        for (index, word) in notes {
+            self.note(index, word);
         }
         for (node, dialled) in dials {
             if let Err(error) = &dialled {
@@ -243,8 +271,7 @@ impl Module for TControllerModule {
         self.ports().for_each(Port::flush);
         if now >= self.next_publish {
             self.next_publish = now + PUBLISH_INTERVAL;
-            let ports = (self.port.as_ref(), self.mesh.as_ref());
-            (self.listeners.publish)(&self.core, ports.0, ports.1, now);
+            (self.listeners.publish)(&self.core, self.port.as_ref(), self.mesh.as_ref(), now);
         }
         work
     }

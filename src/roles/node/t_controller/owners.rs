@@ -66,6 +66,7 @@ impl Core {
         self.owners_sum ^= hash(&entry.name, entry.owner) ^ hash(&entry.name, owner);
         entry.owner = owner;
         entry.is_attached = false;
+        self.note_owner(index);
     }
 
     /// Another node's sum over all owners. One that differs twice is helped by all that
@@ -406,6 +407,7 @@ impl Core {
         }
         // Who was linked to this node alone has not heard of it.
         self.send_all_but(from, self.owner_news(index), cx);
+        self.look_at_standing(index, cx);
         self.looks.push_back(Look::Owner(index));
     }
 

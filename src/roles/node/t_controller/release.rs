@@ -96,9 +96,10 @@ impl Core {
 
     /// Calls of a node that is out of reach are not heard of before it is in reach again.
     pub(super) fn cut_calls(&mut self, node: NodeId, is_cut: bool, cx: &mut Cx<'_>) {
-        for entry in &mut self.dns {
-            if !entry.calls.is_empty() {
-                entry.calls.cut(node, is_cut);
+        for index in 0..self.dns.len() {
+            if !self.dns[index].calls.is_empty() {
+                self.dns[index].calls.cut(node, is_cut);
+                self.look_at_standing(index, cx);
             }
         }
         let is_one = |(conn_id, _): &(ConnId, usize)| conn_id.node() == Some(node);

@@ -5,12 +5,14 @@ use crate::base::flow::{ConnectionId, Flow, Protocol};
 use crate::base::id::{Ids, LegWord, NodeId, Shard, Slot};
 use crate::base::limits::OUTBOX_LEN_MAX;
 use crate::base::outbox::Outbox;
+use crate::base::ownership::{DnIndex, DnWord};
 use crate::base::seal::{Kind, Sealer};
 use crate::base::time::Instant;
 use crate::runtime::guard::caught;
 use crate::sim::cluster::{self, WALL_START};
 use crate::sip::message::{Message, scan};
 use crate::sip::packet::Packet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(super) const PHONE: &str = "127.0.1.1:5060";
@@ -22,6 +24,8 @@ pub(super) struct Node {
     pub(super) now: Instant,
     ids: Ids,
     pub(super) sealer: Arc<Sealer>,
+    /// What is known of DNs.
+    dns: BTreeMap<DnIndex, DnWord>,
 }
 
 pub(super) fn id(number: u16) -> NodeId {
@@ -32,12 +36,25 @@ impl Node {
     pub(super) fn new() -> Self {
         let sealer = Arc::new(Sealer::of(b"key"));
         let node = cluster::make_nodes(&sealer, 7).remove(0);
-        Self { core: node.core, now: Instant(1_000_000_000), ids: node.ids, sealer }
+        Self {
+            core: node.core,
+            now: Instant(1_000_000_000),
+            ids: node.ids,
+            sealer,
+            dns: BTreeMap::new(),
+        }
+    }
+
+    /// Something is known of a DN of 7001 to 7099 from now on.
+    pub(super) fn know(&mut self, dn: u32, word: DnWord) {
+        self.dns.insert(DnIndex(dn), word);
     }
 
     pub(super) fn on(&mut self, event: Event) -> Vec<Action> {
         let mut out = Outbox::new(OUTBOX_LEN_MAX);
-        let mut cx = Cx { now: self.now, wall: WALL_START, ids: &mut self.ids, out: &mut out };
+        let dns = |place: DnIndex| self.dns.get(&place).copied().unwrap_or_default();
+        let mut cx =
+            Cx { now: self.now, wall: WALL_START, ids: &mut self.ids, out: &mut out, dns: &dns };
         self.core.on(event, &mut cx);
         out.drain().collect()
     }
@@ -45,11 +62,15 @@ impl Node {
     /// A turn that breaks at its first action, and what is done about it.
     pub(super) fn broken(&mut self, event: Event) -> Vec<Action> {
         let mut out = Outbox::new(0);
-        let mut cx = Cx { now: self.now, wall: WALL_START, ids: &mut self.ids, out: &mut out };
+        let dns = |place: DnIndex| self.dns.get(&place).copied().unwrap_or_default();
+        let mut cx =
+            Cx { now: self.now, wall: WALL_START, ids: &mut self.ids, out: &mut out, dns: &dns };
         let result = caught(|| self.core.on(event, &mut cx));
         assert!(result.is_err(), "the turn has no action");
         let mut out = Outbox::new(OUTBOX_LEN_MAX);
-        let mut cx = Cx { now: self.now, wall: WALL_START, ids: &mut self.ids, out: &mut out };
+        let dns = |place: DnIndex| self.dns.get(&place).copied().unwrap_or_default();
+        let mut cx =
+            Cx { now: self.now, wall: WALL_START, ids: &mut self.ids, out: &mut out, dns: &dns };
         self.core.on_panic(&mut cx);
         out.drain().collect()
     }

@@ -6,6 +6,7 @@
 
 use super::*;
 use crate::base::id::{ConnId, Slot};
+use crate::base::ownership::DnWord;
 use crate::call::facts::{CallFact, EndedBy, Party as CallParty, Step, Wish};
 use crate::mesh::wire::{self, Body, proto};
 use crate::roles::node::t_controller::core::Party;
@@ -17,6 +18,7 @@ use std::collections::VecDeque;
 mod check;
 mod course;
 mod smart_proxy;
+mod standing;
 
 const NODES: u16 = 4;
 /// The nodes that have a Smart Proxy; its number is this much greater.
@@ -97,6 +99,8 @@ struct Mesh {
     next_operator: u64,
     /// Connections of SIP Proxies.
     proxies: BTreeSet<(NodeNumber, ClientId)>,
+    /// What the threads of each node read of a DN.
+    words: BTreeMap<(NodeNumber, usize), DnWord>,
     /// Owners that a replay has told.
     said: BTreeMap<(NodeNumber, String), Ownership>,
     is_told: bool,
@@ -174,6 +178,7 @@ impl Mesh {
             operators: BTreeSet::new(),
             next_operator: 1,
             proxies: BTreeSet::new(),
+            words: BTreeMap::new(),
             said: BTreeMap::new(),
             is_told: std::env::var_os("SEED").is_some(),
         };
@@ -185,6 +190,7 @@ impl Mesh {
 
     /// A node begins, with its Smart Proxy if it has one.
     fn begin(&mut self, number: NodeNumber, epoch: u32) {
+        self.words.retain(|(node, _), _| *node != number);
         for number in members().filter(|member| host(*member) == number) {
             let core = Core::new(Arc::new(settings_of(number, self)), epoch, WallTime(1_000));
             let ids = Ids::new(self.random.next_u64());
@@ -260,6 +266,9 @@ impl Mesh {
                 if !self.operators.remove(&(number, ask)) {
                     self.find(format!("an operator of node {number} is answered twice"));
                 }
+            }
+            Action::Note(index, word) => {
+                self.words.insert((number, index), word);
             }
             Action::Send(id, bytes) => self.read(number, id, &bytes),
             Action::End(id) => self.find(format!("node {number} ends client {}", id.0)),
@@ -744,6 +753,7 @@ impl Mesh {
         mesh.heal();
         // Links are found dead and made anew, phones' times run out.
         mesh.pass(Duration::from_secs(90));
+        mesh.check_standings();
         for (node, fact) in core::mem::take(&mut mesh.calls) {
             let step = Step::Ended { by: EndedBy::Caller, code: 200, was_connected: true };
             mesh.on(node, Event::Fact(Box::new(CallFact { step, ..fact })));

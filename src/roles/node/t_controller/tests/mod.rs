@@ -18,6 +18,7 @@ use super::settings::{DnKind, Settings};
 use crate::base::frames::{FrameReader, LENGTH_BYTES};
 use crate::base::id::{ConnId, Ids, NodeId, Slot};
 use crate::base::outbox::Outbox;
+use crate::base::ownership::DnWord;
 use crate::base::time::{Duration, Instant, WallTime};
 use crate::call::facts::Order;
 use crate::cti::agent;
@@ -59,6 +60,8 @@ struct World {
     operated: Vec<(u64, tlib::Event)>,
     /// What is wanted of calls.
     orders: Vec<Order>,
+    /// What every thread reads of DNs.
+    words: BTreeMap<String, DnWord>,
 }
 
 fn settings() -> Settings {
@@ -109,6 +112,7 @@ impl World {
             next_reference: 100,
             operated: Vec::new(),
             orders: Vec::new(),
+            words: BTreeMap::new(),
         }
     }
 
@@ -127,6 +131,9 @@ impl World {
                     self.ended.insert(id);
                 }
                 Action::Arm(wake, at) => self.armed.push((wake, at)),
+                Action::Note(index, word) => {
+                    self.words.insert(self.core.dns[index].name.to_string(), word);
+                }
                 Action::SendLink(..) | Action::EndLink(_) | Action::Dial(..) => {
                     panic!("there is nobody")
                 }

@@ -77,6 +77,7 @@ impl Mesh {
         }
         self.check_registrants();
         self.check_supervisors();
+        self.check_standings();
         self.check_rest();
     }
 
@@ -124,6 +125,36 @@ impl Mesh {
                         let id = status.agent_id;
                         problems.push(format!("{id} is at {at} and at {}", entry.name));
                     }
+                }
+            }
+        }
+        for problem in problems {
+            self.find(problem);
+        }
+    }
+
+    /// What a node's threads read of a DN is what its owner has: where its calls are, if the
+    /// proxies of the data centre can bring another one there, and what is set.
+    pub(super) fn check_standings(&mut self) {
+        let mut problems = Vec::new();
+        for (number, node) in self.nodes.iter().filter(|(number, _)| **number <= NODES) {
+            let here = &node.core.settings.geo_location;
+            let is_here = |at: &NodeId| self.nodes[&at.get()].core.settings.geo_location == *here;
+            for (index, entry) in node.core.dns.iter().enumerate() {
+                let owner = entry.owner.node;
+                let there = owner.map(|owner| &self.nodes[&owner.get()].core.dns[index]);
+                let wanted = DnWord {
+                    owner,
+                    epoch: entry.owner.epoch,
+                    calls_at: there.and_then(|there| there.calls.node()).filter(is_here),
+                    dnd: there.is_some_and(|there| there.dn.dnd),
+                };
+                let read = self.words.get(&(*number, index)).copied().unwrap_or_default();
+                if read != wanted {
+                    let name = &entry.name;
+                    problems.push(format!(
+                        "node {number} reads {read:?} of {name}, and it is {wanted:?}"
+                    ));
                 }
             }
         }
