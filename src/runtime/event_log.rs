@@ -30,7 +30,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Result, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, TryRecvError, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 const MAGIC: &[u8; 8] = b"SCEVENT1";
@@ -51,6 +51,8 @@ const RECORD_HEAD_LEN: usize = 8;
 const BODY_LEN_MAX: usize = 4 << 20;
 /// Bytes after which a new segment begins.
 const SEGMENT_LEN: u64 = 4 << 20;
+/// How long the thread lets writes come together. Who writes meanwhile wakes nobody.
+const GATHER_TIME: Duration = Duration::from_millis(5);
 /// How long what was written may wait for the disk.
 const SYNC_INTERVAL: Duration = Duration::from_millis(20);
 /// What may wait for the thread.
@@ -219,17 +221,28 @@ struct Writer {
 impl Writer {
     fn run(mut self, waiting: &Receiver<Write>) {
         let mut dirty_since: Option<Instant> = None;
+        let (mut is_over, mut has_more) = (false, false);
         loop {
-            let patience = dirty_since
-                .map(|since| SYNC_INTERVAL.saturating_sub(self.clock.now().since(since)));
-            let first = match patience {
-                Some(patience) => waiting.recv_timeout(patience),
-                None => waiting.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            };
-            let is_over = matches!(first, Err(RecvTimeoutError::Disconnected));
+            if dirty_since.is_none() && !has_more {
+                match waiting.recv() {
+                    Ok(write) => self.take(write, self.clock.now()),
+                    Err(_) => is_over = true,
+                }
+            }
+            if !is_over && !has_more {
+                std::thread::park_timeout(GATHER_TIME);
+            }
             let now = self.clock.now();
-            for write in first.into_iter().chain(waiting.try_iter().take(BATCH_LEN)) {
-                self.take(write, now);
+            has_more = true;
+            for _ in 0..BATCH_LEN {
+                match waiting.try_recv() {
+                    Ok(write) => self.take(write, now),
+                    Err(error) => {
+                        has_more = false;
+                        is_over |= error == TryRecvError::Disconnected;
+                        break;
+                    }
+                }
             }
             self.each(OnDisk::flush, now);
             if self.streams.values().any(|stream| stream.is_dirty) {
