@@ -182,11 +182,13 @@ impl Calls {
         self.calls.get(&conn_id).is_some_and(|call| call.phase == Phase::Ringing)
     }
 
-    /// The node of a call that can be heard of.
+    /// The node of the call that the DN is in, of those that can be heard of: one that it talks
+    /// in before one that it makes. What rings at it has no part in what it begins.
     #[must_use]
     pub fn node(&self) -> Option<NodeId> {
-        let (conn_id, _) = self.calls.iter().find(|(_, call)| !call.is_cut)?;
-        conn_id.node()
+        let of =
+            |phase| self.calls.iter().find(move |(_, call)| !call.is_cut && call.phase == phase);
+        of(Phase::Talking).or_else(|| of(Phase::Dialing))?.0.node()
     }
 
     /// Whether a call is one of the DN's.

@@ -119,7 +119,8 @@ mod tests {
 
     #[test]
     fn what_was_appended_is_in_the_file_when_it_is_dropped() {
-        let folder = std::env::temp_dir().join(format!("sipcluster-journal-{}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("sipcluster-journal-{}", std::process::id()));
         let path = folder.join("below").join("records.jsonl");
         let mut wanted = String::new();
         for run in 0..2 {

@@ -132,6 +132,8 @@ header_names! {
     XSipclusterRole = "X-Sipcluster-Role";
     /// Cluster elements only: where a proxy got a request from.
     XSipclusterSource = "X-Sipcluster-Source";
+    /// Cluster elements only: another node was asked before, and has not taken the request.
+    XSipclusterFurther = "X-Sipcluster-Further";
 }
 
 /// Headers by [`place_of`] their names.
@@ -179,6 +181,7 @@ impl HeaderId {
                 | Self::XGenesysGeoLocation
                 | Self::XSipclusterRole
                 | Self::XSipclusterSource
+                | Self::XSipclusterFurther
         )
     }
 

@@ -18,11 +18,14 @@ use bytes::Bytes;
 impl Stack {
     /// The transaction that a first INVITE repeats, or that a CANCEL means, when its
     /// branch tells nothing. One that was refused with 503 is not repeated: the caller
-    /// was told to come again.
+    /// was told to come again; nor one with 302, which a proxy may not be able to follow.
     pub(super) fn merged(&self, request: &Message) -> Option<Slot> {
         let key = TransactionKey::merged(request, self.seed);
         let server = self.by_key.get(&key)?;
-        self.servers.get(server).filter(|found| found.status() != Some(503)).map(|_| server)
+        self.servers
+            .get(server)
+            .filter(|found| !matches!(found.status(), Some(302 | 503)))
+            .map(|_| server)
     }
 
     /// Takes an INVITE by the side of the one that it repeats.

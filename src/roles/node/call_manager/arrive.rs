@@ -164,6 +164,10 @@ impl Core {
         match found {
             Route::Refused(cause) => self.refuse_call(slot, cause, cx),
             Route::Extension { dn } if self.known(&dn, cx).dnd => {
+                if let Some(entry) = self.calls.get_mut(slot) {
+                    entry.call.on_calling(&dn);
+                }
+                self.tell_state(slot, cx);
                 self.refuse_call(slot, Cause::with_q850(486, 17, "do not disturb"), cx);
             }
             Route::Extension { dn } => {

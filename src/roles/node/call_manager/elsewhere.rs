@@ -6,7 +6,7 @@ use super::core::{Core, Cx};
 use super::settings::DnKind;
 use crate::base::id::NodeId;
 use crate::base::ownership::DnWord;
-use crate::sip::message::Message;
+use crate::sip::message::{HeaderId, Message};
 use crate::sip::named_dialog::named_leg;
 
 impl Core {
@@ -30,6 +30,8 @@ impl Core {
             return Some(leg.node).filter(|node| *node != self.settings.node);
         }
         match origin {
+            // What is known may be old: one node is sent on by it, once.
+            Origin::Extension(_) if message.header(HeaderId::XSipclusterFurther).is_some() => None,
             Origin::Extension(dn) => {
                 self.known(dn, cx).calls_at.filter(|node| *node != self.settings.node)
             }

@@ -415,6 +415,7 @@ impl Core {
         // What is new is to be told too.
         self.looks.extend(self.smart.keys().copied().map(Look::Bulk));
         self.end_changed(&before.admission, cx);
+        self.note_all();
     }
 
     /// Clients that have other rights than before come back with those.

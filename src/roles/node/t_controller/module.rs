@@ -127,9 +127,12 @@ impl TControllerModule {
         while let Some(name) = self.core.dn_name(self.places.len()) {
             self.places.push(table.index(name));
         }
-        if let Some(place) = self.places.get(index) {
-            table.write(*place, word);
+        let Some(place) = self.places.get_mut(index) else { return };
+        if *place == DnIndex::NONE {
+            // It was no phone when it was first looked up.
+            *place = self.core.dn_name(index).map_or(DnIndex::NONE, |name| table.index(name));
         }
+        table.write(*place, word);
     }
 
     fn on(&mut self, event: Event, now: Instant) {

@@ -230,6 +230,7 @@ impl Core {
         let said = Ownership { epoch, node: Some(self.settings.node) };
         if said > entry.owner {
             self.set_owner(index, said);
+            self.send_all(self.owner_news(index), cx);
             self.looks.push_back(Look::Owner(index));
         }
     }

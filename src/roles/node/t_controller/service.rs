@@ -79,9 +79,24 @@ impl Core {
     /// What another configuration makes of a DN: no agent stays where none can sit, and
     /// times of agents may be others.
     pub(super) fn look_at_configuration(&mut self, index: usize, cx: &mut Cx<'_>) {
-        self.look_at_service(index, cx);
-        let entry = &self.dns[index];
+        let entry = &mut self.dns[index];
         let is_place = entry.is_configured && entry.kind.is_phone();
+        if !is_place {
+            // The next phone of that number has nothing of it.
+            let (dnd, forward) = (entry.dn.dnd, entry.dn.forward.take());
+            entry.dn.dnd = false;
+            self.look_at_standing(index, cx);
+            let forward_mode = forward.map(|(mode, _)| mode.into());
+            let set = [
+                (EventType::EventDndOff, dnd, None),
+                (EventType::EventForwardCancel, forward_mode.is_some(), forward_mode),
+            ];
+            for (kind, _, forward_mode) in set.into_iter().filter(|(_, was_set, _)| *was_set) {
+                let attributes = Attributes { forward_mode, ..Attributes::default() };
+                self.publish(index, kind, attributes, &mut Asked::default(), cx);
+            }
+        }
+        self.look_at_service(index, cx);
         let event = if is_place { agent::Event::Wake } else { agent::Event::ClientLost };
         self.turn_agent(index, event, cx);
         self.look_at_supervision(index, cx);

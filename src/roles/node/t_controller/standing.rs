@@ -109,6 +109,13 @@ impl Core {
         }
     }
 
+    /// Other nodes than before may be in this data centre.
+    pub(super) fn note_all(&mut self) {
+        let dns = self.dns.iter().enumerate();
+        let told = dns.filter(|(_, entry)| entry.standing.calls_at.is_some());
+        self.noted.extend(told.map(|(index, _)| index));
+    }
+
     /// Has what is known of DNs written where every thread reads it.
     pub(super) fn note_words(&mut self, cx: &mut Cx<'_>) {
         for index in core::mem::take(&mut self.noted) {

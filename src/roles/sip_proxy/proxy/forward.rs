@@ -95,6 +95,9 @@ impl Core {
             let source = [flow.protocol.uri_name().as_bytes(), b":", &short::socket(flow.remote)];
             edits.add_parts(HeaderId::XSipclusterSource, &source);
         }
+        if target.is_further {
+            edits.add_parts(HeaderId::XSipclusterFurther, &[b"1"]);
+        }
         if request.method().forms_dialog()
             && let Some(node) = from_node.or(target.node)
         {
@@ -157,6 +160,8 @@ impl Core {
         if number >= 255 {
             return;
         }
+        let tried = &transaction.nodes_tried;
+        target.is_further |= target.node.is_some_and(|node| tried.iter().any(|one| *one != node));
         let text = self.branch_text(slot, number, &transaction.request);
         let copy = |target: &Target| {
             self.copy(

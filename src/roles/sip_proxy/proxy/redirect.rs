@@ -53,17 +53,24 @@ impl Core {
         id
     }
 
-    /// Sends the request to the node that another one named. Where that is not
-    /// possible the caller hears 503 and may try again.
-    pub(super) fn follow(&mut self, slot: Slot, id: NodeId, cx: &mut Cx<'_>) {
+    /// Sends the request to the node that `asked` has named. One that takes nothing now, or was
+    /// asked already, is passed by: another one takes the request, or `asked` after all. Where
+    /// there is none the caller hears 503 and may try again.
+    pub(super) fn follow(&mut self, slot: Slot, asked: NodeId, id: NodeId, cx: &mut Cx<'_>) {
         let Some(found) = self.transactions.get(slot) else { return };
-        let may = !found.cancelled
-            && found.server.is_open()
-            && !found.nodes_tried.contains(&id)
-            && found.nodes_tried.len() < NODE_TRIES_MAX;
-        match self.nodes.primary(id).filter(|_| may) {
-            Some(remote) => {
-                let target = Target { may_fail_over: true, ..self.node_target(id, remote) };
+        let is_open = !found.cancelled && found.server.is_open();
+        let is_new = |node: &NodeId| !found.nodes_tried.contains(node);
+        let named = Some(id).filter(is_new).filter(|_| found.nodes_tried.len() < NODE_TRIES_MAX);
+        let named = named.and_then(|id| Some((id, self.nodes.taking(id, cx.now)?)));
+        let next = named.or_else(|| self.next_node(found, cx.now)).or_else(|| {
+            let of_asked = found.branches.iter().filter(|branch| branch.node == Some(asked));
+            let is_first = of_asked.count() == 1;
+            Some((asked, self.nodes.taking(asked, cx.now)?)).filter(|_| is_first)
+        });
+        match next.filter(|_| is_open) {
+            Some((id, remote)) => {
+                let target = self.node_target(id, remote);
+                let target = Target { may_fail_over: true, is_further: true, ..target };
                 self.start_branches(slot, [target], cx);
             }
             None => {

@@ -271,6 +271,7 @@ impl Core {
             uri: None,
             node: Some(id),
             may_fail_over: false,
+            is_further: false,
         }
     }
 

@@ -175,8 +175,8 @@ impl Core {
                 cx.count(Counted::NodeFailover);
                 self.try_node(slot, cx);
             }
-            _ => match self.told_node(asked, message, &packet.flow, cx) {
-                Some(node) => self.follow(slot, node, cx),
+            _ => match asked.zip(self.told_node(asked, message, &packet.flow, cx)) {
+                Some((asked, node)) => self.follow(slot, asked, node, cx),
                 // A phone speaks for itself: its 503 is no word about this proxy, which
                 // a node would leave for another one (RFC 3261 16.7 step 6).
                 None if status == 503 && asked.is_none() => {

@@ -223,6 +223,7 @@ impl Core {
                 uri: Some(bound.uri.as_bytes().to_vec()),
                 node: None,
                 may_fail_over: false,
+                is_further: false,
             };
             match lists.last_mut() {
                 Some((q, list)) if *q == bound.q => list.push(target),
@@ -255,6 +256,7 @@ fn direct(hop: &[u8], request_uri: &[u8]) -> Route {
             uri: Some(request_uri.to_vec()),
             node: None,
             may_fail_over: false,
+            is_further: false,
         }]]),
         None => Route::Answer(416),
     }
@@ -266,6 +268,7 @@ fn to_address(protocol: Protocol, remote: SocketAddr) -> Target {
         uri: None,
         node: None,
         may_fail_over: false,
+        is_further: false,
     }
 }
 

@@ -21,6 +21,8 @@ pub(super) struct Target {
     pub(super) node: Option<NodeId>,
     /// Whether another node may take the request.
     pub(super) may_fail_over: bool,
+    /// The node is to take it itself: another one was asked before.
+    pub(super) is_further: bool,
 }
 
 /// One branch.
@@ -87,7 +89,7 @@ impl Branch {
     /// The BYE that ends the call of a 2xx which came too late; it is repeated like
     /// any request, and its answer goes no further.
     pub(super) fn farewell(to: Destination, bytes: Bytes, now: Instant) -> Self {
-        let target = Target { to, uri: None, node: None, may_fail_over: false };
+        let target = Target { to, uri: None, node: None, may_fail_over: false, is_further: false };
         Self {
             is_farewell: true,
             abandoned: true,

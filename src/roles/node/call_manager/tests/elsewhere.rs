@@ -50,6 +50,38 @@ fn what_names_a_dialog_is_sent_to_its_node() {
     assert_eq!(answer.status(), 401);
 }
 
+/// What is known may be old: who was not asked first takes the call, but for one that names a
+/// dialog of another node.
+#[test]
+fn who_was_not_asked_first_sends_nobody_on() {
+    let further = "X-Sipcluster-Further: 1\r\n";
+    let mut node = Node::new();
+    node.know(7001, at(Some(2)));
+    assert_eq!(node.invite("7001", PHONE, further).status(), 401);
+    let mut node = Node::new();
+    let tag = node.tag_of(3);
+    let replaces = format!("{further}Replaces: x;to-tag={tag};from-tag=b\r\n");
+    let answer = node.invite("7001", PHONE, &replaces);
+    assert_eq!(told(&node, &answer).as_deref(), Some("node:3"));
+}
+
+/// The proxy cannot follow, and comes back with the same INVITE: it is answered anew.
+#[test]
+fn who_was_sent_on_may_come_back() {
+    let mut node = Node::new();
+    node.know(7001, at(Some(2)));
+    assert_eq!(node.invite("7001", PHONE, "").status(), 302);
+    let Event::Packet(mut packet) = Node::packet("7001", PHONE, "X-Sipcluster-Further: 1\r\n")
+    else {
+        panic!("a packet")
+    };
+    let again =
+        String::from_utf8_lossy(packet.message.bytes()).replace("z9hG4bK7001", "z9hG4bKagain");
+    packet.message = crate::sip::message::scan(again.into_bytes()).expect("a message");
+    let sent: Vec<Message> = node.on(Event::Packet(packet)).into_iter().filter_map(sent).collect();
+    assert!(sent.iter().any(|sent| sent.status() == 401), "{sent:?}");
+}
+
 #[test]
 fn what_belongs_here_stays() {
     let cases: [(&str, &[Word]); 5] = [
@@ -120,7 +152,9 @@ fn who_is_not_to_be_disturbed_is_busy() {
     assert_eq!(answer.status(), 486);
     let reason = "Q.850;cause=17;text=\"do not disturb\"";
     assert_eq!(answer.header(HeaderId::Reason), Some(reason.as_bytes()));
-    let cause = &records.first().expect("a record").cause;
+    let record = records.first().expect("a record");
+    assert_eq!(&*record.destination, "7002");
+    let cause = &record.cause;
     assert_eq!((cause.code, cause.reason.as_deref()), (486, Some(reason)));
 }
 

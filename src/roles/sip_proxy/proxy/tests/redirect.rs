@@ -2,6 +2,7 @@
 
 use super::super::core::Counted;
 use super::world::{NODES, PHONE, Sent, Text, World, node_id};
+use crate::base::time::Duration;
 use crate::sip::message::HeaderId;
 
 /// The 302 by which `node` sends a request on.
@@ -84,20 +85,40 @@ fn the_second_node_stays_silent_or_refuses() {
     assert_eq!(world.answer(&second, 486), [format!("ACK {}", NODES[1]), format!("486 {PHONE}")]);
 }
 
-/// What cannot be followed is a 503 that the caller may try again, never a 302.
+/// The node that is named may be out of service, at rest, unknown, or the very one that says so:
+/// another one takes the request, and is told that it is not the first.
 #[test]
-fn a_redirect_that_leads_nowhere_is_a_503() {
-    for hop in ["node:1", "node:9"] {
+fn a_redirect_that_leads_nowhere_goes_to_another_node() {
+    for (hop, rests) in [("node:1", false), ("node:9", false), ("node:2", false), ("node:2", true)]
+    {
         let (mut world, first) = calling(1);
+        assert!(first.header(HeaderId::XSipclusterFurther).is_empty());
+        if rests {
+            world.core.nodes.rest(node_id(2), Duration::from_secs(30), world.now);
+        } else {
+            world.node(2, false);
+        }
         let text = told(&world, &first, 1, hop);
         let sent = world.exchange(NODES[0], &text);
-        assert_eq!(sent[1].words(), format!("503 {PHONE}"), "{hop}");
-        assert!(sent[1].message.number(HeaderId::RetryAfter).is_some());
+        let second = &sent[1];
+        assert!([3, 4].contains(&second.node()), "{hop}: {}", second.words());
+        assert_eq!(second.header(HeaderId::XSipclusterFurther), "1", "{hop}");
+        assert_eq!(world.answer(second, 200), [format!("200 {PHONE}")], "{hop}");
     }
+}
+
+/// With nobody else there who has named another takes the request itself; once.
+#[test]
+fn who_has_named_nobody_that_is_there_is_asked_again() {
     let (mut world, first) = calling(1);
-    world.node(2, false);
+    (2..=4).for_each(|node| world.node(node, false));
     let text = told(&world, &first, 1, "node:2");
-    assert_eq!(world.exchange(NODES[0], &text)[1].words(), format!("503 {PHONE}"));
+    let second = world.exchange(NODES[0], &text).remove(1);
+    assert_eq!((second.node(), second.header(HeaderId::XSipclusterFurther)), (1, "1".to_owned()));
+    let text = told(&world, &second, 1, "node:2");
+    let sent = world.exchange(NODES[0], &text);
+    assert_eq!(sent[1].words(), format!("503 {PHONE}"), "a dialog that is nowhere");
+    assert!(sent[1].message.number(HeaderId::RetryAfter).is_some());
 }
 
 #[test]
@@ -105,17 +126,38 @@ fn nodes_that_point_at_each_other_are_asked_once() {
     let (mut world, first) = calling(1);
     let text = told(&world, &first, 1, "node:2");
     let second = world.exchange(NODES[0], &text).remove(1);
+    assert_eq!(second.header(HeaderId::XSipclusterFurther), "1");
     let text = told(&world, &second, 2, "node:1");
-    let sent = world.exchange(NODES[1], &text);
-    assert_eq!(sent[1].words(), format!("503 {PHONE}"));
-    // Three nodes in a row are as many as one request may ask.
-    let (mut world, first) = calling(1);
-    let text = told(&world, &first, 1, "node:2");
-    let second = world.exchange(NODES[0], &text).remove(1);
-    let text = told(&world, &second, 2, "node:3");
     let third = world.exchange(NODES[1], &text).remove(1);
-    let text = told(&world, &third, 3, "node:4");
-    assert_eq!(world.exchange(NODES[2], &text)[1].words(), format!("503 {PHONE}"));
+    assert!([3, 4].contains(&third.node()));
+    // Three nodes in a row are as many as one request may ask, and the last once more.
+    let last = third.node();
+    let text = told(&world, &third, last, &format!("node:{}", 7 - last));
+    let again = world.exchange(NODES[usize::from(last) - 1], &text).remove(1);
+    assert_eq!(again.node(), last);
+    let text = told(&world, &again, last, "node:1");
+    let sent = world.exchange(NODES[usize::from(last) - 1], &text);
+    assert_eq!(sent[1].words(), format!("503 {PHONE}"));
+}
+
+/// A node that is lost before it has answered is not the first any more either.
+#[test]
+fn who_takes_over_is_told_that_it_is_not_the_first() {
+    let (mut world, first) = calling(1);
+    assert!(first.header(HeaderId::XSipclusterFurther).is_empty());
+    world.pass_ms(1001);
+    let second = world.take().pop().expect("another node");
+    assert_ne!(second.node(), 1);
+    assert_eq!(second.header(HeaderId::XSipclusterFurther), "1");
+}
+
+/// A phone's own word of that name goes nowhere.
+#[test]
+fn what_comes_from_outside_says_nothing_of_nodes() {
+    let mut world = World::new();
+    let id = world.call_id_for(1, "c");
+    let sent = world.one(PHONE, &Text::invite(&id).with("X-Sipcluster-Further", "1"));
+    assert!(sent.header(HeaderId::XSipclusterFurther).is_empty());
 }
 
 #[test]

@@ -57,6 +57,45 @@ fn every_node_of_the_data_centre_knows_where_the_calls_are() {
     assert_eq!(mesh.findings, Vec::<String>::new());
 }
 
+/// The call that the DN is in counts, not one that rings at it meanwhile.
+#[test]
+fn what_rings_is_no_call_to_come_to() {
+    let mut mesh = quiet();
+    step(&mut mesh, 1, 1, "7001", Step::Alerting);
+    mesh.pass(Duration::from_secs(1));
+    assert_eq!(read(&mesh)[..2], [(1, 0, false); 2]);
+    step(&mut mesh, 2, 2, "7001", Step::Connected);
+    mesh.pass(Duration::from_secs(1));
+    assert_eq!(read(&mesh)[..2], [(1, 2, false); 2]);
+    step(&mut mesh, 2, 2, "7001", Step::Held(CallParty::Callee));
+    step(&mut mesh, 1, 1, "7001", END);
+    mesh.pass(Duration::from_secs(1));
+    assert_eq!(read(&mesh)[..2], [(1, 2, false); 2]);
+}
+
+/// What is set at a DN goes with it out of the configuration.
+#[test]
+fn the_next_phone_of_a_number_may_be_disturbed() {
+    let mut mesh = quiet();
+    let desktop = mesh.connect(1, "desktop").expect("there");
+    mesh.ask(1, desktop, RequestType::TRegisterAddress, dn("7001"));
+    mesh.ask(1, desktop, RequestType::TSetDndOn, dn("7001"));
+    mesh.pass(Duration::from_secs(1));
+    assert_eq!(read(&mesh), [(1, 0, true); 4]);
+    for with_phone in [false, true] {
+        for node in 1..=NODES {
+            let mut settings = settings_of(node, &mesh);
+            settings.dns.retain(|(name, _)| with_phone || &**name != "7001");
+            mesh.on(node, Event::Settings(Arc::new(settings)));
+        }
+        mesh.pass(Duration::from_secs(2));
+    }
+    assert!(mesh.nodes[&1].desks[&desktop].heard.contains(&EventType::EventDndOff));
+    mesh.phone(2, "7001", 3_600);
+    mesh.pass(Duration::from_secs(2));
+    assert!(read(&mesh).iter().all(|(_, _, dnd)| !dnd), "{:?}", read(&mesh));
+}
+
 /// What comes and goes within the time in which changes are gathered is not shown to others.
 #[test]
 fn the_owner_knows_at_once() {
