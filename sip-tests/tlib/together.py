@@ -1,13 +1,13 @@
-"""What the owner of a DN tells every node of it: where its calls are, to which the next one belongs, and do-not-disturb."""
+"""Where calls go: to the node of the phone's other call, not to who is not to be disturbed, and not to a node that drains."""
 
 import time
 from types import ModuleType
 
 from client import Client
 from desk import Checks, register
-from mesh import NODES, SETTLED_S, Mesh, at, client, is_ready
+from mesh import NODES, SETTLED_S, Mesh, at, client, is_ready, name_of, operated, owner_of
 from phone import PhoneError
-from talk import Talking, connect, part
+from talk import DESCRIPTION, Talking, connect, part
 
 #: The phone of both scenes, who calls it, and whom it calls.
 DN, CALLER, OTHER = "7037", "7038", "7039"
@@ -15,6 +15,8 @@ DN, CALLER, OTHER = "7037", "7038", "7039"
 CALLS = 8
 #: Until every node knows of a change: it is gathered for 20 ms, and crosses a link.
 TOLD_S = 0.3
+#: Until the proxies have asked a node how it is, and more than dn-rehoming-time.
+PROBED_S = 8.0
 
 
 def node_of(client: Client, kind: str) -> int:
@@ -96,4 +98,37 @@ def not_disturbed(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
         one.close()
 
 
-SCENES = (second_call, not_disturbed)
+def drained(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
+    """A node that drains keeps its calls to their end; new ones go to the other node of its data centre."""
+    checks.title = "drained"
+    phone, caller, other = phones((DN, 11), (CALLER, 11), (OTHER, 11))
+    watcher = client(language, 4, "watcher")
+    register(watcher, DN)
+    connect(caller, phone)
+    node = node_of(watcher, "EventRinging")
+    owner = owner_of(watcher, DN)
+    code, told = operated(mesh, node, "drain", name_of(node))
+    checks.see(code == 0, "an operator drains its node", told)
+    time.sleep(PROBED_S)
+    for line in ("a=sendonly\r\n", ""):
+        caller.change(DESCRIPTION + line)
+        phone.accept(DESCRIPTION)
+        caller.changed()
+    part(caller, phone)
+    checks.see(True, "its call is held, taken back, and ended by who has made it")
+    nodes = set()
+    for _ in range(CALLS):
+        connect(caller, phone)
+        nodes.add(node_of(watcher, "EventRinging"))
+        part(caller, phone)
+    near = {one for one, location in NODES.items() if location == "dc1"}
+    checks.see(nodes == near - {node}, "new calls go to the other node", (node, nodes))
+    checks.see(owner_of(watcher, DN) == owner, "DNs stay where they are", owner)
+    for one in (watcher, phone, caller, other):
+        one.close()
+    mesh.kill(node)
+    mesh.again(node)
+    time.sleep(SETTLED_S)
+
+
+SCENES = (second_call, not_disturbed, drained)

@@ -4,6 +4,9 @@
 //!  idle ──every oos-check──▶ probing ──any answer──▶ idle, in service
 //!                               └──oos-force without one──▶ idle, out of service
 //! ```
+//!
+//! A node that says that it drains keeps its calls: it is there for them, and out of service for
+//! all that is new.
 
 use crate::base::flow::{Destination, Outbound, Sender};
 use crate::base::id::{Ids, NodeId, Shard, Slot};
@@ -15,6 +18,41 @@ use crate::sip::transaction::{Action as Step, ClientNonInvite};
 use bytes::Bytes;
 use core::net::SocketAddr;
 use std::sync::Arc;
+
+/// How it stands with a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// In service.
+    In,
+    /// There for what it has, and for nothing new.
+    Draining,
+    /// Out of service.
+    Out,
+    /// No longer checked.
+    Gone,
+}
+
+impl Standing {
+    /// In service or out of it.
+    const fn of(in_service: bool) -> Self {
+        if in_service { Self::In } else { Self::Out }
+    }
+
+    fn is_in(self) -> bool {
+        self == Self::In
+    }
+}
+
+impl core::fmt::Display for Standing {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::In => "in service",
+            Self::Draining => "draining",
+            Self::Out => "out of service",
+            Self::Gone => "no longer checked",
+        })
+    }
+}
 
 /// Who is checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +83,9 @@ pub struct Target {
     pub is_proxy: bool,
 }
 
+/// Role of a node that takes no new work, as it says in the answer to OPTIONS.
+pub const DRAINING: &str = "draining";
+
 /// What the checker is told.
 #[derive(Debug)]
 pub enum Event {
@@ -73,8 +114,8 @@ pub enum Action {
     State {
         /// Index of the target.
         target: usize,
-        /// Whether it is in service.
-        in_service: bool,
+        /// How it stands with it.
+        standing: Standing,
         /// Why, for the log.
         reason: String,
     },
@@ -106,7 +147,7 @@ struct Probe {
 #[derive(Debug)]
 struct Watched {
     target: Target,
-    in_service: bool,
+    standing: Standing,
     probe: Option<Probe>,
     next_probe: Instant,
     sequence: u32,
@@ -133,7 +174,7 @@ impl Core {
         let watched = targets
             .into_iter()
             .map(|target| Watched {
-                in_service: target.presumed,
+                standing: Standing::of(target.presumed),
                 target,
                 probe: None,
                 next_probe: Instant::NEVER,
@@ -145,7 +186,7 @@ impl Core {
 
     /// The targets with their state.
     pub fn states(&self) -> impl Iterator<Item = (&Target, bool)> {
-        self.watched.iter().map(|watched| (&watched.target, watched.in_service))
+        self.watched.iter().map(|watched| (&watched.target, watched.standing.is_in()))
     }
 
     /// One event.
@@ -178,23 +219,23 @@ impl Core {
             let known = old.iter().position(|watched| same(&watched.target, &target));
             // Another start of the count: answers to earlier probes count for nobody.
             let sequence = cx.ids.next_u64() as u32 & crate::base::id::GENERATION_MASK;
-            let in_service = match known.map(|index| old.swap_remove(index)) {
-                Some(watched) => watched.in_service,
+            let standing = match known.map(|index| old.swap_remove(index)) {
+                Some(watched) => watched.standing,
                 None => {
                     fresh.push(self.watched.len());
-                    target.presumed
+                    Standing::of(target.presumed)
                 }
             };
             let next_probe = Instant::NEVER;
-            self.watched.push(Watched { target, in_service, probe: None, next_probe, sequence });
+            self.watched.push(Watched { target, standing, probe: None, next_probe, sequence });
         }
         for watched in old {
             cx.out.push(Action::Gone(Box::new(watched.target)));
         }
         for index in fresh {
             let Some(watched) = self.watched.get(index) else { continue };
-            let (in_service, reason) = (watched.in_service, "configured".to_owned());
-            cx.out.push(Action::State { target: index, in_service, reason });
+            let (standing, reason) = (watched.standing, "configured".to_owned());
+            cx.out.push(Action::State { target: index, standing, reason });
         }
         for index in 0..self.watched.len() {
             self.probe(index, cx);
@@ -210,7 +251,7 @@ impl Core {
         let proxies: Vec<&Destination> = self
             .watched
             .iter()
-            .filter(|watched| watched.target.is_proxy && watched.in_service)
+            .filter(|watched| watched.target.is_proxy && watched.standing.is_in())
             .map(|watched| &watched.target.to)
             .collect();
         proxies.get(sequence as usize % proxies.len().max(1)).map(|to| (*to).clone())
@@ -220,11 +261,8 @@ impl Core {
         let Some(watched) = self.watched.get_mut(index) else { return };
         watched.sequence = (watched.sequence + 1) & crate::base::id::GENERATION_MASK;
         let sequence = watched.sequence;
-        let interval = if watched.in_service || watched.target.recovery.is_zero() {
-            watched.target.check
-        } else {
-            watched.target.recovery
-        };
+        let is_out = watched.standing == Standing::Out && !watched.target.recovery.is_zero();
+        let interval = if is_out { watched.target.recovery } else { watched.target.check };
         watched.next_probe = cx.now + interval;
         let at = watched.next_probe;
         let Some(to) = self.way(index, sequence) else {
@@ -282,13 +320,15 @@ impl Core {
             return;
         }
         let status = message.status();
-        let alive = match status {
-            200..=299 => true,
-            408 | 503 => false,
-            _ => !watched.target.error_check,
+        let role = message.header(HeaderId::XSipclusterRole);
+        let standing = match status {
+            200..=299 => Standing::In,
+            503 if role == Some(DRAINING.as_bytes()) => Standing::Draining,
+            408 | 503 => Standing::Out,
+            _ => Standing::of(!watched.target.error_check),
         };
         watched.probe = None;
-        self.set(index, alive, &format!("answered {status}"), cx);
+        self.set(index, standing, &format!("answered {status}"), cx);
         self.arm(index, cx);
     }
 
@@ -299,7 +339,7 @@ impl Core {
         if watched.sequence != slot.generation || watched.probe.take().is_none() {
             return;
         }
-        self.set(index, false, reason, cx);
+        self.set(index, Standing::Out, reason, cx);
         self.arm(index, cx);
     }
 
@@ -310,8 +350,8 @@ impl Core {
             matches!(&watched.target.to, Destination::Address { remote, .. } if *remote == address)
         });
         let Some(index) = found else { return };
-        if self.watched.get(index).is_some_and(|watched| watched.in_service) {
-            self.set(index, false, "stayed silent", cx);
+        if self.watched.get(index).is_some_and(|watched| watched.standing != Standing::Out) {
+            self.set(index, Standing::Out, "stayed silent", cx);
             self.probe(index, cx);
         }
     }
@@ -321,7 +361,7 @@ impl Core {
         if let Some(probe) = &mut watched.probe {
             if cx.now >= probe.give_up_at {
                 watched.probe = None;
-                self.set(index, false, "did not answer OPTIONS", cx);
+                self.set(index, Standing::Out, "did not answer OPTIONS", cx);
             } else {
                 for step in probe.client.on_time(cx.now) {
                     if step == Step::SendRequest {
@@ -353,17 +393,17 @@ impl Core {
 
     /// Notes a state. What lies behind the proxies is not put out of service
     /// while no proxy is in service (`sipp-oos-recheck`).
-    fn set(&mut self, index: usize, in_service: bool, reason: &str, cx: &mut Cx<'_>) {
+    fn set(&mut self, index: usize, standing: Standing, reason: &str, cx: &mut Cx<'_>) {
         let a_proxy_is_up =
-            self.watched.iter().any(|watched| watched.target.is_proxy && watched.in_service);
+            self.watched.iter().any(|watched| watched.target.is_proxy && watched.standing.is_in());
         let Some(watched) = self.watched.get_mut(index) else { return };
-        if watched.in_service == in_service
-            || (!in_service && watched.target.hop.is_some() && !a_proxy_is_up)
+        if watched.standing == standing
+            || (!standing.is_in() && watched.target.hop.is_some() && !a_proxy_is_up)
         {
             return;
         }
-        watched.in_service = in_service;
-        cx.out.push(Action::State { target: index, in_service, reason: reason.to_owned() });
+        watched.standing = standing;
+        cx.out.push(Action::State { target: index, standing, reason: reason.to_owned() });
     }
 }
 

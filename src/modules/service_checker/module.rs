@@ -1,6 +1,6 @@
 //! The checker's turn.
 
-use super::core::{Action, Core, Cx, Event, Target};
+use super::core::{Action, Core, Cx, Event, Standing, Target};
 use super::inbox::Inbox;
 use crate::base::flow::Outbound;
 use crate::base::id::Ids;
@@ -15,17 +15,6 @@ use crate::runtime::module::Module;
 use crate::runtime::pause::Deadlines;
 use crate::runtime::waker::ThreadWaker;
 use std::sync::Arc;
-
-/// How it stands with a target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// In service.
-    In,
-    /// Out of service.
-    Out,
-    /// No longer checked.
-    Gone,
-}
 
 /// Hears of every change of a target's state.
 pub type Listener = Box<dyn FnMut(&Target, Standing) + Send>;
@@ -81,12 +70,10 @@ impl ServiceCheckerModule {
             match action {
                 Action::Send(outbound) => sends.push(outbound),
                 Action::Arm(index, at) => self.deadlines.arm(at, index),
-                Action::State { target, in_service, reason } => {
+                Action::State { target, standing, reason } => {
                     let Some((found, _)) = self.core.states().nth(target) else { continue };
-                    let state = if in_service { "in service" } else { "out of service" };
                     let destination = &found.to;
-                    tracing::info!(node = %self.name, target = %found.name, %destination, %reason, "{state}");
-                    let standing = if in_service { Standing::In } else { Standing::Out };
+                    tracing::info!(node = %self.name, target = %found.name, %destination, %reason, "{standing}");
                     (self.listener)(found, standing);
                 }
                 Action::Gone(target) => {

@@ -1,6 +1,6 @@
 //! The checker stepped by hand. Not verified here: sockets.
 
-use super::core::{Action, Core, Cx, Event, Target};
+use super::core::{Action, Core, Cx, DRAINING, Event, Standing, Target};
 use crate::base::flow::{Destination, Protocol};
 use crate::base::id::{Ids, NodeId};
 use crate::base::outbox::Outbox;
@@ -57,6 +57,11 @@ impl Bench {
     }
 
     fn answer(&mut self, sent: &[Action], status: u16, at_ms: u64) -> Vec<Action> {
+        self.answer_as(sent, status, "", at_ms)
+    }
+
+    /// An answer in which somebody names its role.
+    fn answer_as(&mut self, sent: &[Action], status: u16, role: &str, at_ms: u64) -> Vec<Action> {
         let bytes = sent
             .iter()
             .find_map(|action| match action {
@@ -66,7 +71,11 @@ impl Bench {
             .expect("a probe");
         let request = scan(bytes.to_vec()).expect("a message");
         assert_eq!(request.fault(), None);
-        let response = response_to(&request, status, b"", b"t", None).body(None);
+        let mut response = response_to(&request, status, b"", b"t", None);
+        if !role.is_empty() {
+            response.header(HeaderId::XSipclusterRole, role);
+        }
+        let response = response.body(None);
         let response = scan(response.to_vec()).expect("a message");
         self.step(Event::Response(Box::new(response)), at_ms)
     }
@@ -76,7 +85,7 @@ fn states(actions: &[Action]) -> Vec<(usize, bool)> {
     actions
         .iter()
         .filter_map(|action| match action {
-            Action::State { target, in_service, .. } => Some((*target, *in_service)),
+            Action::State { target, standing, .. } => Some((*target, *standing == Standing::In)),
             Action::Send(_) | Action::Arm(..) | Action::Gone(_) => None,
         })
         .collect()
@@ -94,6 +103,39 @@ fn a_target_that_answers_comes_in_and_goes_out_when_it_stops() {
     assert_eq!(states(&bench.step(Event::Wake(0), 6999)), []);
     assert_eq!(states(&bench.step(Event::Wake(0), 7000)), [(0, false)]);
     assert_eq!(states(&bench.answer(&sent, 200, 7100)), [], "a late answer is not believed");
+}
+
+/// A node that drains is there for its calls, until it says nothing any more; one that does not
+/// is a backup, or refuses.
+#[test]
+fn a_node_that_drains_says_so() {
+    let standing = |actions: &[Action]| {
+        actions.iter().find_map(|action| match action {
+            Action::State { standing, .. } => Some(*standing),
+            Action::Send(_) | Action::Arm(..) | Action::Gone(_) => None,
+        })
+    };
+    let mut bench = Bench::new(vec![target("node", 5070)]);
+    let mut sent = bench.step(Event::Start, 0);
+    for (at_ms, status, role, expected) in [
+        (0, 200, "primary", Some(Standing::In)),
+        (5_000, 503, DRAINING, Some(Standing::Draining)),
+        (10_000, 503, DRAINING, None),
+        (15_000, 200, "primary", Some(Standing::In)),
+        (20_000, 503, "backup", Some(Standing::Out)),
+        (25_000, 503, DRAINING, Some(Standing::Draining)),
+        (30_000, 408, DRAINING, Some(Standing::Out)),
+        (35_000, 503, DRAINING, Some(Standing::Draining)),
+    ] {
+        if at_ms > 0 {
+            sent = bench.step(Event::Wake(0), at_ms);
+        }
+        let answered = bench.answer_as(&sent, status, role, at_ms + 10);
+        assert_eq!(standing(&answered), expected, "{at_ms} {status} {role}");
+    }
+    let address = SocketAddr::from(([127, 0, 0, 1], 5070));
+    let suspected = bench.step(Event::Suspect(address), 36_000);
+    assert_eq!(standing(&suspected), Some(Standing::Out), "it stayed silent");
 }
 
 #[test]

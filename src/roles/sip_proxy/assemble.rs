@@ -14,9 +14,9 @@ use crate::mesh::registrations::Options as LinkOptions;
 use crate::modules::cluster_link::handle::ClusterLink;
 use crate::modules::cluster_link::module::{ClusterLinkModule, Peer, Snapshot};
 use crate::modules::securing::{Secured, SecuredPorts};
-use crate::modules::service_checker::core::{Core as CheckerCore, Target};
+use crate::modules::service_checker::core::{Core as CheckerCore, Standing, Target};
 use crate::modules::service_checker::handle::ServiceChecker;
-use crate::modules::service_checker::module::{Listener, ServiceCheckerModule, Standing};
+use crate::modules::service_checker::module::{Listener, ServiceCheckerModule};
 use crate::modules::transport::handle::Transport;
 use crate::modules::transport::inbox::Inbox as TransportInbox;
 use crate::modules::transport::module::{Receivers, TransportModule};
@@ -243,18 +243,22 @@ fn homes(
     })
 }
 
-/// Tells the shard where a node's primary is, and the link whether there is one.
+/// Tells the shard where a node's primary is and whether it drains, and the link whether there is
+/// one.
 fn node_listener(proxy: Proxy, link: ClusterLink) -> Listener {
-    let mut up: Vec<(Box<str>, SocketAddr)> = Vec::new();
+    let mut up: Vec<(Box<str>, SocketAddr, bool)> = Vec::new();
     Box::new(move |target: &Target, standing: Standing| {
         let Destination::Address { remote, .. } = target.to else { return };
-        up.retain(|(name, at)| *name != target.name || *at != remote);
-        if standing == Standing::In {
-            up.push((target.name.clone(), remote));
+        up.retain(|(name, at, _)| *name != target.name || *at != remote);
+        if matches!(standing, Standing::In | Standing::Draining) {
+            up.push((target.name.clone(), remote, standing == Standing::Draining));
         }
-        let primary = up.iter().find(|(name, _)| *name == target.name).map(|(_, at)| *at);
+        let members = up.iter().filter(|(name, ..)| *name == target.name);
+        let primary = members.min_by_key(|(.., is_draining)| *is_draining);
         if let Some(id) = target.name.parse().ok().and_then(NodeId::new) {
-            proxy.node(id, primary);
+            proxy.draining(id, primary.is_some_and(|(.., is_draining)| *is_draining));
+            proxy.node(id, primary.map(|(_, at, _)| *at));
+            // One that drains owns what it has.
             link.node(id, primary.is_some());
         }
     })

@@ -4,6 +4,7 @@
 use super::core::{Action, Core, Cx};
 use super::settings::DnKind;
 use crate::base::id::Slot;
+use crate::modules::service_checker::core::DRAINING;
 use crate::roles::node::t_controller::inbox::Phone;
 use crate::sip::message::text::Params;
 use crate::sip::message::{HeaderId, Message, Method, NameAddr};
@@ -37,7 +38,7 @@ impl Core {
     }
 
     fn on_options(&self) -> (u16, Vec<(HeaderId, String)>) {
-        let role = if self.ready { "primary" } else { "draining" };
+        let role = if self.ready { "primary" } else { DRAINING };
         let mut headers = vec![(HeaderId::XSipclusterRole, role.to_owned())];
         if self.ready {
             headers.push((

@@ -27,6 +27,8 @@ pub enum Event {
     Wake(Slot),
     /// The Service Checker's word on a node: the address of its primary.
     Node(NodeId, Option<SocketAddr>),
+    /// Its word on whether a node keeps its calls and takes nothing new.
+    Draining(NodeId, bool),
     /// Another proxy's word on a binding.
     Binding(Entry),
     /// Bindings may have expired.
@@ -133,6 +135,7 @@ impl Core {
             Event::Wall(wall) => self.wall = Some((cx.now, wall)),
             Event::SendFailed(sender) => self.on_send_failed(sender, cx),
             Event::Wake(slot) => self.on_wake(slot, cx),
+            Event::Draining(id, is_draining) => self.nodes.drain(id, is_draining),
             Event::Node(id, primary) => {
                 self.nodes.set(id, primary, cx.now);
                 if primary.is_none() {
@@ -179,7 +182,7 @@ impl Core {
     /// Whether a node is in service.
     #[must_use]
     pub fn node_in_service(&self, id: NodeId) -> bool {
-        self.nodes.primary(id).is_some()
+        self.nodes.is_in_service(id)
     }
 
     /// Frees a transaction that is over, or arms its next deadline.

@@ -26,6 +26,11 @@ impl Proxy {
         let _ = self.mail.send(Class::Internal, Inbox::Node(id, primary));
     }
 
+    /// A node keeps its calls and takes nothing new, or takes new work again.
+    pub fn draining(&self, id: NodeId, is_draining: bool) {
+        let _ = self.mail.send(Class::Internal, Inbox::Draining(id, is_draining));
+    }
+
     /// Gives the shard other settings.
     pub fn settings(&self, settings: Arc<Settings>) {
         let _ = self.mail.send(Class::Internal, Inbox::Settings(settings));

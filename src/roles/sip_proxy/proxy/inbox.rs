@@ -14,6 +14,8 @@ pub enum Inbox {
     Transport(TransportEvent),
     /// The Service Checker's word on a node: the address of its primary.
     Node(NodeId, Option<SocketAddr>),
+    /// Whether a node keeps its calls and takes nothing new.
+    Draining(NodeId, bool),
     /// What another proxy has registered or removed.
     Binding(Box<Entry>),
     /// The configuration was changed.

@@ -139,6 +139,7 @@ impl Module for ProxyModule {
                     TransportEvent::SendFailed(sender) => Event::SendFailed(sender),
                 },
                 Inbox::Node(id, primary) => Event::Node(id, primary),
+                Inbox::Draining(id, is_draining) => Event::Draining(id, is_draining),
                 Inbox::Binding(entry) => Event::Binding(*entry),
                 Inbox::Settings(settings) => Event::Settings(settings),
             };

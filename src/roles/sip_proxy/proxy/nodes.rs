@@ -15,10 +15,18 @@ struct NodeState {
     is_local: bool,
     is_pair: bool,
     primary: Option<SocketAddr>,
+    /// It keeps its calls and takes nothing new.
+    is_draining: bool,
     /// Until when it asked to be left alone.
     rests_until: Instant,
     /// Until when the other member of a pair may be about to take over.
     switches_until: Instant,
+}
+
+impl NodeState {
+    const fn is_in_service(&self) -> bool {
+        self.primary.is_some() && !self.is_draining
+    }
 }
 
 /// The nodes with what the Service Checker says of them.
@@ -39,6 +47,7 @@ impl Nodes {
                 is_local: node.is_local,
                 is_pair: node.addresses.len() > 1,
                 primary: None,
+                is_draining: false,
                 rests_until: Instant::ZERO,
                 switches_until: Instant::ZERO,
             })
@@ -51,7 +60,7 @@ impl Nodes {
         let mut new = Self::new(settings);
         for state in &mut new.states {
             if let Some(known) = self.states.iter().find(|known| known.id == state.id) {
-                state.primary = known.primary;
+                (state.primary, state.is_draining) = (known.primary, known.is_draining);
                 state.rests_until = known.rests_until;
                 state.switches_until = known.switches_until;
             }
@@ -69,6 +78,13 @@ impl Nodes {
             state.switches_until = now + SWITCHOVER_TIME;
         }
         state.primary = primary;
+    }
+
+    /// Notes whether a node keeps its calls and takes nothing new.
+    pub fn drain(&mut self, id: NodeId, is_draining: bool) {
+        if let Some(state) = self.states.iter_mut().find(|state| state.id == id) {
+            state.is_draining = is_draining;
+        }
     }
 
     /// A node said 503 with Retry-After: no new request goes to it for so long,
@@ -91,19 +107,25 @@ impl Nodes {
     #[must_use]
     pub fn taking(&self, id: NodeId, now: Instant) -> Option<SocketAddr> {
         let state = self.states.iter().find(|state| state.id == id)?;
-        state.primary.filter(|_| state.rests_until <= now)
+        state.primary.filter(|_| !state.is_draining && state.rests_until <= now)
     }
 
-    /// Address of the primary of a node in service.
+    /// Address of the primary of a node, for what belongs to its calls.
     #[must_use]
     pub fn primary(&self, id: NodeId) -> Option<SocketAddr> {
         self.states.iter().find(|state| state.id == id)?.primary
     }
 
+    /// Whether a node takes new work, now or when it has rested.
+    #[must_use]
+    pub fn is_in_service(&self, id: NodeId) -> bool {
+        self.states.iter().any(|state| state.id == id && state.is_in_service())
+    }
+
     /// How many nodes of the own data centre are in service.
     #[must_use]
     pub fn in_service(&self) -> usize {
-        self.states.iter().filter(|state| state.is_local && state.primary.is_some()).count()
+        self.states.iter().filter(|state| state.is_local && state.is_in_service()).count()
     }
 
     /// The node of the own data centre for a Call-ID: the greatest of a hash over
@@ -120,7 +142,7 @@ impl Nodes {
         self.states
             .iter()
             .filter(|state| state.is_local && !tried.contains(&state.id))
-            .filter(|state| state.rests_until <= now)
+            .filter(|state| !state.is_draining && state.rests_until <= now)
             .filter_map(|state| Some((weight(call_id, state.id), state.id, state.primary?)))
             .max()
             .map(|(_, id, address)| (id, address))
@@ -148,6 +170,7 @@ mod tests {
                 is_local: true,
                 is_pair: id.get() == 1,
                 primary: Some(SocketAddr::from(([127, 0, 0, 1], 5000 + id.get()))),
+                is_draining: false,
                 rests_until: Instant::ZERO,
                 switches_until: Instant::ZERO,
             })
@@ -184,6 +207,20 @@ mod tests {
         nodes.states[1].is_local = false;
         assert_eq!(nodes.choose(b"x", &[one], NOW), None);
         assert_eq!(nodes.in_service(), 1);
+    }
+
+    #[test]
+    fn a_node_that_drains_takes_nothing_new_and_keeps_its_dialogs() {
+        let mut nodes = nodes(2);
+        let one = NodeId::new(1).expect("good");
+        let two = NodeId::new(2).expect("good");
+        for (is_draining, in_service) in [(true, 1), (false, 2)] {
+            nodes.drain(one, is_draining);
+            assert_eq!(nodes.in_service(), in_service);
+            assert_eq!(nodes.taking(one, NOW).is_none(), is_draining);
+            assert_eq!(nodes.choose(b"x", &[two], NOW).is_none(), is_draining);
+            assert!(nodes.primary(one).is_some());
+        }
     }
 
     #[test]

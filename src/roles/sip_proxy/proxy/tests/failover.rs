@@ -96,6 +96,32 @@ fn a_node_that_says_503_with_retry_after_rests() {
     assert_eq!(world.by_call_id(&world.call_id_for(1, "back")), 1);
 }
 
+/// A node that drains keeps what it has, also an INVITE that it has not answered yet.
+#[test]
+fn a_node_that_drains_keeps_its_calls() {
+    let (mut world, first) = calling();
+    world.answer(&first, 100);
+    let (new, next) = (world.call_id_for(1, "new"), world.call_id_for(1, "x"));
+    world.on(Event::Draining(node_id(1), true));
+    assert!(world.words().is_empty(), "it is not moved");
+    assert_eq!(world.answer(&first, 180), [format!("180 {PHONE}")]);
+    let info = Text::request("INFO", "sip:01leg@example.com", "in")
+        .with("To", "<sip:7002@example.com>;tag=there")
+        .with("Route", &world.route(1));
+    assert_eq!(world.one(PHONE, &info).node(), 1);
+    assert_ne!(world.by_call_id(&new), 1);
+    assert_eq!((world.core.nodes_in_service(), world.core.node_in_service(node_id(1))), (2, false));
+    world.on(Event::Draining(node_id(1), false));
+    assert_eq!(world.by_call_id(&next), 1);
+    world.on(Event::Draining(node_id(1), true));
+    world.node(1, false);
+    let bye = Text::request("BYE", "sip:01leg@example.com", "in")
+        .with("To", "<sip:7002@example.com>;tag=there")
+        .with("Route", &world.route(1));
+    world.take();
+    assert_eq!(world.exchange(PHONE, &bye)[0].words(), format!("481 {PHONE}"), "it is gone");
+}
+
 #[test]
 fn without_retry_after_or_with_nonsense_a_node_does_not_rest() {
     for value in ["", "soon", "-5", "0"] {
