@@ -3,6 +3,7 @@
 import secrets
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -23,6 +24,8 @@ FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH = (str(number) for number in range(70
 #: Nobody else's in these scenes, and logged out at their ends.
 WHO, OTHER = "agent-6", "agent-7"
 MONITOR = {"RegisterMode": "RegisterModeMonitor"}
+#: Until the owner of a DN, which is in service by then, knows its clients at all nodes.
+ATTACHED_S = 1.0
 #: Between two changes of a worker, which goes on meanwhile.
 PACE_S = 0.002
 #: Registrations and their ends that are under way at once.
@@ -190,6 +193,8 @@ def bulk_tells(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
         all_of_them = {**early, **{(f"{port}, later", node): one for (port, node), one in later.items()}}
         desktop = client(language, 3)
         one, other = phones_of(desktop, (FIRST, 11), (SECOND, 12))
+        # who comes to the owner after the login has no event of it
+        time.sleep(ATTACHED_S)
         desktop.ask("TAgentLogin", ThisDN=SECOND, AgentID=WHO, Reasons=[("why", "now")])
         desktop.ask("TAgentSetReady", ThisDN=SECOND)
         desktop.ask("TAgentSetNotReady", ThisDN=SECOND, AgentWorkMode="AgentWorkModeAuxWork")

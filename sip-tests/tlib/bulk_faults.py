@@ -291,10 +291,10 @@ def cut_and_healed(
         heard[who] = one.until(OUT)
         checks.event(heard[who][-1], f"{who[0]} {who[1]}: the DN over there is out of service", OUT, ThisDN=far)
     mesh.reload(*meanwhile)
-    desktops[HERE].ask("TSetDNDOn", ThisDN=HERE)
     desktops[THERE].ask("TAgentSetNotReady", ThisDN=THERE)
     part(caller_here, there)
     connect(caller_here, here)
+    desktops[HERE].ask("TSetDNDOn", ThisDN=HERE)
     # a registration of meanwhile
     lates = hearers(language)
     late_tables = tables_of(lates, HERE, THERE)
@@ -393,9 +393,9 @@ def node_hangs(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
                 if who[1] != hung:
                     heard[who] = one.until(OUT)
                     checks.event(heard[who][-1], f"{who[0]} {who[1]}: out of service", OUT, ThisDN=THERE)
-            desktop.ask("TSetDNDOn", ThisDN=HERE)
             desktop.ask("TAgentSetNotReady", ThisDN=HERE)
             connect(caller, here)
+            desktop.ask("TSetDNDOn", ThisDN=HERE)
         finally:
             mesh.hang(hung, False)
         for who, one in clients.items():

@@ -26,3 +26,11 @@ impl Refusal {
         Self::new(ErrorCode::ErrorInvalidAttribute, text)
     }
 }
+
+/// The name that an attribute of a request has.
+///
+/// # Errors
+/// When the attribute is missing or empty.
+pub fn named<'a>(value: Option<&'a str>, attribute: &'static str) -> Result<&'a str, Refusal> {
+    value.filter(|name| !name.is_empty()).ok_or_else(|| Refusal::attribute(attribute))
+}

@@ -108,11 +108,14 @@ impl Subscription {
     pub fn asked(given: &Attributes, target: &str, kind: Target) -> Result<Self, Refusal> {
         let calls = given.monitor_next_call_type.and_then(|calls| calls.try_into().ok());
         let calls = calls.ok_or_else(|| Refusal::attribute("MonitorNextCallType"))?;
-        let extension = |key| given.extensions.as_ref().filter(|list| list.find(key).is_some());
-        let text = |list: &'_ KvList, key| list.text(key).unwrap_or_default().to_owned();
+        let extension = |key| {
+            let list = given.extensions.as_ref().filter(|list| list.find(key).is_some())?;
+            Some(list.text(key).unwrap_or_default())
+        };
         let mode = match extension(MODE) {
-            Some(list) => Mode::of(&text(list, MODE))
-                .ok_or_else(|| Refusal::attribute("Extensions/MonitorMode"))?,
+            Some(text) => {
+                Mode::of(text).ok_or_else(|| Refusal::attribute("Extensions/MonitorMode"))?
+            }
             None => Mode::default(),
         };
         let usual = match kind {
@@ -120,8 +123,9 @@ impl Subscription {
             Target::RoutingPoint => Scope::Call,
         };
         let scope = match extension(SCOPE) {
-            Some(list) => Scope::of(&text(list, SCOPE))
-                .ok_or_else(|| Refusal::attribute("Extensions/MonitorScope"))?,
+            Some(text) => {
+                Scope::of(text).ok_or_else(|| Refusal::attribute("Extensions/MonitorScope"))?
+            }
             None => usual,
         };
         if kind == Target::RoutingPoint && (mode, scope) != (Mode::Silent, Scope::Call) {

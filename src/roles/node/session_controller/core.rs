@@ -7,7 +7,7 @@ use crate::call::facts::{CallFact, Order, Wish};
 use crate::cti::call_stream::GEO_LOCATION;
 use crate::cti::calls::{CALLS, Calls, Meaning, Side, call_type};
 use crate::cti::dn::is_seized;
-use crate::cti::refusal::Refusal;
+use crate::cti::refusal::{Refusal, named};
 use crate::cti::tlib::{
     AddressType, Attributes, Cursor, EncodedEvent, ErrorCode, EventType, KvList, KvPair,
     RegisterMode, RequestType, kv_pair,
@@ -188,8 +188,7 @@ impl Core {
 
     /// The name of the DN that a request is about, if it is configured.
     fn this_dn<'a>(&self, given: &'a Attributes) -> Result<&'a str, Refusal> {
-        let name = given.this_dn.as_deref().filter(|name| !name.is_empty());
-        let name = name.ok_or_else(|| Refusal::attribute("ThisDN"))?;
+        let name = named(given.this_dn.as_deref(), "ThisDN")?;
         if !self.settings.dns.contains_key(name) {
             let text = format!("no DN {name} is configured");
             return Err(Refusal::new(ErrorCode::ErrorNotConfigured, text));

@@ -4,7 +4,7 @@ use super::core::{Asked, Core, Cx, Party};
 use super::shown::{AGENT_READY, AGENT_STATUS, DND};
 use crate::cti::calls::CALLS;
 use crate::cti::dn::is_seized;
-use crate::cti::refusal::Refusal;
+use crate::cti::refusal::{Refusal, named};
 use crate::cti::tlib::{
     AddressInfoType, Attributes, ErrorCode, EventType, KvList, KvPair, RegisterMode, kv_pair,
 };
@@ -16,8 +16,7 @@ impl Core {
     /// # Errors
     /// When it names none, or none that is configured.
     pub(super) fn this_dn(&self, given: &Attributes) -> Result<usize, Refusal> {
-        let name = given.this_dn.as_deref().filter(|name| !name.is_empty());
-        let name = name.ok_or_else(|| Refusal::attribute("ThisDN"))?;
+        let name = named(given.this_dn.as_deref(), "ThisDN")?;
         self.find_dn(name)
     }
 
@@ -108,8 +107,7 @@ impl Core {
         asked: Asked,
         cx: &mut Cx<'_>,
     ) -> Result<(), Refusal> {
-        let name = given.this_dn.as_deref().filter(|name| !name.is_empty());
-        let name = name.ok_or_else(|| Refusal::attribute("ThisDN"))?;
+        let name = named(given.this_dn.as_deref(), "ThisDN")?;
         // One that is not configured any more can be left all the same.
         let known = self.names.get(name).copied();
         let index = known.map_or_else(|| self.find_dn(name), Ok)?;

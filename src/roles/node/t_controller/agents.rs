@@ -4,7 +4,7 @@ use super::core::{Asked, Core, Cx, Look, Party};
 use crate::base::id::NodeId;
 use crate::base::time::Duration;
 use crate::cti::agent::{self, Agent, Former, Request, Told, WRAP_UP_TIME, What};
-use crate::cti::refusal::Refusal;
+use crate::cti::refusal::{Refusal, named};
 use crate::cti::tlib::{
     AgentWorkMode, Attributes, ErrorCode, EventType, ForwardMode, KvList, KvPair,
 };
@@ -284,8 +284,7 @@ impl Core {
     ) -> Result<(), Refusal> {
         let mode = given.forward_mode.unwrap_or(ForwardMode::Unconditional.into());
         let mode = ForwardMode::try_from(mode).map_err(|_| Refusal::attribute("ForwardMode"))?;
-        let to = given.other_dn.as_deref().filter(|to| !to.is_empty());
-        let to = to.ok_or_else(|| Refusal::attribute("OtherDN"))?;
+        let to = named(given.other_dn.as_deref(), "OtherDN")?;
         let index = self.owned_phone(id, given, cx)?;
         self.dns[index].dn.set_forward(mode, to)?;
         let attributes = Attributes {

@@ -196,6 +196,9 @@ pub(super) struct Entry {
     pub(super) rings: BTreeMap<ConnId, Instant>,
     /// Contacts of its phone, until when.
     pub(super) contacts: BTreeMap<Box<str>, Instant>,
+    /// Those that this node has accepted for another one that owns the DN: it is to have the DN
+    /// when that one is lost, for the proxies take this one for its home.
+    pub(super) accepted: BTreeMap<Box<str>, Instant>,
     /// When it is to be woken: a wake-up before that is none of its own any more.
     pub(super) armed: Instant,
 }
@@ -263,8 +266,6 @@ pub struct Core {
     pub(super) noted: Vec<usize>,
     /// DNs that are owned here, and stand otherwise than other nodes have been told.
     pub(super) untold: BTreeSet<usize>,
-    /// DNs that are owned here and have a supervisor.
-    pub(super) supervisors: BTreeSet<usize>,
     /// Who waits in this data centre for calls of which target.
     pub(super) waiting: Waiting,
 }
@@ -301,7 +302,6 @@ impl Core {
             unknown: BTreeSet::new(),
             noted: Vec::new(),
             untold: BTreeSet::new(),
-            supervisors: BTreeSet::new(),
             waiting: Waiting::default(),
         };
         core.know(&settings);
@@ -388,6 +388,7 @@ impl Core {
                         registrants: Vec::new(),
                         rings: BTreeMap::new(),
                         contacts: BTreeMap::new(),
+                        accepted: BTreeMap::new(),
                         armed: Instant::NEVER,
                         owner: Self::first_owner(settings, *kind),
                         is_attached: false,

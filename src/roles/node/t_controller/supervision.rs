@@ -16,7 +16,7 @@ use super::core::{Asked, Core, Cx, Party};
 use super::links::PART_LEN;
 use super::settings::DnKind;
 use crate::base::id::NodeId;
-use crate::cti::refusal::Refusal;
+use crate::cti::refusal::{Refusal, named};
 use crate::cti::supervision::{Mode, Scope, Subscription, Supervisor, Target};
 use crate::cti::tlib::{Attributes, ErrorCode, EventType, MonitorNextCallType};
 use crate::mesh::wire::{Body, proto};
@@ -30,8 +30,7 @@ impl Core {
         mut asked: Asked,
         cx: &mut Cx<'_>,
     ) -> Result<(), Refusal> {
-        let target = given.other_dn.as_deref().filter(|name| !name.is_empty());
-        let target = target.ok_or_else(|| Refusal::attribute("OtherDN"))?;
+        let target = named(given.other_dn.as_deref(), "OtherDN")?;
         let watched = self.find_dn(target)?;
         let kind = match self.dns[watched].kind {
             DnKind::SipBased | DnKind::TLibraryBased => Target::Agent,
@@ -63,7 +62,6 @@ impl Core {
         }
         let attributes = subscription.attributes();
         self.dns[index].supervision = Some(subscription);
-        self.supervisors.insert(index);
         self.tell_supervisor(index, cx);
         self.publish(index, EventType::EventMonitoringNextCall, attributes, &mut asked, cx);
         Ok(())
@@ -85,8 +83,7 @@ impl Core {
         asked: Asked,
         cx: &mut Cx<'_>,
     ) -> Result<(), Refusal> {
-        let target = given.other_dn.as_deref().filter(|name| !name.is_empty());
-        let target = target.ok_or_else(|| Refusal::attribute("OtherDN"))?;
+        let target = named(given.other_dn.as_deref(), "OtherDN")?;
         let index = self.own_dn(id, given)?;
         let own = self.dns[index].supervision.as_ref();
         if own.is_none_or(|own| *own.target != *target) {
@@ -101,7 +98,6 @@ impl Core {
     pub(super) fn end_supervision(&mut self, index: usize, mut asked: Asked, cx: &mut Cx<'_>) {
         let supervisor = self.supervisor(index);
         let Some(subscription) = self.dns[index].supervision.take() else { return };
-        self.supervisors.remove(&index);
         self.waiting.leave(&self.dns[index].name);
         if let Some(supervisor) = supervisor {
             self.tell_near(&said(&supervisor, true), cx);
@@ -128,7 +124,7 @@ impl Core {
         if !self.is_near(to) {
             return;
         }
-        let own = self.supervisors.iter().filter_map(|index| self.supervisor(*index));
+        let own = (0..self.dns.len()).filter_map(|index| self.supervisor(index));
         let own: Vec<proto::Supervisor> = own.map(|one| said(&one, false)).collect();
         let mut parts = own.chunks(PART_LEN);
         let first = parts.next().unwrap_or_default().to_vec();
@@ -175,13 +171,10 @@ impl Core {
 
     fn supervisor(&self, index: usize) -> Option<Supervisor> {
         let entry = &self.dns[index];
-        let agent_id = entry.agent.status().map(|status| status.agent_id);
-        Some(Supervisor {
-            dn: entry.name.clone(),
-            agent_id: agent_id.unwrap_or_default(),
-            node: self.settings.node,
-            subscription: entry.supervision.clone()?,
-        })
+        let subscription = entry.supervision.clone()?;
+        let agent_id = entry.agent.status().map(|status| status.agent_id).unwrap_or_default();
+        let (dn, node) = (entry.name.clone(), self.settings.node);
+        Some(Supervisor { dn, agent_id, node, subscription })
     }
 }
 
