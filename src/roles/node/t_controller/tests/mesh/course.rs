@@ -121,3 +121,54 @@ fn who_has_accepted_the_phone_follows_a_lost_owner() {
         assert_eq!(mesh.findings, Vec::<String>::new());
     }
 }
+
+/// What a node has accepted counts as long as that owner has the DN: the phone is in the other
+/// data centre since, whose proxies see to it.
+#[test]
+fn who_has_accepted_the_phone_before_it_went_does_not_follow() {
+    let owner = |mesh: &Mesh, node: NodeNumber| mesh.nodes[&node].core.dns[0].owner.node;
+    let mut mesh = Mesh::new(8);
+    mesh.pass(Duration::from_secs(2));
+    for node in [1, 2, 3] {
+        mesh.phone(node, "7001", 3_600);
+        mesh.pass(Duration::from_secs(3));
+    }
+    assert_eq!(owner(&mesh, 2), NodeId::new(3), "handed over");
+    mesh.crash(3);
+    mesh.pass(Duration::from_secs(2));
+    for node in [1, 2, 4] {
+        assert!(!mesh.nodes[&node].core.is_own(0), "node {node}");
+    }
+    // A phone that was in the other data centre for one REGISTER, during a call.
+    let mut mesh = quiet_call();
+    mesh.phone(3, "7001", 3_600);
+    mesh.pass(Duration::from_secs(1));
+    mesh.phone(1, "7001", 3_600);
+    mesh.pass(Duration::from_secs(1));
+    assert_eq!(owner(&mesh, 3), NodeId::new(1));
+    mesh.crash(1);
+    mesh.pass(Duration::from_secs(2));
+    assert!(!mesh.nodes[&3].core.is_own(0));
+}
+
+/// Node 1 owns 7001, which is in a call.
+fn quiet_call() -> Mesh {
+    let mut mesh = Mesh::new(8);
+    mesh.pass(Duration::from_secs(2));
+    mesh.phone(1, "7001", 3_600);
+    mesh.pass(Duration::from_secs(1));
+    let fact = CallFact {
+        conn_id: ConnId(4 << 52 | 1),
+        uuid: Ids::new(1).call_uuid(),
+        caller: "0123".into(),
+        dialled: "7001".into(),
+        destination: "7001".into(),
+        trunk: "Trunk_SBC".into(),
+        is_inbound: true,
+        slot: Slot { index: 1, generation: 1 },
+        step: Step::Connected,
+    };
+    mesh.on(4, Event::Fact(Box::new(fact)));
+    mesh.pass(Duration::from_secs(1));
+    mesh
+}
