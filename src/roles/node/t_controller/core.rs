@@ -196,8 +196,8 @@ pub(super) struct Entry {
     pub(super) rings: BTreeMap<ConnId, Instant>,
     /// Contacts of its phone, until when.
     pub(super) contacts: BTreeMap<Box<str>, Instant>,
-    /// Those that this node has accepted for another one of its data centre that owns the DN: it
-    /// is to have the DN when that one is lost, for the proxies take this one for its home.
+    /// Those that this node has accepted for another one that owns the DN: it is to have the DN
+    /// when that one is lost, for the proxies take this one for its home.
     pub(super) accepted: BTreeMap<Box<str>, Instant>,
     /// When it is to be woken: a wake-up before that is none of its own any more.
     pub(super) armed: Instant,

@@ -64,12 +64,12 @@ impl Core {
             entry.log.gained = if is_first { 0 } else { self.seq + 1 };
         }
         self.owners_sum ^= hash(&entry.name, entry.owner) ^ hash(&entry.name, owner);
-        if owner.node != entry.owner.node {
-            // Nobody has a phone of it any more, or who owns it now knows of all.
-            entry.accepted.clear();
-        }
         entry.owner = owner;
         entry.is_attached = false;
+        if owner.node.is_none_or(|node| Some(node) == own) {
+            // Nobody has a phone of it any more, or this node knows of all.
+            entry.accepted.clear();
+        }
         self.note_owner(index);
     }
 

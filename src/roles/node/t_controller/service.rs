@@ -18,8 +18,7 @@ impl Core {
         }
         if let Some(owner) = self.owner_elsewhere(index) {
             if self.is_linked(owner) {
-                // In another data centre it is handed over, or the phone goes back there.
-                if is_news && self.is_near(owner) {
+                if is_news {
                     note(&mut self.dns[index].accepted, phone, cx.now);
                 }
                 return self.send_phone(owner, phone, false, cx);

@@ -165,7 +165,7 @@ impl Core {
     }
 
     /// Whether a member is a T-Controller of this data centre.
-    pub(super) fn is_near(&self, node: NodeId) -> bool {
+    fn is_near(&self, node: NodeId) -> bool {
         !node.is_smart_proxy() && self.location_of(node) == Some(&*self.settings.geo_location)
     }
 
