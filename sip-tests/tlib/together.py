@@ -131,26 +131,4 @@ def drained(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
         one.close()
 
 
-def drained_owner(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
-    """While its owner drains a phone registers by another node, which has the DN when the owner is stopped."""
-    checks.title = "drained owner"
-    (phone,) = phones((DN, 11))
-    watcher = client(language, 4, "watcher")
-    register(watcher, DN)
-    owner = owner_of(watcher, DN)
-    operated(mesh, owner, "drain", name_of(owner))
-    time.sleep(PROBED_S)
-    phone.register()
-    checks.see(owner_of(watcher, DN) == owner, "it keeps the DN, by whom ever its phone registers", owner)
-    mesh.kill(owner)
-    checks.event(watcher.wait("EventDNOutOfService"), "it is killed", "EventDNOutOfService", ThisDN=DN)
-    checks.event(watcher.wait("EventDNBackInService"), "another node has the DN", "EventDNBackInService", ThisDN=DN)
-    then = owner_of(watcher, DN)
-    checks.see(then != owner and NODES.get(then) == "dc1", "one of its data centre", (owner, then))
-    mesh.again(owner)
-    time.sleep(SETTLED_S)
-    for one in (watcher, phone):
-        one.close()
-
-
-SCENES = (second_call, not_disturbed, drained, drained_owner)
+SCENES = (second_call, not_disturbed, drained)

@@ -196,9 +196,6 @@ pub(super) struct Entry {
     pub(super) rings: BTreeMap<ConnId, Instant>,
     /// Contacts of its phone, until when.
     pub(super) contacts: BTreeMap<Box<str>, Instant>,
-    /// Those that this node has accepted for another one that owns the DN: it is to have the DN
-    /// when that one is lost, for the proxies take this one for its home.
-    pub(super) accepted: BTreeMap<Box<str>, Instant>,
     /// When it is to be woken: a wake-up before that is none of its own any more.
     pub(super) armed: Instant,
 }
@@ -388,7 +385,6 @@ impl Core {
                         registrants: Vec::new(),
                         rings: BTreeMap::new(),
                         contacts: BTreeMap::new(),
-                        accepted: BTreeMap::new(),
                         armed: Instant::NEVER,
                         owner: Self::first_owner(settings, *kind),
                         is_attached: false,

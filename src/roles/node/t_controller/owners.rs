@@ -66,10 +66,6 @@ impl Core {
         self.owners_sum ^= hash(&entry.name, entry.owner) ^ hash(&entry.name, owner);
         entry.owner = owner;
         entry.is_attached = false;
-        if owner.node.is_none_or(|node| Some(node) == own) {
-            // Nobody has a phone of it any more, or this node knows of all.
-            entry.accepted.clear();
-        }
         self.note_owner(index);
     }
 
@@ -273,11 +269,6 @@ impl Core {
                 self.attach(index, owner, cx);
             }
             return;
-        }
-        let entry = &mut self.dns[index];
-        let accepted = core::mem::take(&mut entry.accepted).into_iter();
-        for (contact, until) in accepted.filter(|(_, until)| *until > cx.now) {
-            entry.contacts.entry(contact).or_insert(until);
         }
         let entry = &self.dns[index];
         let after = entry.owner.node.map_or(Instant::ZERO, |_| entry.claim_after);

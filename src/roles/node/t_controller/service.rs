@@ -18,9 +18,6 @@ impl Core {
         }
         if let Some(owner) = self.owner_elsewhere(index) {
             if self.is_linked(owner) {
-                if is_news {
-                    note(&mut self.dns[index].accepted, phone, cx.now);
-                }
                 return self.send_phone(owner, phone, false, cx);
             }
             // The owner hears of it when it is back.

@@ -94,30 +94,3 @@ fn an_agent_goes_with_the_phone_by_option() {
         assert_eq!(mesh.findings, Vec::<String>::new());
     }
 }
-
-/// A phone's last REGISTER may have come by another node than the DN's owner: that one has the DN
-/// at once when the owner is gone, without another REGISTER.
-#[test]
-fn who_has_accepted_the_phone_follows_a_lost_owner() {
-    let owner = |mesh: &Mesh, node: NodeNumber| mesh.nodes[&node].core.dns[0].owner.node;
-    for (unregisters, then) in [(false, NodeId::new(2)), (true, None)] {
-        let mut mesh = Mesh::new(8);
-        mesh.pass(Duration::from_secs(2));
-        mesh.phone(1, "7001", 3_600);
-        mesh.pass(Duration::from_secs(1));
-        mesh.phone(2, "7001", 3_600);
-        mesh.pass(Duration::from_secs(1));
-        assert_eq!(owner(&mesh, 3), NodeId::new(1), "a REGISTER of its data centre moves nothing");
-        if unregisters {
-            mesh.phone(1, "7001", 0);
-        } else {
-            mesh.crash(1);
-        }
-        mesh.pass(Duration::from_secs(2));
-        for node in 1..=NODES {
-            assert_eq!(owner(&mesh, node), then, "{unregisters}: node {node}");
-        }
-        assert_eq!(mesh.nodes[&2].core.dns[0].dn.is_in_service, !unregisters);
-        assert_eq!(mesh.findings, Vec::<String>::new());
-    }
-}
