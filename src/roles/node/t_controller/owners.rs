@@ -408,7 +408,6 @@ impl Core {
         }
         // Who was linked to this node alone has not heard of it.
         self.send_all_but(from, self.owner_news(index), cx);
-        self.look_at_standing(index, cx);
         self.looks.push_back(Look::Owner(index));
     }
 

@@ -6,7 +6,6 @@ use super::settings::DnKind;
 use crate::base::time::{Duration, Instant};
 use crate::cti::agent;
 use crate::cti::tlib::{Attributes, EventType};
-use std::collections::BTreeMap;
 
 impl Core {
     /// The node has accepted a REGISTER, just now or, as others know, before. The first to do so owns the DN; a later one of
@@ -39,7 +38,17 @@ impl Core {
     }
 
     pub(super) fn note_contacts(&mut self, index: usize, phone: &Phone, cx: &Cx<'_>) {
-        note(&mut self.dns[index].contacts, phone, cx.now);
+        let contacts = &mut self.dns[index].contacts;
+        if phone.removes_all {
+            contacts.clear();
+        }
+        for (contact, seconds) in &phone.contacts {
+            if *seconds == 0 {
+                contacts.remove(contact);
+            } else {
+                contacts.insert(contact.clone(), cx.now + Duration::from_secs(*seconds));
+            }
+        }
     }
 
     /// A deadline of a DN may have come: its agent's, or its phone's.
@@ -164,20 +173,6 @@ impl Core {
             if self.dns[index].agent.status().is_none() {
                 self.end_supervision(index, Asked::default(), cx);
             }
-        }
-    }
-}
-
-/// Takes what a REGISTER has said into the contacts of a DN.
-fn note(contacts: &mut BTreeMap<Box<str>, Instant>, phone: &Phone, now: Instant) {
-    if phone.removes_all {
-        contacts.clear();
-    }
-    for (contact, seconds) in &phone.contacts {
-        if *seconds == 0 {
-            contacts.remove(contact);
-        } else {
-            contacts.insert(contact.clone(), now + Duration::from_secs(*seconds));
         }
     }
 }

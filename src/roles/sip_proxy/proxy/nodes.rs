@@ -27,6 +27,11 @@ impl NodeState {
     const fn is_in_service(&self) -> bool {
         self.primary.is_some() && !self.is_draining
     }
+
+    /// Where it takes new requests, if it does now.
+    fn taking(&self, now: Instant) -> Option<SocketAddr> {
+        self.primary.filter(|_| !self.is_draining && self.rests_until <= now)
+    }
 }
 
 /// The nodes with what the Service Checker says of them.
@@ -106,8 +111,7 @@ impl Nodes {
     /// Address of the primary of a node that takes new requests.
     #[must_use]
     pub fn taking(&self, id: NodeId, now: Instant) -> Option<SocketAddr> {
-        let state = self.states.iter().find(|state| state.id == id)?;
-        state.primary.filter(|_| !state.is_draining && state.rests_until <= now)
+        self.states.iter().find(|state| state.id == id)?.taking(now)
     }
 
     /// Address of the primary of a node, for what belongs to its calls.
@@ -142,8 +146,7 @@ impl Nodes {
         self.states
             .iter()
             .filter(|state| state.is_local && !tried.contains(&state.id))
-            .filter(|state| !state.is_draining && state.rests_until <= now)
-            .filter_map(|state| Some((weight(call_id, state.id), state.id, state.primary?)))
+            .filter_map(|state| Some((weight(call_id, state.id), state.id, state.taking(now)?)))
             .max()
             .map(|(_, id, address)| (id, address))
     }

@@ -159,6 +159,21 @@ fn pair(one: NodeNumber, other: NodeNumber) -> (NodeNumber, NodeNumber) {
     (one.min(other), one.max(other))
 }
 
+/// A step of call `number` of a node, from the trunk to a DN.
+fn fact(node: NodeNumber, number: u64, dn: &str, step: Step) -> CallFact {
+    CallFact {
+        conn_id: ConnId(u64::from(node) << 52 | number),
+        uuid: Ids::new(number).call_uuid(),
+        caller: "0123".into(),
+        dialled: dn.into(),
+        destination: dn.into(),
+        trunk: "Trunk_SBC".into(),
+        is_inbound: true,
+        slot: Slot { index: 1, generation: 1 },
+        step,
+    }
+}
+
 impl Mesh {
     fn new(seed: u64) -> Self {
         let mut mesh = Self {
@@ -723,17 +738,7 @@ impl Mesh {
         }
         self.next_call += 1;
         let called = self.any_dn();
-        let fact = CallFact {
-            conn_id: ConnId(u64::from(node) << 52 | self.next_call),
-            uuid: Ids::new(self.next_call).call_uuid(),
-            caller: "0123".into(),
-            dialled: called.into(),
-            destination: called.into(),
-            trunk: "Trunk_SBC".into(),
-            is_inbound: true,
-            slot: Slot { index: 1, generation: 1 },
-            step: Step::Connected,
-        };
+        let fact = fact(node, self.next_call, called, Step::Connected);
         self.calls.push((node, fact.clone()));
         self.on(node, Event::Fact(Box::new(fact)));
     }

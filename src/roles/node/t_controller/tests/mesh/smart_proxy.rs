@@ -49,18 +49,8 @@ fn noted(mesh: &Mesh, owner: NodeNumber, name: &str) -> usize {
 /// A call at a DN, with node 2.
 fn call(mesh: &mut Mesh, dn: &str) -> ConnId {
     mesh.next_call += 1;
-    let conn_id = ConnId(2 << 52 | mesh.next_call);
-    let fact = CallFact {
-        conn_id,
-        uuid: Ids::new(mesh.next_call).call_uuid(),
-        caller: "0123".into(),
-        dialled: dn.into(),
-        destination: dn.into(),
-        trunk: "Trunk_SBC".into(),
-        is_inbound: true,
-        slot: Slot { index: 1, generation: 1 },
-        step: Step::Connected,
-    };
+    let fact = fact(2, mesh.next_call, dn, Step::Connected);
+    let conn_id = fact.conn_id;
     mesh.calls.push((2, fact.clone()));
     mesh.on(2, Event::Fact(Box::new(fact)));
     mesh.pass(Duration::from_secs(1));

@@ -5,18 +5,7 @@ use crate::roles::node::t_controller::standing::GATHER_TIME;
 
 /// A step of call `number` of a node at a DN.
 fn step(mesh: &mut Mesh, node: NodeNumber, number: u64, dn: &str, step: Step) {
-    let fact = CallFact {
-        conn_id: ConnId(u64::from(node) << 52 | number),
-        uuid: Ids::new(number).call_uuid(),
-        caller: "0123".into(),
-        dialled: dn.into(),
-        destination: dn.into(),
-        trunk: "Trunk_SBC".into(),
-        is_inbound: true,
-        slot: Slot { index: 1, generation: 1 },
-        step,
-    };
-    mesh.on(node, Event::Fact(Box::new(fact)));
+    mesh.on(node, Event::Fact(Box::new(fact(node, number, dn, step))));
 }
 
 const END: Step = Step::Ended { by: EndedBy::Caller, code: 200, was_connected: true };
