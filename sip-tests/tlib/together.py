@@ -5,7 +5,7 @@ from types import ModuleType
 
 from client import Client
 from desk import Checks, register
-from mesh import NODES, SETTLED_S, Mesh, at, client, is_ready, name_of, operated, owner_of
+from mesh import NODES, REHOMED_S, SETTLED_S, Mesh, at, client, is_ready, name_of, operated, owner_of
 from phone import PhoneError
 from talk import DESCRIPTION, Talking, connect, part
 
@@ -131,4 +131,28 @@ def drained(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
         one.close()
 
 
-SCENES = (second_call, not_disturbed, drained)
+def drained_owner(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
+    """While its owner drains a phone registers by another node: the proxies keep it for the owner, whose death it is then."""
+    checks.title = "drained owner"
+    (phone,) = phones((DN, 11))
+    watcher = client(language, 4, "watcher")
+    register(watcher, DN)
+    owner = owner_of(watcher, DN)
+    operated(mesh, owner, "drain", name_of(owner))
+    time.sleep(PROBED_S)
+    phone.register()
+    checks.see(owner_of(watcher, DN) == owner, "it keeps the DN, by whom ever its phone registers", owner)
+    watcher.events.clear()
+    mesh.kill(owner)
+    watcher.patience = REHOMED_S
+    checks.event(watcher.wait("EventDNOutOfService"), "it is killed", "EventDNOutOfService", ThisDN=DN)
+    checks.event(watcher.wait("EventDNBackInService"), "another node has the DN", "EventDNBackInService", ThisDN=DN)
+    then = owner_of(watcher, DN)
+    checks.see(then != owner and NODES.get(then) == "dc1", "one of its data centre", (owner, then))
+    mesh.again(owner)
+    time.sleep(SETTLED_S)
+    for one in (watcher, phone):
+        one.close()
+
+
+SCENES = (second_call, not_disturbed, drained, drained_owner)

@@ -142,7 +142,7 @@ struct State {
     lost: Option<Instant>,
     /// How often its phones were told to others since then.
     tries: usize,
-    /// Its phones have gone to others: they may still be registered by it.
+    /// Its phones have gone to others of this data centre: they may still be registered by it.
     is_rehomed: bool,
 }
 
@@ -418,12 +418,13 @@ impl Homes {
             self.jobs.push_front(job);
             return;
         }
+        let is_near = self.states.get(&job.node).is_some_and(|state| state.node.is_local);
         let (entries, is_last) = registrations.live_part(&mut job.part, now, PHONES_PER_TURN_MAX);
         for entry in entries {
             let parts = entry.contact.parts();
-            // What another dead node had may have come to this one since.
+            // What another dead node had may have come to this one since, in their data centre.
             let is_rehomed = |node| self.states.get(&node).is_some_and(|state| state.is_rehomed);
-            let is_of = |node| node == job.node || is_rehomed(node);
+            let is_of = |node| node == job.node || is_near && is_rehomed(node);
             if !parts.bound.is_some_and(|bound| is_of(bound.node)) {
                 continue;
             }

@@ -388,6 +388,24 @@ fn nobody_takes_the_phones_of_a_pair_or_of_another_data_centre() {
     assert!(waits.take_told().is_empty(), "by option");
 }
 
+/// A node of another data centre starts anew after one of this has died: it is told of its own
+/// phones, or it would take others when their owner is lost a moment later.
+#[test]
+fn who_starts_anew_elsewhere_gets_no_phones_of_this_data_centre() {
+    let mut world = World::new(10);
+    world.die(1);
+    world.on(Event::InService(id(1), false));
+    world.pass(4_000);
+    world.again(1);
+    world.pass(4_000);
+    world.take_told();
+    world.die(11);
+    world.pass(1_000);
+    world.again(11);
+    world.pass(4_000);
+    assert_eq!(world.take_told(), [(11, 10)].into());
+}
+
 #[test]
 fn phones_wait_until_somebody_takes_them() {
     let mut world = World::new(10);

@@ -134,6 +134,9 @@ header_names! {
     XSipclusterSource = "X-Sipcluster-Source";
     /// Cluster elements only: another node was asked before, and has not taken the request.
     XSipclusterFurther = "X-Sipcluster-Further";
+    /// Cluster elements only: the node that owns the DN of a REGISTER which another one has
+    /// accepted.
+    XSipclusterOwner = "X-Sipcluster-Owner";
 }
 
 /// Headers by [`place_of`] their names.
@@ -182,6 +185,7 @@ impl HeaderId {
                 | Self::XSipclusterRole
                 | Self::XSipclusterSource
                 | Self::XSipclusterFurther
+                | Self::XSipclusterOwner
         )
     }
 

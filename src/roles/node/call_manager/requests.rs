@@ -79,7 +79,10 @@ impl Core {
             cx.out.push(Action::Phone(Box::new(phone)));
         }
         // The proxy grants each contact the smaller of this and what it asked for.
-        let headers = vec![(HeaderId::Expires, self.settings.expires_max.as_secs().to_string())];
+        let mut headers =
+            vec![(HeaderId::Expires, self.settings.expires_max.as_secs().to_string())];
+        let owner = self.known(&dn, cx).owner.filter(|owner| *owner != self.settings.node);
+        headers.extend(owner.map(|owner| (HeaderId::XSipclusterOwner, owner.to_string())));
         (200, headers)
     }
 

@@ -14,7 +14,7 @@ use crate::base::id::{Ids, NodeId, Shard};
 use crate::base::leg::Cause;
 use crate::base::limits::OUTBOX_LEN_MAX;
 use crate::base::outbox::Outbox;
-use crate::base::ownership::DnIndex;
+use crate::base::ownership::{DnIndex, DnWord};
 use crate::base::seal::Sealer;
 use crate::base::time::{Duration, Instant, WallTime};
 use crate::call::facts::CallFact;
@@ -154,6 +154,8 @@ struct Shard1 {
     phones: Vec<Phone>,
     facts: Vec<CallFact>,
     no_answer: Vec<(Wake, Instant)>,
+    /// Who owns every DN.
+    owner: Option<NodeId>,
 }
 
 impl Shard1 {
@@ -190,18 +192,15 @@ impl Shard1 {
             phones: Vec::new(),
             facts: Vec::new(),
             no_answer: Vec::new(),
+            owner: None,
         }
     }
 
     fn on(&mut self, event: Event) {
         let wall = WallTime(1_800_000_000_000);
-        let mut cx = Cx {
-            now: self.now,
-            wall,
-            ids: &mut self.ids,
-            out: &mut self.out,
-            dns: &crate::sim::cluster::unknown,
-        };
+        let owner = self.owner;
+        let dns = |_| DnWord { owner, ..DnWord::default() };
+        let mut cx = Cx { now: self.now, wall, ids: &mut self.ids, out: &mut self.out, dns: &dns };
         self.core.on(event, &mut cx);
         for action in self.out.drain() {
             match action {
@@ -302,6 +301,19 @@ fn registers_are_answered_as_the_authority() {
     {
         let words = Shard1::new().request("REGISTER", dn, dn, "127.0.0.50:5061", "");
         assert_eq!(words, [wanted.to_string()], "{dn}");
+    }
+}
+
+/// The proxy keeps the phone for the node that owns its DN, not for the one that was there.
+#[test]
+fn an_accepted_register_says_whose_the_dn_is() {
+    for (owner, wanted) in [(None, None), (Some(node()), None), (NodeId::new(9), Some("9"))] {
+        let mut shard = Shard1::new();
+        shard.owner = owner;
+        shard.request("REGISTER", "7002", "7002", "127.0.0.50:5061", "");
+        let accepted = shard.take();
+        let said = accepted[0].header(HeaderId::XSipclusterOwner);
+        assert_eq!(said, wanted.map(str::as_bytes), "{owner:?}");
     }
 }
 

@@ -5,7 +5,7 @@ use super::core::{Action, Core, Counted, Cx};
 use super::request::unsupported;
 use super::response::way_back;
 use crate::base::few::Few;
-use crate::base::id::Slot;
+use crate::base::id::{NodeId, Slot};
 use crate::base::short;
 use crate::base::time::Duration;
 use crate::sip::message::text::{Params, decimal};
@@ -165,7 +165,11 @@ impl Core {
         let Some(transaction) = self.transactions.get_mut(slot) else { return };
         let node = transaction.branches.get(number).and_then(|branch| branch.node);
         let Some(mut update) = transaction.registration.take() else { return };
-        update.node = node.unwrap_or(update.node);
+        // Whose death is to have the phone told to others is the owner, if it has one here.
+        let owner = message.number(HeaderId::XSipclusterOwner);
+        let owner = owner.and_then(|owner| NodeId::new(u16::try_from(owner).ok()?));
+        let owner = owner.filter(|owner| self.is_local(*owner));
+        update.node = owner.or(node).unwrap_or(update.node);
         if let Some(seconds) = message.number(HeaderId::Expires) {
             update.granted = Duration::from_secs(seconds).min(self.settings.expires_max);
         }

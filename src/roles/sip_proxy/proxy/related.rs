@@ -42,7 +42,7 @@ impl Core {
             .map(|id| id.filter(|id| self.is_local(*id)))
     }
 
-    fn is_local(&self, id: NodeId) -> bool {
+    pub(super) fn is_local(&self, id: NodeId) -> bool {
         self.settings.node(id).is_some_and(|node| node.is_local)
     }
 

@@ -74,6 +74,23 @@ fn a_dn_stays_with_its_owner_whatever_the_call_id() {
     }
 }
 
+/// The node that has accepted says whose the DN is; one of another data centre gives it away.
+#[test]
+fn the_owner_is_who_the_node_says() {
+    for (said, owner) in [("2", 2), ("4", 1), ("0", 1), ("70000", 1), ("x", 1)] {
+        let mut world = World::new();
+        let id = world.call_id_for(1, "first");
+        let sent = world.one(PHONE, &register(1).with("Call-ID", &id));
+        assert_eq!(sent.node(), 1);
+        let ok = Text::response(&sent.message, 200, "n").with("Expires", "3600");
+        world.receive(&sent.remote(), &ok.with("X-Sipcluster-Owner", said));
+        let answer = world.take().remove(0);
+        assert!(answer.message.header(HeaderId::XSipclusterOwner).is_none(), "not for phones");
+        let Some(Entry::Put(binding)) = world.shared.pop() else { panic!("a binding") };
+        assert_eq!(bound_of(&binding).node, node_id(owner), "{said}");
+    }
+}
+
 #[test]
 fn an_owner_that_another_proxy_has_told_of_counts_too() {
     let mut world = World::new();
