@@ -10,15 +10,23 @@ import struct
 import time
 from types import ModuleType
 
-from client import Client, Event
-from desk import Checks
+from bulk import calls_of
+from client import Client, Event, of_key
+from desk import Checks, register
 from mesh import NODES, Mesh, at, client
+from talk import Talking, connect, part
 
 KILLS = int(os.environ.get("KILLS", "100"))
 NODE_KILLS = int(os.environ.get("NODE_KILLS", "3"))
 #: Until the DNs of a node that was killed have another one.
 REHOMED_S = 4.0
 DNS = [str(number) for number in range(7040, 7060)]
+#: Those of them that change while nodes are killed, that call, and that are called.
+CHANGED, CALLING, CALLED = DNS[:14], DNS[14:17], DNS[17:]
+#: The first bits of a ConnID are the node of the call (`decisions.md` 7).
+NODE_SHIFT = 52
+#: Until the end of a call is told everywhere.
+ENDED_S = 0.3
 #: Requests that change a DN, between two kills.
 CHANGES = 10
 #: Kills in which the client does not come to register for all of its DNs.
@@ -97,9 +105,9 @@ class Victim:
 
 
 def change(worker: Client, states: dict[str, bool], dice: random.Random) -> None:
-    """Some DNs change; nobody waits for the answers."""
+    """Some of these DNs change; nobody waits for the answers."""
     for _ in range(CHANGES):
-        dn = dice.choice(DNS)
+        dn = dice.choice(list(states))
         states[dn] = not states[dn]
         worker.request("TSetDNDOn" if states[dn] else "TSetDNDOff", ThisDN=dn)
 
@@ -161,19 +169,23 @@ class View:
         self.node = node
         self.client = client(language, node)
         self.dns: dict[str, list] = {}
+        self.owners: dict[str, int] = {}
         self.seen: set[tuple] = set()
         self.doubles: list[Event] = []
-        self.gaps = 0
+        #: Sources of the gaps that it was told of.
+        self.gaps: list[int] = []
         for dn in DNS:
-            self.take(self.client.ask("TRegisterAddress", ThisDN=dn))
+            self.take(register(self.client, dn))
 
     def take(self, event: Event) -> None:
         """One event."""
         dn = event.get("ThisDN")
-        self.gaps += event.name == "EventGap"
+        if event.name == "EventGap":
+            self.gaps.append(event.source)
+            return
         if event.name == "EventRegistered":
-            self.dns[dn] = shown(event)
-        if event.seq and event.name != "EventGap":
+            self.dns[dn], self.owners[dn] = shown(event), event.source
+        if event.seq:
             key = (event.source, event.epoch, event.seq)
             if key in self.seen:
                 self.doubles.append(event)
@@ -184,62 +196,133 @@ class View:
         ):  # fmt: skip
             if event.name == name:
                 self.dns[dn][place] = value
+        if event.name in ("EventDialing", "EventRinging", "EventEstablished"):
+            self.dns[dn][3] |= {event.get("ConnID")}
+        if event.name in ("EventReleased", "EventAbandoned"):
+            self.dns[dn][3] -= {event.get("ConnID")}
 
     def hear(self) -> None:
         """All that has come."""
         for event in self.client.drain(0.2):
             self.take(event)
 
-    def wrong(self) -> dict:
-        """DNs that are other than a fresh answer says."""
-        fresh = {
-            dn: shown(self.client.ask("TQueryAddress", ThisDN=dn, AddressInfoType="AddressInfoDNStatus")) for dn in DNS
-        }
-        return {dn: (self.dns[dn], fresh[dn]) for dn in DNS if self.dns[dn] != fresh[dn]}
+    def calls(self) -> set[int]:
+        """ConnIDs of all calls."""
+        return set().union(*(calls for *_, calls in self.dns.values()))
+
+    def wrong(self, language: ModuleType) -> dict:
+        """DNs that are other than who comes now is told."""
+        fresh = View(self.node, language)
+        fresh.client.close()
+        return {dn: (self.dns[dn], fresh.dns[dn]) for dn in DNS if self.dns[dn] != fresh.dns[dn]}
 
 
 def shown(event: Event) -> list:
-    """In service, do-not-disturb, agent."""
-    return [bool(event.get("IsInService")), dict(event.get("Extensions")).get("dnd"), event.get("AgentID")]
+    """In service, do-not-disturb, agent, calls."""
+    dnd = of_key(event.get("Extensions"), "dnd")
+    return [bool(event.get("IsInService")), dnd, event.get("AgentID"), set(calls_of(event))]
+
+
+class Seen:
+    """What there was to be seen in all kills."""
+
+    def __init__(self) -> None:
+        self.wrong: dict[tuple, object] = {}
+        self.doubles: list[Event] = []
+        #: Views in which a DN was not in service again, a call of the dead node stood, one of another did not, gaps were
+        #: others than the loss of its DNs, a call was there that had been ended.
+        self.without, self.standing, self.lost, self.gaps, self.left = [], [], [], [], []
+        #: Calls of dead nodes, and of the others.
+        self.dead, self.alive = 0, 0
+
+    def take(self, number: int, dead: int, view: View, calls: dict, language: ModuleType) -> None:
+        """A node is dead, and all that follows from it has happened."""
+        view.hear()
+        place = (number, dead, view.node)
+        self.wrong.update({(*place, dn): pair for dn, pair in view.wrong(language).items()})
+        self.doubles += view.doubles
+        self.without += [(*place, dn) for dn, (in_service, *_) in view.dns.items() if not in_service]
+        self.standing += [(*place, call) for call in view.calls() if call >> NODE_SHIFT == dead]
+        for call, pair in calls.items():
+            if call >> NODE_SHIFT != dead:
+                self.lost += [(*place, call, one.dn) for one in pair if call not in view.dns[one.dn][3]]
+        lost = [dead] if dead in view.owners.values() else []
+        if view.gaps != lost:
+            self.gaps.append((*place, view.gaps))
+
+    def tell(self, checks: Checks) -> None:
+        """Observations."""
+        text = f"{NODE_KILLS} kills, {self.dead} calls of dead nodes, {self.alive} of others: each view is that of who comes then"
+        checks.see(not self.wrong, text, dict(list(self.wrong.items())[:5]))
+        checks.see(self.dead and self.alive, "there were calls of both kinds", (self.dead, self.alive))
+        checks.see(not self.doubles, "no event came twice", self.doubles[:3])
+        checks.see(not self.without, "every DN was in service again", self.without[:3])
+        checks.see(not self.standing, "no call of a dead node was left", self.standing[:3])
+        checks.see(not self.lost, "each call of another node is there at both of its DNs", self.lost[:3])
+        checks.see(not self.gaps, "each loss was told as one gap, and nothing else", self.gaps[:3])
+        checks.see(not self.left, "calls of other nodes went on, and none is left after its end", self.left[:3])
 
 
 def nodes_killed(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
-    """Nodes are killed while DNs change: who is connected elsewhere ends with what a fresh snapshot gives."""
+    """Nodes are killed while DNs change and call: who is connected elsewhere ends with what a fresh snapshot gives."""
     checks.title = "killed nodes"
     dice = random.Random(6)
-    phones = [at(dn, dice.choice((11, 12))) for dn in DNS]
-    for phone in phones:
+    phones = {dn: at(dn, dice.choice((11, 12))) for dn in DNS}
+    for phone in phones.values():
         phone.register()
     time.sleep(1)
-    states = dict.fromkeys(DNS, False)
-    wrong, doubles, without = {}, [], 0
+    pairs = [(phones[one], phones[other]) for one, other in zip(CALLING, CALLED, strict=True)]
+    states = dict.fromkeys(CHANGED, False)
+    worker = client(language, 1)
+    for dn in DNS:
+        register(worker, dn)
+        worker.ask("TSetDNDOff", ThisDN=dn)
+    worker.close()
+    seen = Seen()
     for number in range(NODE_KILLS):
         dead = dice.choice(list(NODES))
         views = [View(node, language) for node in NODES if node != dead]
         worker = views[0].client
         agent = f"agent-{1 + number % 9}"
-        worker.request("TAgentLogin", ThisDN=dice.choice(DNS), AgentID=agent)
+        worker.request("TAgentLogin", ThisDN=dice.choice(CHANGED), AgentID=agent)
         change(worker, states, dice)
+        calls = called(views[0], pairs)
         mesh.kill(dead)
         change(worker, states, dice)
         time.sleep(REHOMED_S)
         for view in views:
-            view.hear()
-            wrong.update({(number, view.node, dn): pair for dn, pair in view.wrong().items()})
-            doubles += view.doubles
-            without += not all(in_service for in_service, _, _ in view.dns.values())
-        mesh.again(dead)
+            seen.take(number, dead, view, calls, language)
+        alive = [pair for call, pair in calls.items() if call >> NODE_SHIFT != dead]
+        seen.alive += len(alive)
+        seen.dead += len(calls) - len(alive)
+        for pair in alive:
+            part(*pair)
+        time.sleep(ENDED_S)
         for view in views:
+            view.hear()
+            seen.left += [(number, dead, view.node, call) for call in view.calls()]
             view.client.close()
+        mesh.again(dead)
         # what is set is known again
         reader = View(dead, language)
-        states = {dn: bool(reader.dns[dn][1]) for dn in DNS}
+        states = {dn: bool(reader.dns[dn][1]) for dn in CHANGED}
         reader.client.close()
-    checks.see(not wrong, f"{NODE_KILLS} kills: every view is that of a fresh answer", dict(list(wrong.items())[:5]))
-    checks.see(not doubles, "no event came twice", doubles[:3])
-    checks.see(without == 0, "every DN was in service again", without)
-    for phone in phones:
+    seen.tell(checks)
+    for phone in phones.values():
         phone.close()
+
+
+def called(view: View, pairs: list[tuple[Talking, Talking]]) -> dict[int, tuple[Talking, Talking]]:
+    """Phones call each other; the calls by their ConnIDs."""
+    calls = {}
+    for pair in pairs:
+        before = view.calls()
+        connect(*pair)
+        until = time.monotonic() + SETTLE_S
+        while view.calls() == before and time.monotonic() < until:
+            view.hear()
+        calls.update(dict.fromkeys(view.calls() - before, pair))
+    return calls
 
 
 SCENES = (killed, nodes_killed)

@@ -60,6 +60,13 @@ class Talking(Phone):
                 self.respond(message, 200)
         raise PhoneError(f"{self.dn}: no {' or '.join(wanted)}")
 
+    def heard(self) -> list[str]:
+        """What has come and was not waited for."""
+        kinds = []
+        while select.select([self.socket], [], [], 0)[0]:
+            kinds.append(Message(self.socket.recv(MESSAGE_LEN_MAX).decode("utf-8", "replace")).what)
+        return kinds
+
     def send(self, line: str, headers: list[tuple[str, str]], body: str = "") -> None:
         """One message: a request to the proxy, a response to who has sent the request (RFC 3261 18.2.2)."""
         to = self.proxy
@@ -175,7 +182,10 @@ class Talking(Phone):
 def connect(caller: Talking, called: Talking) -> None:
     """One phone calls another, which answers."""
     caller.invite(called.dn)
-    called.answer(called.ring())
+    try:
+        called.answer(called.ring())
+    except PhoneError as error:
+        raise PhoneError(f"{error}; {caller.dn} has heard {caller.heard()}") from error
     caller.answered()
 
 

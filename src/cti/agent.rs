@@ -77,6 +77,25 @@ pub struct Options {
     pub set_notready_on_busy: bool,
 }
 
+/// What a login asks for itself, by Extensions; the application's options hold for the rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Own {
+    /// `wrap-up-time`; zero is off.
+    pub wrap_up: Option<Duration>,
+    /// `legal-guard-time`; zero is off.
+    pub legal_guard: Option<Duration>,
+}
+
+impl Own {
+    fn over(self, options: &Options) -> Options {
+        Options {
+            wrap_up: self.wrap_up.unwrap_or(options.wrap_up),
+            legal_guard: self.legal_guard.unwrap_or(options.legal_guard),
+            ..options.clone()
+        }
+    }
+}
+
 /// What a client asks of an agent's state.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
@@ -88,6 +107,8 @@ pub enum Request {
         work_mode: Option<AgentWorkMode>,
         /// Reasons of the client.
         reasons: KvList,
+        /// What holds as long as he is logged in.
+        own: Own,
     },
     /// TAgentLogout.
     Logout {
@@ -226,6 +247,7 @@ struct Session {
     pause: Option<Pause>,
     business_calls: u32,
     calls: u32,
+    own: Own,
     /// When the agent or a call last did something.
     active: Instant,
 }
@@ -241,6 +263,8 @@ pub struct Former {
     pub work_mode: AgentWorkMode,
     /// Reasons as last told.
     pub reasons: KvList,
+    /// What his login has asked for.
+    pub own: Own,
 }
 
 /// How an agent is, for who asks.
@@ -286,6 +310,19 @@ impl Agent {
         self.session.as_ref().map(Session::status)
     }
 
+    /// What the login has asked for.
+    #[must_use]
+    pub fn own(&self) -> Own {
+        self.session.as_ref().map(|session| session.own).unwrap_or_default()
+    }
+
+    /// Whether the agent is in the legal guard, after which he is ready.
+    #[must_use]
+    pub fn is_guarded(&self) -> bool {
+        let pause = self.session.as_ref().and_then(|session| session.pause.as_ref());
+        matches!(pause, Some(Pause::LegalGuard { .. }))
+    }
+
     /// AgentID of who is logged in.
     #[must_use]
     pub fn agent_id(&self) -> Option<&str> {
@@ -297,12 +334,14 @@ impl Agent {
     /// # Errors
     /// When the state does not allow it.
     pub fn on_request(&mut self, request: Request, cx: &mut Cx<'_>) -> Result<(), Refusal> {
-        if let Request::Login { agent_id, work_mode, reasons } = request {
-            return self.login(agent_id, work_mode, reasons, cx);
+        if let Request::Login { agent_id, work_mode, reasons, own } = request {
+            return self.login(agent_id, work_mode, reasons, own, cx);
         }
         let Some(session) = &mut self.session else {
             return Err(Refusal::new(ErrorCode::ErrorAgentLoggedOff, "no agent is logged in"));
         };
+        let options = session.own.over(cx.options);
+        let cx = &mut Cx { now: cx.now, ids: cx.ids, options: &options, out: cx.out };
         session.active = cx.now;
         match request {
             Request::Login { .. } => {}
@@ -319,6 +358,8 @@ impl Agent {
     /// Takes what has happened.
     pub fn on(&mut self, event: Event, cx: &mut Cx<'_>) {
         let Some(session) = &mut self.session else { return };
+        let options = session.own.over(cx.options);
+        let cx = &mut Cx { now: cx.now, ids: cx.ids, options: &options, out: cx.out };
         match event {
             Event::CallBegun { is_business } => session.call_begun(is_business, cx),
             Event::CallEnded { is_business, wrap_up, legal_guard } => {
@@ -342,6 +383,7 @@ impl Agent {
         agent_id: Box<str>,
         work_mode: Option<AgentWorkMode>,
         reasons: KvList,
+        own: Own,
         cx: &mut Cx<'_>,
     ) -> Result<(), Refusal> {
         if let Some(session) = &self.session {
@@ -360,12 +402,19 @@ impl Agent {
             }
         };
         let mode = Mode { is_ready, work_mode: asked, reasons: reasons.clone() };
-        self.begin(agent_id, mode, reasons, cx);
+        self.begin(agent_id, mode, reasons, own, cx);
         Ok(())
     }
 
     /// Begins a session, for those reasons.
-    fn begin(&mut self, agent_id: Box<str>, mode: Mode, reasons: KvList, cx: &mut Cx<'_>) {
+    fn begin(
+        &mut self,
+        agent_id: Box<str>,
+        mode: Mode,
+        reasons: KvList,
+        own: Own,
+        cx: &mut Cx<'_>,
+    ) {
         let work_mode = mode.work_mode;
         let session = Session {
             agent_id,
@@ -374,6 +423,7 @@ impl Agent {
             pause: None,
             business_calls: 0,
             calls: 0,
+            own,
             active: cx.now,
         };
         session.tell(What::Login, work_mode, reasons, None, cx);
@@ -388,9 +438,9 @@ impl Agent {
         if self.session.is_some() {
             return;
         }
-        let Former { agent_id, is_ready, work_mode, reasons } = was;
+        let Former { agent_id, is_ready, work_mode, reasons, own } = was;
         let mode = Mode { is_ready, work_mode, reasons };
-        self.begin(agent_id, mode, KvList::default(), cx);
+        self.begin(agent_id, mode, KvList::default(), own, cx);
     }
 
     fn logout(&mut self, reasons: KvList, cx: &mut Cx<'_>) {

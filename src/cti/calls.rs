@@ -18,6 +18,8 @@ pub const CALLS: &str = "Calls";
 pub const CALL_UUID: &str = "CallUUID";
 /// What a list of it has.
 pub const CALL_TYPE: &str = "CallType";
+/// What a list of it has: bits of `PartyState`.
+pub const PARTY_STATE: &str = "PartyState";
 /// What a list of it has.
 pub const THIS_DN_ROLE: &str = "ThisDNRole";
 /// What a list of it has, where the other party is known.
@@ -83,6 +85,17 @@ struct OnCall {
     /// Its node is out of reach: who comes now does not hear of it.
     is_cut: bool,
     fact: CallFact,
+}
+
+/// A call that a DN has had.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// Its part in it.
+    pub side: Side,
+    /// How far it was.
+    pub fact: CallFact,
+    /// Whether it had put the other party on hold.
+    pub is_held: bool,
 }
 
 /// The calls of one DN.
@@ -164,7 +177,7 @@ impl Calls {
             let mut pairs = vec![
                 KvPair::text(CALL_UUID, call.fact.uuid.as_str()),
                 KvPair::integer(CALL_TYPE, call_type(&call.fact).into()),
-                KvPair::integer("PartyState", state),
+                KvPair::integer(PARTY_STATE, state),
                 KvPair::integer(THIS_DN_ROLE, role.into()),
             ];
             if let Some(other) = other(call.side, call.phase, &call.fact) {
@@ -189,6 +202,19 @@ impl Calls {
         let of =
             |phase| self.calls.iter().find(move |(_, call)| !call.is_cut && call.phase == phase);
         of(Phase::Talking).or_else(|| of(Phase::Dialing))?.0.node()
+    }
+
+    /// All calls, as they are.
+    pub fn into_held(self) -> impl Iterator<Item = Held> {
+        self.calls.into_values().map(|call| {
+            let step = match call.phase {
+                Phase::Dialing => Step::Dialing,
+                Phase::Ringing => Step::Alerting,
+                Phase::Talking => Step::Connected,
+            };
+            let fact = CallFact { step, ..call.fact };
+            Held { side: call.side, fact, is_held: call.is_held }
+        })
     }
 
     /// Whether a call is one of the DN's.

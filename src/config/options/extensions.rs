@@ -25,13 +25,13 @@ options! {
         "TRouteCall: what happens to the agent when after-routing-timeout expires.", "Configuring SIP Servers";
     "record", &[RequestExtension], Text, "", NextCall, Later,
         "TRouteCall: which party is recorded. The only dynamic recording key of a cluster.", "Dynamic Call Recording";
-    "wrap-up-time", &[RequestExtension], SECONDS, "", NextCall, Later,
-        "After-call work of this login or call.", "Emulated Agents";
-    "WrapUpTime", &[RequestExtension, EventData], SECONDS, "", NextCall, Later,
-        "After-call work that follows this call.", "Emulated Agents";
-    "legal-guard-time", &[RequestExtension], SECONDS, "", NextCall, Later,
+    "wrap-up-time", &[RequestExtension], SECONDS, "", Immediately, Works,
+        "TAgentLogin: after-call work of this login.", "Emulated Agents";
+    "WrapUpTime", &[RequestExtension, EventData], SECONDS, "", Immediately, Works,
+        "TAgentSetNotReady: how long this after-call work lasts, 0 until it is ended; of EventAgentNotReady: how long it will.", "Emulated Agents";
+    "legal-guard-time", &[RequestExtension], SECONDS, "", Immediately, Works,
         "Pause after after-call work, of this login.", "Emulated Agents";
-    "logout-on-disconnect", &[RequestExtension], Flag, "", Immediately, Later,
+    "logout-on-disconnect", &[RequestExtension], Flag, "", Immediately, Works,
         "TAgentLogin: whether the agent is logged out when the client is gone.", "Emulated Agents";
     "UseDialPlan", &[RequestExtension], Text, "full", NextCall, Later,
         "TRouteCall: how much of the dial plan is applied; `agentid` adds the agent's identity only.",

@@ -75,7 +75,12 @@ impl Desk {
         work_mode: Option<AgentWorkMode>,
     ) -> Result<Vec<(What, AgentWorkMode)>, ErrorCode> {
         let reasons = KvList::default();
-        self.ask(Request::Login { agent_id: agent_id.into(), work_mode, reasons })
+        self.ask(Request::Login {
+            agent_id: agent_id.into(),
+            work_mode,
+            reasons,
+            own: Own::default(),
+        })
     }
 
     fn ready(&mut self) -> Result<Vec<(What, AgentWorkMode)>, ErrorCode> {
@@ -226,6 +231,26 @@ fn a_call_can_have_its_own_times() {
     let none = Event::CallEnded { is_business: true, wrap_up: Some(s(0)), legal_guard: None };
     assert_eq!(desk.on(none), [GUARD], "no after-call work, but the guard");
     assert_eq!(desk.after(3), [READY]);
+}
+
+/// What a login asks for stands in place of the options, and goes with it.
+#[test]
+fn a_login_may_have_times_of_its_own() {
+    let options = Options { wrap_up: s(0), legal_guard: s(9), ..Options::default() };
+    let mut desk = Desk::new(options);
+    let own = Own { wrap_up: Some(s(5)), legal_guard: Some(s(2)) };
+    let (work_mode, reasons) = (None, KvList::default());
+    assert!(desk.ask(Request::Login { agent_id: AGENT.into(), work_mode, reasons, own }).is_ok());
+    assert_eq!(desk.ready(), Ok(vec![READY]));
+    assert_eq!(desk.business_call(), [ACW]);
+    assert_eq!(desk.after(5), [GUARD]);
+    assert!(desk.agent.is_guarded());
+    assert_eq!(desk.after(2), [READY]);
+    assert_eq!(desk.agent.own(), own);
+    assert_eq!(desk.ask(Request::Logout { reasons: KvList::default() }), Ok(vec![LOGOUT]));
+    assert!(desk.login(AGENT, None).is_ok());
+    assert_eq!(desk.ready(), Ok(vec![READY]));
+    assert_eq!(desk.business_call(), [GUARD], "as the options have it");
 }
 
 #[test]

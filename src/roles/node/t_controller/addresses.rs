@@ -203,6 +203,7 @@ impl Core {
         let mut extensions = Vec::new();
         // What is set at a DN its owner knows, and here is what he said last.
         let is_kept = !entry.kind.is_phone() || self.is_own(index);
+        let calls = if is_kept { calls } else { entry.shown.listed() };
         if entry.kind.is_phone() {
             extensions.push(KvPair::integer(AGENT_STATUS, number));
             let dnd = if is_kept { entry.dn.dnd } else { entry.shown.dnd };

@@ -3,17 +3,23 @@
 use super::core::{Asked, Core, Cx, Look, Party};
 use crate::base::id::NodeId;
 use crate::base::time::Duration;
-use crate::cti::agent::{self, Agent, Former, Request, Told, WRAP_UP_TIME, What};
+use crate::cti::agent::{self, Agent, Former, Own, Request, Told, WRAP_UP_TIME, What};
 use crate::cti::refusal::{Refusal, named};
 use crate::cti::tlib::{
-    AgentWorkMode, Attributes, ErrorCode, EventType, ForwardMode, KvList, KvPair,
+    AgentWorkMode, Attributes, ErrorCode, EventType, ForwardMode, KvList, KvPair, kv_pair,
 };
 use crate::mesh::wire::{Body, proto};
 use crate::modules::t_library::port::ClientId;
 use prost::Message as _;
 
+/// Extensions of TAgentLogin that hold for the login in place of the application's options.
+const OWN_WRAP_UP_TIME: &str = "wrap-up-time";
+const OWN_LEGAL_GUARD_TIME: &str = "legal-guard-time";
+const OWN_LOGOUT_ON_DISCONNECT: &str = "logout-on-disconnect";
 /// Key of the reason that names the data centre of an agent.
 const SITE: &str = "site";
+/// Longest span that an extension may ask for, a day.
+const SECONDS_MAX: u64 = 86_400;
 
 impl Core {
     /// TAgentLogin.
@@ -46,12 +52,18 @@ impl Core {
             let text = "the agent is logged in at another DN";
             return Err(Refusal::new(ErrorCode::ErrorResourceSeized, text));
         }
+        let logout_on_disconnect = flag_of(given, OWN_LOGOUT_ON_DISCONNECT)?;
         let login = Request::Login {
             agent_id: agent_id.clone(),
             work_mode,
             reasons: given.reasons.clone().unwrap_or_default(),
+            own: Own {
+                wrap_up: seconds_of(given, OWN_WRAP_UP_TIME)?,
+                legal_guard: seconds_of(given, OWN_LEGAL_GUARD_TIME)?,
+            },
         };
         self.ask_agent(index, login, asked, cx)?;
+        self.dns[index].logout_on_disconnect = logout_on_disconnect;
         self.tell_where(&agent_id, Some(index), cx);
         self.agents.insert(agent_id, index);
         self.dns[index].desktop = Some(id);
@@ -67,7 +79,12 @@ impl Core {
     pub(super) fn restorable(&self, index: usize) -> Option<proto::RestoredAgent> {
         let entry = &self.dns[index];
         let status = entry.agent.status().filter(|status| !status.is_manual_acw())?;
+        let own = entry.agent.own();
+        let seconds = |span: Duration| u32::try_from(span.as_secs()).unwrap_or(u32::MAX);
         self.settings.auto_restore.then(|| proto::RestoredAgent {
+            wrap_up_time: own.wrap_up.map(seconds),
+            legal_guard_time: own.legal_guard.map(seconds),
+            logout_on_disconnect: entry.logout_on_disconnect,
             agent_id: status.agent_id.into(),
             is_ready: status.is_ready,
             work_mode: status.work_mode.into(),
@@ -101,7 +118,13 @@ impl Core {
             return;
         }
         let is_ready = was.is_ready;
-        let was = Former { agent_id: agent_id.clone(), is_ready, work_mode, reasons };
+        let span = |seconds: u32| Duration::from_secs(seconds.into());
+        let own = Own {
+            wrap_up: was.wrap_up_time.map(span),
+            legal_guard: was.legal_guard_time.map(span),
+        };
+        self.dns[index].logout_on_disconnect = was.logout_on_disconnect;
+        let was = Former { agent_id: agent_id.clone(), is_ready, work_mode, reasons, own };
         self.with_agent(index, Asked::default(), cx, |agent, cx| agent.restore(was, cx));
         self.tell_where(&agent_id, Some(index), cx);
         self.agents.insert(agent_id, index);
@@ -167,11 +190,11 @@ impl Core {
     ) -> Result<(), Refusal> {
         let work_mode = work_mode(given)?;
         let index = self.own_dn(id, given)?;
-        let wrap_up = given.extensions.as_ref().and_then(|list| list.number(WRAP_UP_TIME));
+        let wrap_up = seconds_of(given, WRAP_UP_TIME)?;
         let not_ready = Request::NotReady {
             work_mode,
             reasons: given.reasons.clone().unwrap_or_default(),
-            wrap_up: wrap_up.and_then(|s| u64::try_from(s).ok()).map(Duration::from_secs),
+            wrap_up,
         };
         self.ask_agent(index, not_ready, asked, cx)
     }
@@ -183,7 +206,10 @@ impl Core {
         asked: Asked,
         cx: &mut Cx<'_>,
     ) -> Result<(), Refusal> {
-        self.with_agent(index, asked, cx, |agent, cx| agent.on_request(request, cx))
+        let result = self.with_agent(index, asked, cx, |agent, cx| agent.on_request(request, cx));
+        // After-call work that he has ended may have been all that was in the way.
+        self.look_at_leaving(index, cx);
+        result
     }
 
     /// Something has happened to the agent at a DN, if there is one.
@@ -348,4 +374,47 @@ fn work_mode(given: &Attributes) -> Result<Option<AgentWorkMode>, Refusal> {
         .map(AgentWorkMode::try_from)
         .transpose()
         .map_err(|_| Refusal::attribute("AgentWorkMode"))
+}
+
+/// A span in seconds of the Extensions.
+///
+/// # Errors
+/// When it is no number, or less than nothing.
+fn seconds_of(given: &Attributes, key: &str) -> Result<Option<Duration>, Refusal> {
+    let Some(value) = given.extensions.as_ref().and_then(|list| list.find(key)) else {
+        return Ok(None);
+    };
+    let seconds = match value {
+        kv_pair::Value::Integer(number) => u64::try_from(*number).ok(),
+        kv_pair::Value::Text(text) => text.trim().parse().ok(),
+        kv_pair::Value::Binary(_) | kv_pair::Value::List(_) => None,
+    };
+    let seconds = seconds.filter(|seconds| *seconds <= SECONDS_MAX);
+    let seconds = seconds.ok_or_else(|| no_extension(key))?;
+    Ok(Some(Duration::from_secs(seconds)))
+}
+
+/// Yes or no of the Extensions.
+///
+/// # Errors
+/// When it is neither.
+fn flag_of(given: &Attributes, key: &str) -> Result<Option<bool>, Refusal> {
+    let Some(value) = given.extensions.as_ref().and_then(|list| list.find(key)) else {
+        return Ok(None);
+    };
+    let is_set = match value {
+        kv_pair::Value::Integer(number) => Some(*number != 0),
+        kv_pair::Value::Text(text) => match text.to_ascii_lowercase().as_str() {
+            "true" | "on" | "yes" | "1" => Some(true),
+            "false" | "off" | "no" | "0" => Some(false),
+            _ => None,
+        },
+        kv_pair::Value::Binary(_) | kv_pair::Value::List(_) => None,
+    };
+    is_set.map(Some).ok_or_else(|| no_extension(key))
+}
+
+fn no_extension(key: &str) -> Refusal {
+    let text = format!("a value of Extension {key} that it cannot have");
+    Refusal::new(ErrorCode::ErrorInvalidAttribute, text)
 }

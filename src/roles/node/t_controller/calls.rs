@@ -11,26 +11,22 @@ impl Core {
     /// A call has gone on: caller and called hear of it, if they are DNs.
     pub(super) fn on_fact(&mut self, fact: &CallFact, cx: &mut Cx<'_>) {
         let is_end = fact.is_end();
-        for (side, index) in self.parties(fact) {
+        let parties = self.parties(fact);
+        self.note_running(fact, parties.iter().any(|(_, index)| !self.is_own(*index)));
+        for (side, index) in parties {
             let owner = self.owner_elsewhere(index);
             match owner.filter(|_| !self.dns[index].calls.knows(fact.conn_id)) {
-                Some(owner) if !is_end => {
-                    let told = self.told_calls.entry(fact.conn_id).or_default();
-                    if !told.contains(&owner) {
-                        told.push(owner);
-                    }
-                }
-                Some(_) => {}
+                Some(owner) => self.note_told(fact.conn_id, owner),
                 None => self.on_side(side, index, fact, cx),
             }
         }
         // Who has owned a DN of the call before has it still.
-        let told = self.told_calls.get(&fact.conn_id).cloned().unwrap_or_default();
-        for node in told {
+        let told = self.running.get(&fact.conn_id).map(|running| running.told.clone());
+        for node in told.unwrap_or_default() {
             self.send_fact(node, fact, cx);
         }
         if is_end {
-            self.told_calls.remove(&fact.conn_id);
+            self.running.remove(&fact.conn_id);
         }
     }
 
@@ -48,7 +44,12 @@ impl Core {
 
     /// A call has gone on at a DN that is in it.
     pub(super) fn on_side(&mut self, side: Side, index: usize, fact: &CallFact, cx: &mut Cx<'_>) {
+        // Who is to hear of it is told how the DN is when that is known.
+        let is_untold = self.is_settling(index);
         for meaning in self.dns[index].calls.on_fact(side, fact) {
+            if is_untold && matches!(meaning, Meaning::Tell(..)) {
+                continue;
+            }
             self.mean(index, fact.conn_id, meaning, cx);
         }
         self.look_at_standing(index, cx);

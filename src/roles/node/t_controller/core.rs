@@ -7,6 +7,7 @@ use super::operator::Operators;
 use super::order::Requests;
 use super::owners::Ownership;
 use super::remote::Remote;
+use super::running::{Bereft, Running};
 use super::settings::{DnKind, Settings};
 use super::shown::Shown;
 use super::standing::Standing;
@@ -28,7 +29,6 @@ use crate::modules::t_library::port::{ClientId, Heard};
 use crate::modules::t_library::session::{Session, Taken, refused, subject, unsupported};
 use bytes::Bytes;
 use core::net::SocketAddr;
-use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -163,6 +163,8 @@ pub(super) struct Entry {
     pub(super) calls: Calls,
     /// The client whose TAgentLogin it was.
     pub(super) desktop: Option<Party>,
+    /// Whether that login goes with its client, where it has said so.
+    pub(super) logout_on_disconnect: Option<bool>,
     /// Who hears of it, in the order in which they came; clients of other nodes only
     /// where the DN is owned.
     pub(super) registrants: Vec<(Party, RegisterMode)>,
@@ -176,6 +178,8 @@ pub(super) struct Entry {
     pub(super) said_own: Option<(u32, Instant)>,
     /// Until when it is not claimed for what was known before it was lost.
     pub(super) claim_after: Instant,
+    /// Its last owner was lost, and its clients do not know yet what has become of it.
+    pub(super) bereft: Option<Bereft>,
     /// The last client here that kept it in service was lost, without a word.
     pub(super) is_deserted: bool,
     /// When it is to go to the data centre from which its agent has logged in since.
@@ -247,8 +251,10 @@ pub struct Core {
     pub(super) pending: Requests,
     /// Who has asked for the end of a call at a DN, and when.
     pub(super) releases: BTreeMap<(ConnId, usize), (Asked, Instant)>,
-    /// Calls of this node that others have been told of, and which.
-    pub(super) told_calls: BTreeMap<ConnId, SmallVec<[NodeId; 2]>>,
+    /// Calls of this node that DNs of others are in, or were.
+    pub(super) running: BTreeMap<ConnId, Running>,
+    /// DNs whose owner is to be told of those.
+    pub(super) owed: BTreeSet<usize>,
     /// Events that are kept.
     pub(super) log: Log,
     /// What operators wait for.
@@ -291,7 +297,8 @@ impl Core {
             elsewhere: BTreeMap::new(),
             pending: Requests::default(),
             releases: BTreeMap::new(),
-            told_calls: BTreeMap::new(),
+            running: BTreeMap::new(),
+            owed: BTreeSet::new(),
             log: Log::default(),
             operators: Operators::default(),
             early: BTreeMap::new(),
@@ -334,6 +341,7 @@ impl Core {
         self.look_at_some(cx);
         self.tell_ownership(cx);
         self.end_bulk(cx);
+        self.tell_running(cx);
         self.note_words(cx);
     }
 
@@ -382,6 +390,7 @@ impl Core {
                         agent_since: WallTime(0),
                         calls: Calls::default(),
                         desktop: None,
+                        logout_on_disconnect: None,
                         registrants: Vec::new(),
                         rings: BTreeMap::new(),
                         contacts: BTreeMap::new(),
@@ -390,6 +399,7 @@ impl Core {
                         is_attached: false,
                         said_own: None,
                         claim_after: Instant::ZERO,
+                        bereft: None,
                         is_deserted: false,
                         move_at: None,
                         leaving: None,

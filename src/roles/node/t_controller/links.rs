@@ -527,6 +527,7 @@ impl Core {
         }
         self.begin_link(node, was_awaited, cx);
         if was_awaited {
+            self.order_again(node, cx);
             self.tell_break(node, cx);
             // What it has not answered is asked again.
             self.look_at_pending(node, cx);
@@ -545,6 +546,8 @@ impl Core {
         self.send_to(node, Body::LiveClients(proto::LiveClients { clients }), cx);
         self.send_owned(node, cx);
         self.send_standings(node, cx);
+        self.owe_calls(node);
+        self.tell_running(cx);
         self.send_agents(node, cx);
         self.send_live(node, cx);
         self.send_supervisors(node, cx);
@@ -629,6 +632,11 @@ impl Core {
         for (index, entry) in self.dns.iter().enumerate() {
             if entry.owner.node == Some(node) {
                 self.looks.push_back(Look::Owner(index));
+            }
+        }
+        for index in 0..self.dns.len() {
+            if self.dns[index].owner.node == Some(node) {
+                self.bereave(index, cx);
             }
         }
         self.forget_standings(node);

@@ -64,6 +64,10 @@ impl Core {
             entry.log.gained = if is_first { 0 } else { self.seq + 1 };
         }
         self.owners_sum ^= hash(&entry.name, entry.owner) ^ hash(&entry.name, owner);
+        if owner.node.is_some() && owner.node != own {
+            entry.bereft = None;
+            self.owed.insert(index);
+        }
         entry.owner = owner;
         entry.is_attached = false;
         self.note_owner(index);
@@ -90,6 +94,7 @@ impl Core {
     pub(super) fn claim(&mut self, index: usize, cx: &mut Cx<'_>) {
         tracing::debug!(node = %self.settings.name, dn = %self.dns[index].name, "DN owned");
         self.write_owner(index, Some(self.settings.node), cx);
+        self.settle(index, cx);
     }
 
     fn write_owner(&mut self, index: usize, node: Option<NodeId>, cx: &mut Cx<'_>) {
@@ -156,6 +161,7 @@ impl Core {
             }
             if !listed.contains(&index) && entry.kind.is_phone() {
                 let epoch = entry.owner.epoch.saturating_add(1);
+                self.bereave(index, cx);
                 self.set_owner(index, Ownership { epoch, node: None });
                 freed.push(self.ownership(index));
             }
@@ -200,6 +206,10 @@ impl Core {
                 self.send_all_but(from, self.owner_news(index), cx);
             }
             (false, false) => {
+                // Others say that its owner is lost, or it was before this node began.
+                if said.node.is_none() && known.node != Some(from) {
+                    self.bereave(index, cx);
+                }
                 self.set_owner(index, said);
                 if let Some(before) = known.node.filter(|node| *node != from) {
                     // It may have no link to who has said so.
@@ -258,13 +268,16 @@ impl Core {
             if self.has_reason(index, cx.now) || self.is_in_use(index) {
                 self.gain(index, cx);
             } else {
-                // Others remember an earlier life.
+                // Others remember an earlier life, and calls of it may go on.
                 self.release(index, cx);
+                self.bereave(index, cx);
             }
             return;
         }
         if let Some(owner) = self.owner_elsewhere(index) {
             if self.is_linked(owner) {
+                self.dns[index].bereft = None;
+                self.leave_calls(index);
                 self.send_contacts(index, owner, cx);
                 self.attach(index, owner, cx);
             }
@@ -288,7 +301,10 @@ impl Core {
     }
 
     /// The DN is owned here, since now or since an earlier claim.
-    fn gain(&mut self, index: usize, cx: &mut Cx<'_>) {
+    pub(super) fn gain(&mut self, index: usize, cx: &mut Cx<'_>) {
+        if !self.has_settled(index, cx) {
+            return;
+        }
         self.tell_ownership(cx);
         self.look_at_service(index, cx);
         self.tell_gained(index, cx);
@@ -333,7 +349,7 @@ impl Core {
     pub(super) fn release(&mut self, index: usize, cx: &mut Cx<'_>) {
         self.end_supervision(index, Asked::default(), cx);
         self.dns[index].leaving = None;
-        self.dns[index].restored = None;
+        (self.dns[index].restored, self.dns[index].bereft) = (None, None);
         self.part_from_others(index);
         self.forget_events(index);
         self.write_owner(index, None, cx);
@@ -355,7 +371,8 @@ impl Core {
     pub(super) fn look_at_leaving(&mut self, index: usize, cx: &mut Cx<'_>) {
         let entry = &self.dns[index];
         let Some(to) = entry.leaving else { return };
-        let works = entry.agent.status().is_some_and(|status| status.is_after_call_work());
+        let works = entry.agent.status().is_some_and(|status| status.is_after_call_work())
+            || entry.agent.is_guarded();
         if !self.is_own(index) || !entry.calls.is_idle() || works || !self.is_linked(to) {
             return;
         }

@@ -45,6 +45,19 @@ impl Core {
         Ok(())
     }
 
+    /// A node is in reach again: what it was asked to end it may not have heard of.
+    pub(super) fn order_again(&mut self, node: NodeId, cx: &mut Cx<'_>) {
+        let theirs = self.releases.keys().filter(|(conn_id, _)| conn_id.node() == Some(node));
+        let orders = theirs.filter_map(|(conn_id, index)| {
+            let (side, fact, _) = self.dns[*index].calls.find(*conn_id)?;
+            let (call, party) = (fact.slot, side.party());
+            Some(Order { call, conn_id: *conn_id, party, wish: Wish::Release })
+        });
+        for order in orders.collect::<Vec<_>>() {
+            self.order(order, cx);
+        }
+    }
+
     /// Wants something of a call, wherever it is.
     pub(super) fn order(&mut self, order: Order, cx: &mut Cx<'_>) {
         match order.conn_id.node() {

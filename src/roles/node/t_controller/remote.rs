@@ -330,10 +330,10 @@ impl Core {
     /// Clients of another node come to a DN that is owned here by now.
     pub(super) fn on_attach(&mut self, from: NodeId, given: proto::Attach, cx: &mut Cx<'_>) {
         let Some(index) = self.names.get(&*given.dn).copied() else { return };
-        if !self.is_served(index) {
+        if !self.is_served(index) || self.is_settling(index) {
             // By a claim of this node that it may have to hear of yet.
             let claim = Ownership { epoch: given.epoch, node: Some(self.settings.node) };
-            if claim > self.dns[index].owner {
+            if claim >= self.dns[index].owner {
                 self.early.entry(index).or_default().insert(from, given);
                 return;
             }
@@ -388,7 +388,12 @@ impl Core {
         if self.dns[index].kind.is_phone() {
             let is_nobodys = self.dns[index].owner.node.is_none();
             let shown = &self.dns[index].shown;
-            let then = if is_nobodys { Shown::default() } else { shown.out_of_reach() };
+            let may_go_on = self.dns[index].bereft.is_some();
+            let then = match (is_nobodys, may_go_on) {
+                (true, false) => Shown::default(),
+                (true, true) => Shown::default().with_calls_of(shown),
+                (false, _) => shown.out_of_reach(),
+            };
             self.tell_until(index, &then, cx);
         }
     }
@@ -548,7 +553,7 @@ impl Core {
 
     /// Calls of this node that another one knows of, with which a link begins.
     pub(super) fn send_live(&self, to: NodeId, cx: &mut Cx<'_>) {
-        let told = self.told_calls.iter().filter(|(_, nodes)| nodes.contains(&to));
+        let told = self.running.iter().filter(|(_, running)| running.told.contains(&to));
         let conn_ids: Vec<u64> = told.map(|(conn_id, _)| conn_id.0).collect();
         let parts = conn_ids.len().div_ceil(PART_LEN).max(1);
         for part in 0..parts {
@@ -617,7 +622,8 @@ impl Core {
             self.dns[*index].is_deserted |= was_kept && party.node == self.settings.node;
         }
         for index in desktops {
-            if self.settings.logout_on_disconnect {
+            let own = self.dns[index].logout_on_disconnect;
+            if own.unwrap_or(self.settings.logout_on_disconnect) {
                 self.looks.push_back(Look::LostDesktop(index, party));
             } else {
                 self.dns[index].desktop = None;

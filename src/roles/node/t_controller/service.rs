@@ -62,6 +62,11 @@ impl Core {
         if after != Instant::ZERO && !self.is_own(index) {
             self.look_at_owner(index, cx);
         }
+        if self.is_settling(index) {
+            self.gain(index, cx);
+        } else if self.is_given_up(index, cx) {
+            self.tell_lost(index, cx);
+        }
         self.look_at_service(index, cx);
         self.turn_agent(index, agent::Event::Wake, cx);
         self.look_at_rings(index, cx);
@@ -104,7 +109,7 @@ impl Core {
 
     /// Whether a DN is in service by what is known now; tells it if that is news.
     pub(super) fn look_at_service(&mut self, index: usize, cx: &mut Cx<'_>) {
-        if !self.is_served(index) {
+        if !self.is_served(index) || self.is_settling(index) {
             return;
         }
         let now = cx.now;

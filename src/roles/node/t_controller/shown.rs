@@ -1,8 +1,11 @@
 //! What the clients here have been told of a DN, whoever owns it: what they have to hear
 //! when its owner changes, or is out of reach.
 
-use crate::cti::calls::{CALL_TYPE, CALL_UUID, CALLS, OTHER_DN, THIS_DN_ROLE};
-use crate::cti::tlib::{Attributes, CallState, EventType, ForwardMode, KvList, kv_pair};
+use crate::base::id::ConnId;
+use crate::cti::calls::{CALL_TYPE, CALL_UUID, CALLS, OTHER_DN, PARTY_STATE, THIS_DN_ROLE};
+use crate::cti::tlib::{
+    Attributes, CallState, DnRole, EventType, ForwardMode, KvList, KvPair, PartyState, kv_pair,
+};
 use std::collections::BTreeMap;
 
 /// Extension of EventRegistered with the state of the agent.
@@ -22,9 +25,23 @@ pub(super) struct ShownAgent {
     reasons: Option<KvList>,
 }
 
+/// The bits of a `PartyState` that are a number.
+const PARTY_STATE_MASK: i32 = 15;
+
+/// How far a call was told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Reached {
+    #[default]
+    Nothing,
+    Begun,
+    Established,
+}
+
 /// A call as it was told. By its ConnID alone it is told from others.
 #[derive(Clone, Debug, Default)]
 struct ShownCall {
+    reached: Reached,
+    is_held: bool,
     uuid: Option<String>,
     kind: Option<i32>,
     role: Option<i32>,
@@ -74,6 +91,22 @@ impl Shown {
         self
     }
 
+    /// The calls, as EventRegistered lists them.
+    pub(super) fn listed(&self) -> KvList {
+        let pairs = self.calls.iter().map(|(conn_id, call)| {
+            let list = Some(kv_pair::Value::List(KvList { pairs: call.listed() }));
+            KvPair { key: ConnId(*conn_id).to_string(), value: list }
+        });
+        KvList { pairs: pairs.collect() }
+    }
+
+    /// Whether a call was told to be answered, and to be on hold.
+    #[cfg(test)]
+    pub(super) fn call(&self, conn_id: ConnId) -> Option<(bool, bool)> {
+        let call = self.calls.get(&conn_id.0)?;
+        Some((call.reached == Reached::Established, call.is_held))
+    }
+
     /// An event is told.
     #[expect(clippy::wildcard_enum_match_arm, reason = "most events change nothing of this")]
     pub(super) fn note(&mut self, kind: EventType, given: &Attributes) {
@@ -97,13 +130,19 @@ impl Shown {
             | EventType::EventHeld
             | EventType::EventRetrieved => {
                 if let Some(conn_id) = given.conn_id {
-                    self.calls.entry(conn_id).or_insert_with(|| ShownCall {
+                    let call = self.calls.entry(conn_id).or_insert_with(|| ShownCall {
                         uuid: given.call_uuid.clone(),
                         kind: given.call_type,
                         role: given.this_dn_role,
                         other_dn: given.other_dn.clone(),
                         other_role: given.other_dn_role,
+                        ..ShownCall::default()
                     });
+                    let is_begun =
+                        matches!(kind, EventType::EventDialing | EventType::EventRinging);
+                    let reached = if is_begun { Reached::Begun } else { Reached::Established };
+                    call.reached = call.reached.max(reached);
+                    call.is_held = kind == EventType::EventHeld;
                 }
             }
             EventType::EventReleased | EventType::EventAbandoned => {
@@ -127,13 +166,18 @@ impl Shown {
         // How they have ended nobody knows here.
         for (conn_id, call) in &self.calls {
             if !then.calls.contains_key(conn_id) {
-                tell(EventType::EventReleased, call.released(*conn_id));
+                tell(EventType::EventReleased, call.attributes(*conn_id, CallState::Unknown));
             }
         }
         match (self.is_in_service, then.is_in_service) {
             (true, false) => tell(EventType::EventDnOutOfService, Attributes::default()),
             (false, true) => tell(EventType::EventDnBackInService, Attributes::default()),
             (true, true) | (false, false) => {}
+        }
+        for (conn_id, call) in &then.calls {
+            for kind in call.since(self.calls.get(conn_id)) {
+                tell(kind, call.attributes(*conn_id, CallState::Ok));
+            }
         }
         let session =
             |agent: &Option<ShownAgent>| agent.as_ref().map(|found| found.session.clone());
@@ -179,7 +223,50 @@ impl Shown {
 }
 
 impl ShownCall {
-    fn released(&self, conn_id: u64) -> Attributes {
+    /// The events that lead here from what was told of the call, if anything was.
+    fn since(&self, before: Option<&Self>) -> Vec<EventType> {
+        let reached = before.map_or(Reached::Nothing, |call| call.reached);
+        let was_held = before.is_some_and(|call| call.is_held);
+        let mut told = Vec::new();
+        if reached < Reached::Begun && self.reached >= Reached::Begun {
+            let is_caller = self.role == Some(DnRole::Origination.into());
+            let (dialing, ringing) = (EventType::EventDialing, EventType::EventRinging);
+            told.push(if is_caller { dialing } else { ringing });
+        }
+        if reached < Reached::Established && self.reached == Reached::Established {
+            told.push(EventType::EventEstablished);
+        }
+        match (was_held, self.is_held) {
+            (false, true) => told.push(EventType::EventHeld),
+            (true, false) => told.push(EventType::EventRetrieved),
+            (true, true) | (false, false) => {}
+        }
+        told
+    }
+
+    fn listed(&self) -> Vec<KvPair> {
+        let is_caller = self.role == Some(DnRole::Origination.into());
+        let state = match (self.reached, self.is_held) {
+            (_, true) => PartyState::Held as i32,
+            (Reached::Established, false) => PartyState::Connected as i32,
+            (Reached::Nothing | Reached::Begun, false) if is_caller => {
+                PartyState::Initiated as i32 | PartyState::Dialing as i32
+            }
+            (Reached::Nothing | Reached::Begun, false) => PartyState::Alerting as i32,
+        };
+        let text = |key, value: &Option<String>| Some(KvPair::text(key, value.as_deref()?));
+        let number = |key, value: Option<i32>| Some(KvPair::integer(key, value?));
+        let all = [
+            text(CALL_UUID, &self.uuid),
+            number(CALL_TYPE, self.kind),
+            number(PARTY_STATE, Some(state)),
+            number(THIS_DN_ROLE, self.role),
+            text(OTHER_DN, &self.other_dn),
+        ];
+        all.into_iter().flatten().collect()
+    }
+
+    fn attributes(&self, conn_id: u64, state: CallState) -> Attributes {
         Attributes {
             conn_id: Some(conn_id),
             call_uuid: self.uuid.clone(),
@@ -187,7 +274,7 @@ impl ShownCall {
             this_dn_role: self.role,
             other_dn: self.other_dn.clone(),
             other_dn_role: self.other_role,
-            call_state: Some(CallState::Unknown.into()),
+            call_state: Some(state.into()),
             ..Attributes::default()
         }
     }
@@ -199,7 +286,14 @@ fn calls_of(extensions: &KvList) -> BTreeMap<u64, ShownCall> {
     let calls = calls.pairs.iter().filter_map(|pair| {
         let Some(kv_pair::Value::List(own)) = &pair.value else { return None };
         let text = |key| own.text(key).map(str::to_owned);
+        let state = own.number(PARTY_STATE).unwrap_or_default();
+        // Bits lie above what is a number.
+        let is = |wanted: PartyState| state & PARTY_STATE_MASK == wanted as i32;
+        let is_held = is(PartyState::Held);
+        let is_established = is_held || is(PartyState::Connected);
         let call = ShownCall {
+            reached: if is_established { Reached::Established } else { Reached::Begun },
+            is_held,
             uuid: text(CALL_UUID),
             kind: own.number(CALL_TYPE),
             role: own.number(THIS_DN_ROLE),

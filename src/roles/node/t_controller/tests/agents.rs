@@ -113,6 +113,44 @@ fn reasons_and_work_modes_come_back() {
     assert_eq!(info.extensions.and_then(|list| list.number("AgentStatus")), Some(2));
 }
 
+/// What a login asks for by Extensions holds for it alone.
+#[test]
+fn a_login_has_options_of_its_own() {
+    let with = |key: &str, pair: tlib::KvPair| {
+        assert_eq!(pair.key, key);
+        Attributes { extensions: Some(vec![pair].into()), ..login("alice") }
+    };
+    for (pair, expected) in [
+        (tlib::KvPair::text("logout-on-disconnect", "false"), vec![]),
+        (tlib::KvPair::integer("logout-on-disconnect", 0), vec![]),
+        (tlib::KvPair::text("logout-on-disconnect", "True"), vec![EventType::EventAgentLogout]),
+    ] {
+        let (mut world, one, other) = desks();
+        world.ask(one, RequestType::TAgentLogin, with("logout-on-disconnect", pair));
+        world.take(other);
+        world.gone(one);
+        assert_eq!(world.kinds(other), expected);
+        // The next one has said nothing of it.
+        if expected.is_empty() {
+            world.ask(other, RequestType::TAgentLogout, dn("7001"));
+            world.ask(other, RequestType::TAgentLogin, login("alice"));
+            let third = world.client(3, "c");
+            world.share(third, "7001");
+            world.gone(other);
+            assert_eq!(world.kinds(third), [EventType::EventAgentLogout]);
+        }
+    }
+    let (mut world, one, _) = desks();
+    for (key, value) in [("logout-on-disconnect", "perhaps"), ("wrap-up-time", "soon")] {
+        let given = with(key, tlib::KvPair::text(key, value));
+        let refused = world.refused(one, RequestType::TAgentLogin, given);
+        assert_eq!(refused, ErrorCode::ErrorInvalidAttribute, "{key}");
+    }
+    let given = with("legal-guard-time", tlib::KvPair::integer("legal-guard-time", -1));
+    let refused = world.refused(one, RequestType::TAgentLogin, given);
+    assert_eq!(refused, ErrorCode::ErrorInvalidAttribute);
+}
+
 #[test]
 fn the_desktop_that_logged_in_takes_its_agent_along_by_option() {
     for logs_out in [true, false] {

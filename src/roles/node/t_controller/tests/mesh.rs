@@ -15,8 +15,10 @@ use crate::roles::node::t_controller::settings::Peer;
 use crate::roles::node::t_controller::shown::Shown;
 use std::collections::VecDeque;
 
+mod calls;
 mod check;
 mod course;
+mod running;
 mod smart_proxy;
 mod standing;
 
@@ -85,6 +87,8 @@ struct Mesh {
     next_id: u64,
     next_call: u64,
     calls: Vec<(NodeNumber, CallFact)>,
+    /// Those of them that the called DN has put on hold.
+    held: BTreeSet<ConnId>,
     /// Since when two nodes in contact both act as owner.
     both: BTreeMap<(usize, NodeNumber, NodeNumber), Instant>,
     findings: Vec<String>,
@@ -185,6 +189,7 @@ impl Mesh {
             next_id: 1,
             next_call: 1,
             calls: Vec::new(),
+            held: BTreeSet::new(),
             both: BTreeMap::new(),
             findings: Vec::new(),
             reconnect: Duration::from_secs(if seed % 3 == 1 { 2 } else { 0 }),
@@ -545,7 +550,16 @@ impl Mesh {
     }
 
     fn crash(&mut self, number: NodeNumber) {
-        let Some(node) = self.nodes.remove(&number) else { return };
+        let Some(epoch) = self.kill(number) else { return };
+        let back_in = self.draw(8_000);
+        self.pass(Duration::from_millis(back_in));
+        self.say(|| format!("node {number} is back"));
+        self.begin(number, epoch + 1);
+    }
+
+    /// A node is gone; gives its start epoch.
+    fn kill(&mut self, number: NodeNumber) -> Option<u32> {
+        let node = self.nodes.remove(&number)?;
         self.nodes.remove(&(number + SMART_PROXY));
         self.say(|| format!("node {number} dies"));
         self.calls.retain(|(at, _)| *at != number);
@@ -561,10 +575,7 @@ impl Mesh {
         for (other, id) in ends {
             self.on(other, Event::Link(id, Heard::Gone("died")));
         }
-        let back_in = self.draw(8_000);
-        self.pass(Duration::from_millis(back_in));
-        self.say(|| format!("node {number} is back"));
-        self.begin(number, node.epoch + 1);
+        Some(node.epoch)
     }
 
     fn any_desk(&mut self) -> Option<(NodeNumber, ClientId)> {
@@ -714,35 +725,6 @@ impl Mesh {
         }
     }
 
-    fn end_call(&mut self, conn_id: ConnId) {
-        let Some(at) = self.calls.iter().position(|(_, fact)| fact.conn_id == conn_id) else {
-            return;
-        };
-        let (node, fact) = self.calls.swap_remove(at);
-        let step = Step::Ended { by: EndedBy::Caller, code: 200, was_connected: true };
-        self.on(node, Event::Fact(Box::new(CallFact { step, ..fact })));
-    }
-
-    fn call(&mut self, node: NodeNumber) {
-        let what = self.draw(6);
-        if what < 4 && !self.calls.is_empty() {
-            let at = self.draw(self.calls.len() as u64) as usize;
-            if what < 2 {
-                let by = CallParty::Callee;
-                let step = if what == 0 { Step::Held(by) } else { Step::Retrieved(by) };
-                let (node, fact) = self.calls[at].clone();
-                self.on(node, Event::Fact(Box::new(CallFact { step, ..fact })));
-                return;
-            }
-            return self.end_call(self.calls[at].1.conn_id);
-        }
-        self.next_call += 1;
-        let called = self.any_dn();
-        let fact = fact(node, self.next_call, called, Step::Connected);
-        self.calls.push((node, fact.clone()));
-        self.on(node, Event::Fact(Box::new(fact)));
-    }
-
     fn run(seed: u64) -> Vec<String> {
         let mut mesh = Self::new(seed);
         mesh.pass(Duration::from_secs(2));
@@ -759,6 +741,7 @@ impl Mesh {
         // Links are found dead and made anew, phones' times run out.
         mesh.pass(Duration::from_secs(90));
         mesh.check_standings();
+        mesh.check_calls();
         for (node, fact) in core::mem::take(&mut mesh.calls) {
             let step = Step::Ended { by: EndedBy::Caller, code: 200, was_connected: true };
             mesh.on(node, Event::Fact(Box::new(CallFact { step, ..fact })));

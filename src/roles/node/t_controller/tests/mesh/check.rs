@@ -81,6 +81,41 @@ impl Mesh {
         self.check_rest();
     }
 
+    /// Calls that go on are known to the owners of their DNs, and to their clients, as they are.
+    pub(super) fn check_calls(&mut self) {
+        let mut problems = Vec::new();
+        for (home, fact) in &self.calls {
+            let dn = &*fact.destination;
+            let owner = self
+                .nodes
+                .values()
+                .find(|node| node.core.names.get(dn).is_some_and(|index| node.core.is_own(*index)));
+            let Some(owner) = owner else { continue };
+            let is_rung = fact.step != Step::Dialing;
+            let is_held = self.held.contains(&fact.conn_id);
+            let (conn_id, step) = (fact.conn_id, fact.step);
+            let text = format!("call {conn_id} of node {home} at {dn}, {step:?}, held: {is_held}");
+            let index = owner.core.names[dn];
+            let wanted = is_rung.then_some((step == Step::Connected, is_held));
+            let known = Shown::of_registered(&owner.core.known(index)).call(conn_id);
+            if known != wanted {
+                problems.push(format!("{text}: its owner knows {known:?}"));
+            }
+            for (number, node) in &self.nodes {
+                for (id, desk) in &node.desks {
+                    let Some(view) = desk.views.get(dn) else { continue };
+                    if view.call(conn_id) != wanted {
+                        let (id, shown) = (id.0, view.call(conn_id));
+                        problems.push(format!("{text}: client {id} of {number} knows {shown:?}"));
+                    }
+                }
+            }
+        }
+        for problem in problems {
+            self.find(problem);
+        }
+    }
+
     fn check_agreement(&mut self) {
         for one in 1..=NODES {
             for other in members().filter(|other| *other > one) {

@@ -49,6 +49,57 @@ fn a_link_that_is_back_in_time_is_not_missed() {
     }
 }
 
+/// A DN that is to go elsewhere goes as soon as its agent has ended after-call work, and not
+/// while he is in the legal guard, in which nobody could restore him.
+#[test]
+fn a_dn_goes_when_after_call_work_has_ended() {
+    use crate::cti::tlib::{AgentWorkMode, KvPair};
+    for ends_by_hand in [true, false] {
+        let mut mesh = Mesh { auto_restore: true, ..Mesh::new(8) };
+        for number in 1..=NODES {
+            mesh.begin(number, 5);
+        }
+        mesh.pass(Duration::from_secs(2));
+        mesh.phone(1, "7001", 3_600);
+        let desktop = mesh.connect(1, "desktop").expect("there");
+        mesh.ask(1, desktop, RequestType::TRegisterAddress, dn("7001"));
+        mesh.pass(Duration::from_secs(1));
+        let guard = if ends_by_hand { 0 } else { 3 };
+        let extensions = vec![
+            KvPair::integer("wrap-up-time", if ends_by_hand { 60 } else { 1 }),
+            KvPair::integer("legal-guard-time", guard),
+        ];
+        let login = Attributes {
+            agent_id: Some("alice".to_owned()),
+            agent_work_mode: Some(AgentWorkMode::ManualIn.into()),
+            extensions: Some(extensions.into()),
+            ..dn("7001")
+        };
+        mesh.ask(1, desktop, RequestType::TAgentLogin, login);
+        mesh.ask(1, desktop, RequestType::TAgentSetReady, dn("7001"));
+        let end = Step::Ended { by: EndedBy::Caller, code: 200, was_connected: true };
+        mesh.on(1, Event::Fact(Box::new(fact(1, 9, "7001", Step::Connected))));
+        mesh.phone(3, "7001", 3_600);
+        mesh.pass(Duration::from_secs(1));
+        mesh.on(1, Event::Fact(Box::new(fact(1, 9, "7001", end))));
+        if ends_by_hand {
+            mesh.pass(Duration::from_secs(2));
+            assert!(mesh.nodes[&1].core.is_own(0), "after-call work goes on");
+            mesh.ask(1, desktop, RequestType::TAgentSetReady, dn("7001"));
+            mesh.pass(Duration::from_secs(1));
+        } else {
+            mesh.pass(Duration::from_secs(3));
+            assert!(mesh.nodes[&1].core.is_own(0), "the legal guard goes on");
+            mesh.pass(Duration::from_secs(3));
+        }
+        let owner = &mesh.nodes[&3].core;
+        assert!(owner.is_own(0), "it has moved: {ends_by_hand}");
+        let status = owner.dns[0].agent.status().expect("restored");
+        assert!(status.is_ready, "{status:?}");
+        assert_eq!(mesh.findings, Vec::<String>::new());
+    }
+}
+
 /// `agent-state-auto-restore`: a phone registers in the other data centre, and its agent
 /// goes there with it, as he was, or is logged out.
 #[test]
