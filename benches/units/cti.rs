@@ -49,6 +49,7 @@ fn settings(node: NodeId) -> Settings {
         no_answer: Default::default(),
         auto_restore: false,
         logout_on_disconnect: true,
+        addp: Default::default(),
         latency_poll: Duration::ZERO,
         reconnect: Duration::ZERO,
         move_delay: Duration::ZERO,

@@ -25,6 +25,8 @@ DNS = [str(number) for number in range(7040, 7060)]
 CHANGED, CALLING, CALLED = DNS[:14], DNS[14:17], DNS[17:]
 #: The first bits of a ConnID are the node of the call (`decisions.md` 7).
 NODE_SHIFT = 52
+#: Kills between two REGISTERs of each phone, which hold for ten minutes.
+KILLS_PER_REGISTER = 25
 #: Until the end of a call is told everywhere.
 ENDED_S = 0.3
 #: Requests that change a DN, between two kills.
@@ -281,6 +283,9 @@ def nodes_killed(checks: Checks, mesh: Mesh, language: ModuleType) -> None:
     seen = Seen()
     for number in range(NODE_KILLS):
         dead = dice.choice(list(NODES))
+        if number % KILLS_PER_REGISTER == 0:
+            for phone in phones.values():
+                phone.register()
         views = [View(node, language) for node in NODES if node != dead]
         worker = views[0].client
         agent = f"agent-{1 + number % 9}"

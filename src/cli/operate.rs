@@ -189,25 +189,7 @@ fn nodes(view: &Value) -> String {
             &["T-CONTROLLER", "NODE-ID", "EPOCH", "OWNED DNS", "AGENTS", "CLIENTS"],
             &["name", "node_id", "epoch", "dns_owned", "agents", "clients"],
         ),
-        Table::of(
-            &view["links"],
-            &[
-                "LINK TO", "LOCATION", "EPOCH", "UP", "SINCE", "RTT MS", "TXT MS", "RXT MS",
-                "QUEUE", "SEEN BY",
-            ],
-            &[
-                "node_id",
-                "geo_location",
-                "epoch",
-                "up",
-                "since",
-                "RTT_ms",
-                "TXT_ms",
-                "RXT_ms",
-                "TX_QUEUE_LEN",
-                "seen_by",
-            ],
-        ),
+        links(view),
         Table::of(
             &view["smart_proxies"],
             &["SMART PROXY OF", "LOCATION", "EPOCH", "UP", "SINCE", "RTT MS", "QUEUE", "SEEN BY"],
@@ -235,6 +217,31 @@ fn nodes(view: &Value) -> String {
     } else {
         filled.join("\n")
     }
+}
+
+/// Links of T-Controllers, with the guide's names of what is measured.
+fn links(view: &Value) -> Table {
+    Table::of(
+        &view["links"],
+        &[
+            "LINK TO", "LOCATION", "EPOCH", "UP", "SINCE", "RTT MS", "TXT MS", "RXT MS", "LAST TS",
+            "TX QUEUE", "RX QUEUE", "SEEN BY",
+        ],
+        &[
+            "node_id",
+            "geo_location",
+            "epoch",
+            "up",
+            "since",
+            "RTT_ms",
+            "TXT_ms",
+            "RXT_ms",
+            "LAST_TS",
+            "TX_QUEUE_LEN",
+            "RX_QUEUE_LEN",
+            "seen_by",
+        ],
+    )
 }
 
 fn calls(view: &Value) -> String {
@@ -316,11 +323,11 @@ fn registrations(view: &Value) -> String {
 
 /// A table, with a last line where the process showed only part of the list.
 fn listed(table: &Table, view: &Value, field: &str, none: &str) -> String {
-    if table.is_empty() {
-        return none.to_owned();
-    }
     let shown = view[field].as_array().map_or(0, Vec::len);
     let total = view["total"].as_u64().unwrap_or_default();
+    if table.is_empty() && total == 0 {
+        return none.to_owned();
+    }
     let mut text = table.text();
     if u64::try_from(shown).is_ok_and(|shown| shown < total) {
         text.push_str(&format!("{shown} of {total}\n"));

@@ -481,7 +481,7 @@ fn listeners(config: &Config, report: &mut Report) {
     }
     let meet =
         |a: &str, b: &str| a == b || [a, b].iter().any(|host| matches!(*host, "0.0.0.0" | "::"));
-    for own in &config.applications {
+    for own in config.applications.iter().filter(|own| config.is_member(own)) {
         for (name, port) in own.ports.iter().filter(|(_, port)| *port != 0) {
             let (host, label) = (own.host.to_string(), format!("ports.{name} of {}", own.name));
             if let Some((_, _, other)) =

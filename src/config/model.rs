@@ -152,10 +152,34 @@ impl Config {
         self.applications.iter().filter(move |own| *own.switch == *switch && own.role == role)
     }
 
+    /// Those of them that belong to the cluster.
+    pub fn members_of<'a>(
+        &'a self,
+        switch: &'a str,
+        role: AppRole,
+    ) -> impl Iterator<Item = &'a Application> {
+        self.applications_of(switch, role).filter(|own| self.is_member(own))
+    }
+
+    /// Whether an application belongs to the cluster of its switch: the SIP Cluster Node DN lists
+    /// it, or its primary, or lists none of its role. Others, such as the guide's dummy
+    /// application of an Interaction Proxy, are there for clients to read.
+    #[must_use]
+    pub fn is_member(&self, application: &Application) -> bool {
+        let option = match application.role {
+            AppRole::Node => "applications",
+            AppRole::SipProxy => "siproxy-applications",
+            AppRole::VqServer => return true,
+        };
+        let cluster = self.switch(&application.switch).and_then(Switch::cluster_dn);
+        let listed = cluster.map(|dn| dn.object.options.list(option)).unwrap_or_default();
+        listed.is_empty() || listed.contains(&application.name) || self.is_backup(&application.name)
+    }
+
     /// Whether the nodes of a switch have T-Controllers: clients connect to one of them.
     #[must_use]
     pub fn has_t_controllers(&self, switch: &str) -> bool {
-        self.applications_of(switch, AppRole::Node).any(|node| node.ports.has_t_controller())
+        self.members_of(switch, AppRole::Node).any(|node| node.ports.has_t_controller())
     }
 
     /// Whether an application is the backup of another.

@@ -51,7 +51,7 @@ impl Secured {
         };
         let Some(files) = files(application) else { return Ok(Terms::default()) };
         let Some(trusted_ca) = files.trusted_ca.clone() else { return Ok(Terms::default()) };
-        let of = |role| shared.config.applications_of(&application.switch, role);
+        let of = |role| shared.config.members_of(&application.switch, role);
         let members = of(AppRole::Node).chain(of(AppRole::SipProxy));
         let members = members.map(|member| {
             let host = match &member.host {

@@ -173,7 +173,7 @@ impl Shared<'_> {
         geo_location: Option<&str>,
     ) -> Result<Vec<(&'s Application, SocketAddr)>, StartError> {
         self.config
-            .applications_of(&switch.name, AppRole::SipProxy)
+            .members_of(&switch.name, AppRole::SipProxy)
             .filter(|found| geo_location.is_none_or(|wanted| &*found.geo_location == wanted))
             .map(|found| Ok((found, sip_address(found)?)))
             .collect()

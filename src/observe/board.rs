@@ -175,8 +175,10 @@ pub struct LinkView {
     pub response_ms: Option<i64>,
     /// LAST_TS: when the last answer came.
     pub last: Option<WallTime>,
-    /// TX_QUEUE_LEN: bytes that wait to be sent to it.
+    /// TX_QUEUE_LEN: bytes that wait to be sent to it over a link that this side has made.
     pub tx_queue_len: usize,
+    /// RX_QUEUE_LEN: the same over one that the other side has made.
+    pub rx_queue_len: usize,
 }
 
 /// How many there are, shown or not.
@@ -300,6 +302,8 @@ pub struct Board {
     pub registrations: Arc<Listing<RegistrationView>>,
     /// DNs of T-Controllers one by one.
     pub dns: Arc<Listing<DnView>>,
+    /// DNs with an agent, one by one.
+    pub agents: Arc<Listing<DnView>>,
     /// Clients of T-Library ports one by one.
     pub clients: Arc<Listing<ClientView>>,
 }
@@ -347,6 +351,13 @@ impl Board {
     pub fn listed_registrations(&self) -> Vec<Shown<RegistrationView>> {
         let parts = self.parts.load();
         self.registrations.shown(|key| parts.get(key).map_or(0, |part| part.counts.registrations))
+    }
+
+    /// DNs with an agent that are listed, by application.
+    #[must_use]
+    pub fn listed_agents(&self) -> Vec<Shown<DnView>> {
+        let parts = self.parts.load();
+        self.agents.shown(|key| parts.get(key).map_or(0, |part| part.counts.agents))
     }
 
     /// DNs that are listed, by application.
@@ -462,8 +473,10 @@ fn collect_t_controller(sheet: &mut Sheet, part: &AppState) {
         let labels = [node, ("peer", id.as_str())];
         let help = "Whether there is a link to another T-Controller";
         sheet.gauge("tc_link_up", help, &labels, one_if(link.since.is_some()));
-        let help = "Bytes that wait to be sent to another T-Controller (TX_QUEUE_LEN)";
+        let help = "Bytes that wait to be sent to another T-Controller over a link made here (TX_QUEUE_LEN)";
         sheet.gauge("tc_tx_queue_bytes", help, &labels, link.tx_queue_len as f64);
+        let help = "The same over a link that the other side has made (RX_QUEUE_LEN)";
+        sheet.gauge("tc_rx_queue_bytes", help, &labels, link.rx_queue_len as f64);
         if let Some(span) = link.round_trip {
             let help = "From a poll of another T-Controller to its answer (RTT)";
             sheet.gauge("tc_rtt_seconds", help, &labels, span.as_secs_f64());

@@ -252,7 +252,7 @@ fn records(data_dir: &Path, name: &str) -> Result<(String, Journal), StartError>
 
 fn chosen<'c>(config: &'c Config, names: &[String]) -> Result<Vec<&'c Application>, StartError> {
     if names.is_empty() {
-        return Ok(config.applications.iter().collect());
+        return Ok(config.applications.iter().filter(|own| config.is_member(own)).collect());
     }
     names
         .iter()

@@ -34,12 +34,14 @@ options! {
         "Time after the loss of a node without a standby until the SIP Proxies give its registered DNs to other nodes \
          of the data centre; 0 leaves them out of service until their phones register again.",
         "SIP Cluster Architecture";
-    "addp-timeout", &[ClusterDn], SECONDS, "7", Restart, Later,
-        "Silence on a link between T-Controllers after which the peer is polled.", "Configuring the SIP Cluster Node DN";
-    "addp-remote-timeout", &[ClusterDn], SECONDS, "11", Restart, Later,
-        "The same timer for the other end of the link.", "Configuring the SIP Cluster Node DN";
-    "addp-trace", &[ClusterDn], Choice(&["off", "local", "remote", "full", "both"]), "off", Restart, Later,
-        "Which polls between T-Controllers are logged.", "Configuring the SIP Cluster Node DN";
+    "addp-timeout", &[ClusterDn], SECONDS, "3", Immediately, Works,
+        "Silence on a link between T-Controllers after which the node that has made it polls the other; the link is \
+         lost after twice as long; 0 stands for 3.", "Configuring the SIP Cluster Node DN";
+    "addp-remote-timeout", &[ClusterDn], SECONDS, "3", Immediately, Works,
+        "The same for the node that has accepted the link.", "Configuring the SIP Cluster Node DN";
+    "addp-trace", &[ClusterDn], Choice(&["off", "local", "remote", "full", "both"]), "off", Immediately, Works,
+        "Which polls between T-Controllers are logged at INFO: those of this node, those of others, or all.",
+        "Configuring the SIP Cluster Node DN";
     "agent-state-auto-restore", &[ClusterDn], Flag, "false", Immediately, Works,
         "Whether an agent stays logged in when ownership of the DN moves to another node.",
         "Configuring the SIP Cluster Node DN";

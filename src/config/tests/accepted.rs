@@ -22,6 +22,26 @@ fn a_small_cluster_has_its_defaults() {
     assert_eq!(config.application("proxy_1").map(|own| own.node_id.get()), Some(2));
 }
 
+/// The guide's dummy application of an Interaction Proxy has the ports of a node.
+#[test]
+fn an_application_that_the_cluster_does_not_list_is_no_member() {
+    let dummy = "- {name: IP_Dummy, role: node, switch: SIP_Cluster, geo-location: dc1, host: 127.0.0.1, ports: {sip: 5070}}";
+    let loaded = accepted(&small("APPS", dummy));
+    let warned = messages(&loaded.report, Severity::Warning);
+    assert!(
+        warned.iter().any(|text| text.contains("so the cluster does not use it")),
+        "{warned:?}"
+    );
+    let config = loaded.config;
+    let names = |members: Vec<&super::super::Application>| -> Vec<String> {
+        members.iter().map(|own| own.name.to_string()).collect()
+    };
+    let all = names(config.applications_of("SIP_Cluster", AppRole::Node).collect());
+    assert_eq!(all, ["node_1", "IP_Dummy"]);
+    assert_eq!(names(config.members_of("SIP_Cluster", AppRole::Node).collect()), ["node_1"]);
+    assert_eq!(names(config.members_of("SIP_Cluster", AppRole::SipProxy).collect()), ["proxy_1"]);
+}
+
 #[test]
 fn a_range_becomes_dns_that_share_one_object() {
     let config = accepted(&small("DNS", "- {name: \"008-011\", type: extension}")).config;
@@ -151,10 +171,10 @@ fn what_a_cluster_ignores_is_accepted_with_a_warning() {
 
 #[test]
 fn what_comes_later_is_noted() {
-    let loaded = accepted(&small("CLUSTER", "addp-remote-timeout: 5"));
+    let loaded = accepted(&small("CLUSTER", "replace-agent-phone: true"));
     assert_eq!(
         messages(&loaded.report, Severity::Note),
-        ["12:11: `addp-remote-timeout` has no effect in this version"]
+        ["12:11: `replace-agent-phone` has no effect in this version"]
     );
 }
 

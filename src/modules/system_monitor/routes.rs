@@ -93,8 +93,8 @@ async fn dns(State(sources): State<Arc<Sources>>) -> Response {
 }
 
 async fn agents(State(sources): State<Arc<Sources>>) -> Response {
-    listed(&sources.board.dns, sources.clock).await;
-    answer(StatusCode::OK, views::agents(&sources.board.listed_dns(), &sources.board.apps()))
+    listed(&sources.board.agents, sources.clock).await;
+    answer(StatusCode::OK, views::agents(&sources.board.listed_agents(), &sources.board.apps()))
 }
 
 /// Asks for rows, and waits until all parts have made them. A part that is busy, or has died, shows what it has: an

@@ -335,10 +335,14 @@ fn a_dn_is_shown_as_its_owner_knows_it() {
         ("SIPS_1", vec![dn_view("7001", 2, 4, false), dn_view("7002", 0, 0, false)]),
         ("SIPS_2", vec![dn_view("7001", 2, 4, true), dn_view("7002", 3, 1, false)]),
     ]
-    .map(|(name, rows)| (bench.board.dns.part(name, "1280"), rows));
+    .map(|(name, rows)| {
+        (bench.board.dns.part(name, "1280"), bench.board.agents.part(name, "1280"), rows)
+    });
     bench.turn(move |now| {
-        for (node, rows) in &mut nodes {
-            node.publish(now, rows.len(), rows.iter().cloned());
+        for (dns, agents, rows) in &mut nodes {
+            dns.publish(now, rows.len(), rows.iter().cloned());
+            let has_one = |row: &&DnView| row.state.as_ref().is_some_and(|own| own.agent.is_some());
+            agents.publish(now, 1, rows.iter().filter(has_one).cloned());
         }
     });
     let (_, view) = bench.get("/api/v1/dns");
@@ -382,6 +386,7 @@ fn t_controllers_are_shown_with_their_links_and_clients() {
         response_ms: None,
         last: None,
         tx_queue_len: 0,
+        rx_queue_len: 0,
     };
     let up = LinkView {
         node_id: 3,
@@ -392,6 +397,7 @@ fn t_controllers_are_shown_with_their_links_and_clients() {
         response_ms: Some(4),
         last: Some(WallTime(1_795_209_494_123)),
         tx_queue_len: 77,
+        rx_queue_len: 5,
         ..down.clone()
     };
     part.links = vec![down, up];
@@ -415,7 +421,8 @@ fn t_controllers_are_shown_with_their_links_and_clients() {
     );
     let up = &view["links"][1];
     assert_eq!((&up["RTT_ms"], &up["TXT_ms"], &up["RXT_ms"]), (&json!(1.5), &json!(-3), &json!(4)));
-    assert_eq!((&up["TX_QUEUE_LEN"], &up["epoch"]), (&json!(77), &json!(8)));
+    assert_eq!((&up["TX_QUEUE_LEN"], &up["RX_QUEUE_LEN"]), (&json!(77), &json!(5)));
+    assert_eq!(up["epoch"], 8);
     let client = &view["clients"][0];
     assert_eq!((&client["lag_bytes"], &client["dns"]), (&json!(640), &json!(12)));
     assert_eq!(client["port"], "TCport");
@@ -426,6 +433,7 @@ fn t_controllers_are_shown_with_their_links_and_clients() {
         "sipcluster_tc_rtt_seconds{node=\"SIPS_1\",peer=\"3\"} 0.0015\n",
         "sipcluster_tc_txt_seconds{node=\"SIPS_1\",peer=\"3\"} -0.003\n",
         "sipcluster_tc_tx_queue_bytes{node=\"SIPS_1\",peer=\"3\"} 77\n",
+        "sipcluster_tc_rx_queue_bytes{node=\"SIPS_1\",peer=\"3\"} 5\n",
     ] {
         assert!(page.contains(line), "{line}: {page}");
     }

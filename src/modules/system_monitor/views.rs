@@ -108,6 +108,7 @@ fn link_row(link: &LinkView, seen_by: &str) -> Value {
         "RXT_ms": link.response_ms,
         "LAST_TS": link.last.map(WallTime::to_iso8601),
         "TX_QUEUE_LEN": link.tx_queue_len,
+        "RX_QUEUE_LEN": link.rx_queue_len,
         "seen_by": seen_by,
     })
 }

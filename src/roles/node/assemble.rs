@@ -357,11 +357,13 @@ fn smart_proxy(
 fn t_controller_publish(shared: &Shared<'_>, name: &str) -> Publish {
     let board = shared.board.clone();
     let mut dns = board.dns.part(name, T_CONTROLLER);
+    let mut agents = board.agents.part(name, T_CONTROLLER);
     let mut clients = board.clients.part(name, T_CONTROLLER);
     Box::new(move |core, port, mesh, now| {
         let queue_len = |port: Option<&Port>, id| port.map_or(0, |port| port.backlog_len(id));
         board.publish(core.view(T_CONTROLLER, |id| queue_len(mesh, id)));
         dns.publish(now, core.dns_len(), core.dn_views());
+        agents.publish(now, core.agents_len(), core.agent_views());
         clients.publish(now, core.clients_len(), core.client_views(|id| queue_len(port, id)));
     })
 }
@@ -474,7 +476,7 @@ fn settings(
     // The proxies have the last word on what they grant.
     let expires_max = shared
         .config
-        .applications_of(&switch.name, AppRole::SipProxy)
+        .members_of(&switch.name, AppRole::SipProxy)
         .map(|proxy| proxy.options.duration_or_default("registrar-max-timeout"))
         .max()
         .unwrap_or(EXPIRES_MAX);

@@ -159,7 +159,7 @@ fn settings(
     address: SocketAddr,
 ) -> Result<Settings, StartError> {
     let mut nodes: Vec<NodeSettings> = Vec::new();
-    for node in shared.config.applications_of(&switch.name, AppRole::Node) {
+    for node in shared.config.members_of(&switch.name, AppRole::Node) {
         let at = sip_address(node)?;
         let is_local = node.geo_location == application.geo_location;
         match nodes.iter_mut().find(|found| found.id == node.node_id) {
@@ -220,7 +220,7 @@ fn homes(
 ) -> Result<HomeSettings, StartError> {
     let mut nodes: Vec<HomeNode> = Vec::new();
     let has_one = shared.config.has_t_controllers(&switch.name);
-    for node in shared.config.applications_of(&switch.name, AppRole::Node).filter(|_| has_one) {
+    for node in shared.config.members_of(&switch.name, AppRole::Node).filter(|_| has_one) {
         if let Some(found) = nodes.iter_mut().find(|found| found.id == node.node_id) {
             found.has_standby = true;
         } else if let Some(address) = shared.cluster_port(node)? {

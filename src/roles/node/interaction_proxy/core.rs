@@ -393,7 +393,9 @@ impl Core {
             recipient.stalled = None;
             match recipient.next() {
                 Next::Event(kind, event) => {
-                    if self.clients.wants(client, kind) {
+                    let is_wanted = self.clients.wants(client, kind);
+                    recipient.note_wanted(is_wanted);
+                    if is_wanted {
                         backlog_len += event.len();
                         cx.out.push(Action::Send(client, event.shared()));
                     }

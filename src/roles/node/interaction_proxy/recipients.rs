@@ -31,6 +31,8 @@ struct Kept {
     at: Instant,
     kind: EventType,
     event: EncodedEvent,
+    /// Its connection did not want it, when it was to be given.
+    is_masked: bool,
 }
 
 /// Numbers between two words about what is not kept any more.
@@ -100,7 +102,7 @@ impl Recipient {
         let before = self.kept_len;
         self.seq += 1;
         self.kept_len += kept_len(&event);
-        self.kept.push_back(Kept { at: now, kind, event });
+        self.kept.push_back(Kept { at: now, kind, event, is_masked: false });
         while let Some(first) = self.kept.front() {
             let is_old = now.since(first.at) >= RECIPIENT_KEPT_TIME;
             // What it has had is kept for a cursor that comes with the next connection.
@@ -163,9 +165,19 @@ impl Recipient {
         while len > 0 && self.given >= self.first() && self.given > 0 {
             let place = usize::try_from(self.given - self.first()).unwrap_or(usize::MAX);
             let Some(kept) = self.kept.get(place) else { return };
-            // As the port counts what waits.
-            len = len.saturating_sub(kept.event.len() + size_of::<Bytes>());
+            if !kept.is_masked {
+                // As the port counts what waits.
+                len = len.saturating_sub(kept.event.len() + size_of::<Bytes>());
+            }
             self.given -= 1;
+        }
+    }
+
+    /// Whether its connection has wanted what it was to be given last.
+    pub(super) fn note_wanted(&mut self, is_wanted: bool) {
+        let place = usize::try_from(self.given.saturating_sub(self.first())).ok();
+        if let Some(kept) = place.and_then(|place| self.kept.get_mut(place)) {
+            kept.is_masked = !is_wanted;
         }
     }
 
@@ -257,7 +269,12 @@ impl Recipients {
         let age = |at_ms: u64| Duration::from_millis(wall.0.saturating_sub(at_ms));
         let kept: VecDeque<Kept> = events
             .into_iter()
-            .map(|old| Kept { at: before(now, age(old.at_ms)), kind: old.kind, event: old.event })
+            .map(|old| Kept {
+                at: before(now, age(old.at_ms)),
+                kind: old.kind,
+                event: old.event,
+                is_masked: false,
+            })
             .collect();
         let kept_len = kept.iter().map(|kept| kept_len(&kept.event)).sum();
         self.kept_len += kept_len;

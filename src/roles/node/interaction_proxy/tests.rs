@@ -18,6 +18,7 @@ use crate::cti::tlib::{
 use crate::modules::t_library::bench::{Bench, Seen, admission};
 use crate::modules::t_library::clients::{Event, Server};
 use crate::modules::t_library::port::ClientId;
+use prost::Message as _;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -275,6 +276,31 @@ fn a_mask_hides_events_and_their_numbers_go_on() {
     bench.on(fact(1, OVER));
     let seen = bench.take(own);
     assert_eq!(seqs(&seen), [1, 6]);
+}
+
+/// What it does not want it was given without being written anything: of a connection that is
+/// lost it has what was not written, however much lies between.
+#[test]
+fn a_mask_does_not_hide_what_was_not_written() {
+    let mut bench = bench();
+    let own = collector(&mut bench, 1, who("A", "1"));
+    let kinds = [EventType::EventCallCreated, EventType::EventCallDeleted].map(i32::from);
+    let mask = Some(mask_of(kinds.into_iter()));
+    let given = Attributes { input_mask: mask, ..Attributes::default() };
+    bench.ask(own, RequestType::TSetInputMask, given);
+    for number in 1..=4 {
+        bench.on(fact(number, Step::Dialing));
+        bench.on(fact(number, OVER));
+    }
+    let seen = bench.take(own);
+    assert_eq!(seqs(&seen), [1, 6, 7, 12, 13, 18, 19, 24]);
+    // The last three, at least.
+    let len: usize = 3 * (seen[7].event.encoded_len() + size_of::<bytes::Bytes>());
+    bench.backlog.insert(own, len);
+    bench.lose(own);
+    let again = collector(&mut bench, 2, who("A", "1"));
+    let first = bench.take(again).first().expect("events").event.seq;
+    assert!((12..=18).contains(&first), "{first}");
 }
 
 #[test]

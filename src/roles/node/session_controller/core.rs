@@ -9,8 +9,8 @@ use crate::cti::calls::{CALLS, Calls, Meaning, Side, call_type};
 use crate::cti::dn::is_seized;
 use crate::cti::refusal::{Refusal, named};
 use crate::cti::tlib::{
-    AddressType, Attributes, Cursor, EncodedEvent, ErrorCode, EventType, KvList, KvPair,
-    RegisterMode, RequestType, kv_pair,
+    AddressInfoType, AddressType, Attributes, Cursor, EncodedEvent, ErrorCode, EventType, KvList,
+    KvPair, RegisterMode, RequestType, kv_pair,
 };
 use crate::modules::t_library::admission::Admission;
 use crate::modules::t_library::clients::{
@@ -169,13 +169,7 @@ impl Core {
         match kind {
             RequestType::TRegisterAddress => self.register_address(reply, given, cx),
             RequestType::TUnregisterAddress => self.unregister_address(reply, given, cx),
-            RequestType::TQueryAddress => {
-                let attributes = self.registered(self.this_dn(given)?);
-                let address_info_type = given.address_info_type.or(Some(0));
-                let attributes = Attributes { address_info_type, ..attributes };
-                self.clients.answer(reply, EventType::EventAddressInfo, attributes, cx);
-                Ok(())
-            }
+            RequestType::TQueryAddress => self.query_address(reply, given, cx),
             RequestType::TQueryCall => self.query_call(reply, given, cx),
             RequestType::TReleaseCall => self.release_call(reply, given, cx),
             RequestType::TGetAccessNumber | RequestType::TCancelReqGetAccessNumber => {
@@ -184,6 +178,33 @@ impl Core {
             }
             other => Err(unsupported(other)),
         }
+    }
+
+    /// TQueryAddress: what this port knows of a DN, which is its calls.
+    fn query_address(
+        &mut self,
+        reply: Reply,
+        given: &Attributes,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Refusal> {
+        let attributes = self.registered(self.this_dn(given)?);
+        let asked = given.address_info_type.unwrap_or_default();
+        match AddressInfoType::try_from(asked) {
+            Ok(
+                AddressInfoType::AddressInfoAddressStatus
+                | AddressInfoType::AddressInfoDnStatus
+                | AddressInfoType::AddressInfoAddressType
+                | AddressInfoType::AddressInfoCallsQuery,
+            ) => {}
+            Ok(other) => {
+                let text = format!("{} cannot be asked here", other.as_str_name());
+                return Err(Refusal::new(ErrorCode::ErrorUnsupportedOperation, text));
+            }
+            Err(_) => return Err(Refusal::attribute("AddressInfoType")),
+        }
+        let attributes = Attributes { address_info_type: Some(asked), ..attributes };
+        self.clients.answer(reply, EventType::EventAddressInfo, attributes, cx);
+        Ok(())
     }
 
     /// The name of the DN that a request is about, if it is configured.

@@ -1,5 +1,6 @@
 //! What a T-Controller takes from the configuration.
 
+use super::addp::Addp;
 use super::no_answer::{self, Overflow};
 use super::settings::{DnKind, Peer, Settings};
 use crate::base::id::NodeId;
@@ -39,12 +40,17 @@ pub(in crate::roles::node) fn settings(
         auto_restore: cluster
             .is_some_and(|options| options.flag_or_default("agent-state-auto-restore")),
         logout_on_disconnect: application.options.flag_or_default("logout-on-disconnect"),
+        addp: Addp::of(
+            span("addp-timeout"),
+            span("addp-remote-timeout"),
+            cluster.map_or("off", |options| options.text_or_default("addp-trace")),
+        ),
         latency_poll: span("tc-latency-poll-interval"),
         reconnect: span("tc-reconnect-timeout"),
         move_delay: span("dn-owner-move-delay"),
         proxies: shared
             .config
-            .applications_of(&switch.name, AppRole::SipProxy)
+            .members_of(&switch.name, AppRole::SipProxy)
             .map(|proxy| proxy.node_id)
             .collect(),
         peers: peers(shared, application, switch),
@@ -75,7 +81,7 @@ pub(in crate::roles::node) fn smart_proxy_settings(
 /// The other nodes that have a cluster port, and all Smart Proxies. One whose host does not
 /// resolve is left out until the next reload: the others go on without it.
 fn peers(shared: &Shared<'_>, application: &Application, switch: &Switch) -> Vec<Peer> {
-    let nodes = shared.config.applications_of(&switch.name, AppRole::Node);
+    let nodes = shared.config.members_of(&switch.name, AppRole::Node);
     let members = nodes.flat_map(|other| {
         let node = Some(other.node_id).filter(|_| other.name != application.name);
         let smart_proxy = other.ports.smartproxy.map(|_| other.node_id.smart_proxy());

@@ -22,9 +22,7 @@ use super::operator::OPERATOR;
 use super::settings::Peer;
 use crate::base::frames;
 use crate::base::id::{ConnId, NodeId};
-use crate::base::limits::{
-    LINK_HELLO_TIME, LINK_PING_TIME, LINK_PROBE_TIME, LINK_SILENCE_MAX, LINK_TICK,
-};
+use crate::base::limits::{LINK_HELLO_TIME, LINK_PROBE_TIME, LINK_SILENCE_MAX, LINK_TICK};
 use crate::base::time::{Duration, Instant, WallTime};
 use crate::cti::tlib::Cursor;
 use crate::mesh::wire::{self, Body, proto};
@@ -109,6 +107,8 @@ pub struct LinkState {
     pub epoch: u32,
     /// The connection and since when there is a link over it.
     pub link: Option<(ClientId, WallTime)>,
+    /// Whether this side makes the connection.
+    pub is_dialled: bool,
     /// What polls have measured over it.
     pub delays: Delays,
 }
@@ -235,9 +235,10 @@ impl Core {
                 continue;
             };
             let is_polled = !poll.is_zero() && link.poll_at <= now;
-            if now.since(link.heard) >= LINK_SILENCE_MAX {
+            let (poll_time, silence_max) = self.settings.addp.times(dials(own, *node));
+            if now.since(link.heard) >= silence_max {
                 silent.push(*node);
-            } else if is_polled || now.since(link.heard) >= LINK_PING_TIME && !link.is_pinged {
+            } else if is_polled || now.since(link.heard) >= poll_time && !link.is_pinged {
                 link.is_pinged = true;
                 link.poll_at = now + poll;
                 ping.push(*node);
@@ -255,6 +256,7 @@ impl Core {
         for node in ping {
             let ping = proto::Ping { token: now.0, sent_ms: cx.wall.0 };
             self.send_to(node, Body::Ping(ping), cx);
+            self.trace_own_poll(node, "poll sent");
         }
         let late = |(_, since): &(&ClientId, &Instant)| now.since(**since) >= LINK_HELLO_TIME;
         let late: Vec<ClientId> =
@@ -408,11 +410,15 @@ impl Core {
         match body {
             // A kind of a later release, or nothing but a sign of life.
             None => {}
-            Some(Body::Pong(pong)) => self.on_pong(from, &pong, cx),
+            Some(Body::Pong(pong)) => {
+                self.on_pong(from, &pong, cx);
+                self.trace_own_poll(from, "poll answered");
+            }
             Some(Body::Ping(ping)) => {
                 let (token, pinged_ms, sent_ms) = (ping.token, ping.sent_ms, cx.wall.0);
                 let heard = proto::Pong { token, pinged_ms, sent_ms };
                 self.send_to(from, Body::Pong(heard), cx);
+                self.trace_poll(from);
             }
             Some(Body::Digest(sum)) => self.on_sum(from, sum.buckets.first().copied(), cx),
             Some(Body::Owned(owned)) => self.on_owned(from, &owned, cx),
@@ -578,6 +584,7 @@ impl Core {
             geo_location: state.peer.geo_location.clone(),
             epoch: state.epoch,
             link: state.link.as_ref().map(|link| (link.id, link.since)),
+            is_dialled: dials(self.settings.node, *node),
             delays: state.link.as_ref().map(|link| link.delays).unwrap_or_default(),
         })
     }

@@ -5,7 +5,7 @@
 //! them alive, `addresses.rs` says who hears of a DN, `agents.rs` works on requests of
 //! agents and on what is set at a DN, `service.rs` on what brings a DN into service,
 //! `calls.rs` on what happens in calls, `running.rs` on what an owner has missed of them, `release.rs` on their end by request, `no_answer.rs` on agents who do not answer, `publish.rs` numbers events and hands them out.
-//! `links.rs` keeps the links to the other T-Controllers, `owners.rs` says which of them
+//! `links.rs` keeps the links to the other T-Controllers, `addp.rs` says how they are kept alive, `owners.rs` says which of them
 //! owns a DN, `remote.rs` works for clients here on DNs of others and the other way round,
 //! `order.rs` keeps their requests in order,
 //! `shown.rs` is what clients here know of such a DN, `log.rs` keeps events for who comes back. `operator.rs` works for operators, `smart.rs` for
@@ -13,6 +13,7 @@
 //! `supervision.rs` is who wants to watch whom,
 //! `view.rs` is what they see.
 
+pub mod addp;
 mod addresses;
 mod agents;
 pub(in crate::roles::node) mod assemble;

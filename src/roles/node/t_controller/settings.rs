@@ -1,5 +1,6 @@
 //! What a T-Controller takes from the configuration.
 
+use super::addp::Addp;
 use super::no_answer;
 use crate::base::id::NodeId;
 use crate::base::time::Duration;
@@ -81,6 +82,8 @@ pub struct Settings {
     pub auto_restore: bool,
     /// `logout-on-disconnect`.
     pub logout_on_disconnect: bool,
+    /// How links are kept alive.
+    pub addp: Addp,
     /// `tc-latency-poll-interval`; zero is off.
     pub latency_poll: Duration,
     /// `tc-reconnect-timeout`.

@@ -3,6 +3,7 @@
 use super::core::{Core, Entry, Party};
 use super::links::LinkState;
 use super::settings::DnKind;
+use crate::base::id::NodeId;
 use crate::cti::agent::Status;
 use crate::cti::tlib::{AddressStatus, KvPair, kv_pair};
 use crate::modules::t_library::port::ClientId;
@@ -15,6 +16,9 @@ impl Core {
     pub fn view(&self, part: &str, queue_len: impl Fn(ClientId) -> usize) -> AppState {
         let (smart_proxies, links): (Vec<LinkState>, Vec<LinkState>) =
             self.links().partition(|link| link.node.is_smart_proxy());
+        let queued = |link: Option<ClientId>| link.map_or(0, &queue_len);
+        // Of Smart Proxies all that waits for them is of one kind.
+        let is_own = |node: NodeId, is_dialled: bool| is_dialled || node.is_smart_proxy();
         let row = |link: LinkState| LinkView {
             node_id: link.node.application().get(),
             address: link.address,
@@ -25,7 +29,12 @@ impl Core {
             request_ms: link.delays.request_ms,
             response_ms: link.delays.response_ms,
             last: link.delays.last,
-            tx_queue_len: link.link.map_or(0, |(id, _)| queue_len(id)),
+            tx_queue_len: queued(
+                link.link.filter(|_| is_own(link.node, link.is_dialled)).map(|(id, _)| id),
+            ),
+            rx_queue_len: queued(
+                link.link.filter(|_| !is_own(link.node, link.is_dialled)).map(|(id, _)| id),
+            ),
         };
         let counts = Counts {
             dns: self.settings.dns.len() as u64,
@@ -50,7 +59,18 @@ impl Core {
         indices.map(|index| self.dn_view(*index))
     }
 
+    /// DNs that have an agent, in the order of their AgentIDs.
+    pub fn agent_views(&self) -> impl Iterator<Item = DnView> {
+        self.agents.values().map(|index| self.dn_view(*index))
+    }
+
     /// How many of them there are.
+    #[must_use]
+    pub fn agents_len(&self) -> usize {
+        self.agents.len()
+    }
+
+    /// How many DNs there are.
     #[must_use]
     pub fn dns_len(&self) -> usize {
         self.settings.dns.len()

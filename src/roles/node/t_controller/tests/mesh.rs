@@ -9,6 +9,7 @@ use crate::base::id::{ConnId, Slot};
 use crate::base::ownership::DnWord;
 use crate::call::facts::{CallFact, EndedBy, Party as CallParty, Step, Wish};
 use crate::mesh::wire::{self, Body, proto};
+use crate::roles::node::t_controller::addp::Addp;
 use crate::roles::node::t_controller::core::Party;
 use crate::roles::node::t_controller::owners::Ownership;
 use crate::roles::node::t_controller::settings::Peer;
@@ -143,6 +144,7 @@ fn settings_of(number: NodeNumber, mesh: &Mesh) -> Settings {
         no_answer: no_answer::ALL,
         auto_restore: mesh.auto_restore,
         logout_on_disconnect: true,
+        addp: Addp::default(),
         latency_poll: Duration::from_secs(10),
         reconnect: mesh.reconnect,
         move_delay: Duration::from_secs(3),

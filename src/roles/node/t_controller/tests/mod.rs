@@ -80,6 +80,7 @@ fn settings() -> Settings {
         no_answer: super::no_answer::Options::default(),
         auto_restore: false,
         logout_on_disconnect: true,
+        addp: crate::roles::node::t_controller::addp::Addp::default(),
         latency_poll: Duration::ZERO,
         reconnect: Duration::ZERO,
         move_delay: Duration::from_secs(3),
