@@ -178,15 +178,10 @@ impl Core {
         Ok(())
     }
 
-    /// How a DN is, as EventRegistered and EventAddressInfo tell it. A client builds its view
+    /// How a DN is, as EventRegistered and EventAddressInfo tell it, to who comes now as to who
+    /// has been there: calls whose node is out of reach are among it. A client builds its view
     /// of the DN from it.
     pub(super) fn registered(&self, index: usize) -> Attributes {
-        self.described(index, self.dns[index].calls.shown())
-    }
-
-    /// The same for another node, also with the calls whose node is out of reach: its clients
-    /// know them.
-    pub(super) fn known(&self, index: usize) -> Attributes {
         self.described(index, self.dns[index].calls.known())
     }
 
@@ -203,7 +198,13 @@ impl Core {
         let mut extensions = Vec::new();
         // What is set at a DN its owner knows, and here is what he said last.
         let is_kept = !entry.kind.is_phone() || self.is_own(index);
-        let calls = if is_kept { calls } else { entry.shown.listed() };
+        let mut calls = calls;
+        if !is_kept {
+            // What clients here were told, and what this node has worked on for want of an owner.
+            let own: BTreeSet<String> = calls.pairs.iter().map(|pair| pair.key.clone()).collect();
+            let told = entry.shown.listed().pairs.into_iter();
+            calls.pairs.extend(told.filter(|pair| !own.contains(&pair.key)));
+        }
         if entry.kind.is_phone() {
             extensions.push(KvPair::integer(AGENT_STATUS, number));
             let dnd = if is_kept { entry.dn.dnd } else { entry.shown.dnd };

@@ -178,6 +178,10 @@ impl Core {
         if said < known {
             self.send_to(from, self.owner_news(index), cx);
         }
+        if said == known && said.node == Some(from) {
+            // It may not have known so when it was told of calls here.
+            self.owed.insert(index);
+        }
         if said <= known || said.epoch > CLAIM_EPOCH_MAX {
             return;
         }
