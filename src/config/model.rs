@@ -173,7 +173,15 @@ impl Config {
         };
         let cluster = self.switch(&application.switch).and_then(Switch::cluster_dn);
         let listed = cluster.map(|dn| dn.object.options.list(option)).unwrap_or_default();
-        listed.is_empty() || listed.contains(&application.name) || self.is_backup(&application.name)
+        let is_listed = |name: &str| listed.iter().any(|own| **own == *name);
+        // The members of a pair come together.
+        let pairs = self.applications.iter().filter_map(|own| Some((own, own.backup.as_deref()?)));
+        listed.is_empty()
+            || is_listed(&application.name)
+            || application.backup.as_deref().is_some_and(is_listed)
+            || pairs
+                .into_iter()
+                .any(|(own, backup)| backup == &*application.name && is_listed(&own.name))
     }
 
     /// Whether the nodes of a switch have T-Controllers: clients connect to one of them.

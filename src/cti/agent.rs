@@ -340,8 +340,9 @@ impl Agent {
         let Some(session) = &mut self.session else {
             return Err(Refusal::new(ErrorCode::ErrorAgentLoggedOff, "no agent is logged in"));
         };
-        let options = session.own.over(cx.options);
-        let cx = &mut Cx { now: cx.now, ids: cx.ids, options: &options, out: cx.out };
+        let own = (session.own != Own::default()).then(|| session.own.over(cx.options));
+        let options = own.as_ref().unwrap_or(cx.options);
+        let cx = &mut Cx { now: cx.now, ids: cx.ids, options, out: cx.out };
         session.active = cx.now;
         match request {
             Request::Login { .. } => {}
@@ -358,8 +359,9 @@ impl Agent {
     /// Takes what has happened.
     pub fn on(&mut self, event: Event, cx: &mut Cx<'_>) {
         let Some(session) = &mut self.session else { return };
-        let options = session.own.over(cx.options);
-        let cx = &mut Cx { now: cx.now, ids: cx.ids, options: &options, out: cx.out };
+        let own = (session.own != Own::default()).then(|| session.own.over(cx.options));
+        let options = own.as_ref().unwrap_or(cx.options);
+        let cx = &mut Cx { now: cx.now, ids: cx.ids, options, out: cx.out };
         match event {
             Event::CallBegun { is_business } => session.call_begun(is_business, cx),
             Event::CallEnded { is_business, wrap_up, legal_guard } => {

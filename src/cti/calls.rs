@@ -82,7 +82,7 @@ struct OnCall {
     phase: Phase,
     /// The DN has put the other party on hold.
     is_held: bool,
-    /// Its node is out of reach: nothing is heard of it, and it does not count.
+    /// Its node is out of reach: who comes now does not hear of it.
     is_cut: bool,
     fact: CallFact,
 }

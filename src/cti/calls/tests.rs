@@ -254,7 +254,7 @@ fn a_dn_with_a_call_on_hold() {
     assert_eq!(calls.status(), AddressStatus::Talking);
 }
 
-/// A call whose node is out of reach does not count, and is there all the same.
+/// Who comes while its node is out of reach does not hear of a call; it is there all the same.
 #[test]
 fn a_call_whose_node_is_out_of_reach() {
     let node = NodeId::new(1).expect("in range");

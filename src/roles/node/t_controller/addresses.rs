@@ -178,10 +178,15 @@ impl Core {
         Ok(())
     }
 
-    /// How a DN is, as EventRegistered and EventAddressInfo tell it, to who comes now as to who
-    /// has been there: calls whose node is out of reach are among it. A client builds its view
+    /// How a DN is, as EventRegistered and EventAddressInfo tell it. A client builds its view
     /// of the DN from it.
     pub(super) fn registered(&self, index: usize) -> Attributes {
+        self.described(index, self.dns[index].calls.shown())
+    }
+
+    /// The same for another node, also with the calls whose node is out of reach: its clients
+    /// know them.
+    pub(super) fn known(&self, index: usize) -> Attributes {
         self.described(index, self.dns[index].calls.known())
     }
 
@@ -199,11 +204,12 @@ impl Core {
         // What is set at a DN its owner knows, and here is what he said last.
         let is_kept = !entry.kind.is_phone() || self.is_own(index);
         let mut calls = calls;
-        if !is_kept {
-            // What clients here were told, and what this node has worked on for want of an owner.
-            let own: BTreeSet<String> = calls.pairs.iter().map(|pair| pair.key.clone()).collect();
+        if !is_kept && entry.bereft.is_some() {
+            // They may go on: who was told of them before is told that they have ended, if so.
             let told = entry.shown.listed().pairs.into_iter();
-            calls.pairs.extend(told.filter(|pair| !own.contains(&pair.key)));
+            let is_there = |key: &str| calls.find(key).is_some();
+            let told: Vec<KvPair> = told.filter(|pair| !is_there(&pair.key)).collect();
+            calls.pairs.extend(told);
         }
         if entry.kind.is_phone() {
             extensions.push(KvPair::integer(AGENT_STATUS, number));

@@ -207,8 +207,10 @@ impl Core {
         cx: &mut Cx<'_>,
     ) -> Result<(), Refusal> {
         let result = self.with_agent(index, asked, cx, |agent, cx| agent.on_request(request, cx));
-        // After-call work that he has ended may have been all that was in the way.
-        self.look_at_leaving(index, cx);
+        if self.dns[index].leaving.is_some() {
+            // After-call work that he has ended may have been all that was in the way.
+            self.looks.push_back(Look::Service(index));
+        }
         result
     }
 

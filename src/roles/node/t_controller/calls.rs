@@ -26,7 +26,7 @@ impl Core {
             self.send_fact(node, fact, cx);
         }
         if is_end {
-            self.running.remove(&fact.conn_id);
+            self.end_running(fact.conn_id);
         }
     }
 

@@ -253,6 +253,8 @@ pub struct Core {
     pub(super) releases: BTreeMap<(ConnId, usize), (Asked, Instant)>,
     /// Calls of this node that DNs of others are in, or were.
     pub(super) running: BTreeMap<ConnId, Running>,
+    /// Which of them a DN is in.
+    pub(super) running_at: BTreeMap<usize, Vec<ConnId>>,
     /// DNs whose owner is to be told of those.
     pub(super) owed: BTreeSet<usize>,
     /// Events that are kept.
@@ -298,6 +300,7 @@ impl Core {
             pending: Requests::default(),
             releases: BTreeMap::new(),
             running: BTreeMap::new(),
+            running_at: BTreeMap::new(),
             owed: BTreeSet::new(),
             log: Log::default(),
             operators: Operators::default(),

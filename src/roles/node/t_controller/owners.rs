@@ -66,6 +66,8 @@ impl Core {
         self.owners_sum ^= hash(&entry.name, entry.owner) ^ hash(&entry.name, owner);
         if owner.node.is_some() && owner.node != own {
             entry.bereft = None;
+        }
+        if owner.node.is_some() {
             self.owed.insert(index);
         }
         entry.owner = owner;
@@ -281,7 +283,7 @@ impl Core {
         if let Some(owner) = self.owner_elsewhere(index) {
             if self.is_linked(owner) {
                 self.dns[index].bereft = None;
-                self.leave_calls(index);
+                self.leave_calls(index, cx);
                 self.send_contacts(index, owner, cx);
                 self.attach(index, owner, cx);
             }
@@ -377,7 +379,9 @@ impl Core {
         let Some(to) = entry.leaving else { return };
         let works = entry.agent.status().is_some_and(|status| status.is_after_call_work())
             || entry.agent.is_guarded();
-        if !self.is_own(index) || !entry.calls.is_idle() || works || !self.is_linked(to) {
+        // What is not known yet may be in the way.
+        let is_idle = entry.calls.is_idle() && !self.is_settling(index);
+        if !self.is_own(index) || !is_idle || works || !self.is_linked(to) {
             return;
         }
         let peer = to.get();

@@ -119,12 +119,18 @@ impl Core {
         let waiting: Vec<(ConnId, usize)> =
             self.releases.keys().copied().filter(is_one).filter(|_| is_cut).collect();
         for (conn_id, index) in waiting {
-            let asked = self.released(conn_id, index);
-            let text = "the node of the call is out of reach: ask again to clear it here";
-            let refusal = Refusal::new(ErrorCode::ErrorOutOfService, text);
-            let this_dn = Some(self.dns[index].name.to_string());
-            let subject = Attributes { this_dn, conn_id: Some(conn_id.0), ..Attributes::default() };
-            self.refuse(asked, &refusal, subject, cx);
+            self.refuse_release(conn_id, index, cx);
         }
+    }
+
+    /// Who has asked for the end of a call at a DN is not going to hear of it here.
+    pub(super) fn refuse_release(&mut self, conn_id: ConnId, index: usize, cx: &mut Cx<'_>) {
+        let Some((asked, _)) = self.releases.remove(&(conn_id, index)) else { return };
+        let text =
+            "the node of the call, or the owner of its DN, is another or out of reach: ask again";
+        let refusal = Refusal::new(ErrorCode::ErrorOutOfService, text);
+        let this_dn = Some(self.dns[index].name.to_string());
+        let subject = Attributes { this_dn, conn_id: Some(conn_id.0), ..Attributes::default() };
+        self.refuse(asked, &refusal, subject, cx);
     }
 }

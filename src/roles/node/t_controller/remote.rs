@@ -351,7 +351,7 @@ impl Core {
         }
         self.look_at_service(index, cx);
         if self.is_served(index) {
-            let attributes = self.registered(index).encode_to_vec();
+            let attributes = self.known(index).encode_to_vec();
             self.send_to(from, Body::Attached(proto::Attached { dn: given.dn, attributes }), cx);
         }
     }
@@ -400,7 +400,7 @@ impl Core {
 
     /// A DN is owned here by now.
     pub(super) fn tell_gained(&mut self, index: usize, cx: &mut Cx<'_>) {
-        let then = Shown::of_registered(&self.registered(index));
+        let then = Shown::of_registered(&self.known(index));
         self.tell_until(index, &then, cx);
     }
 

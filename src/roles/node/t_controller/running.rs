@@ -14,7 +14,6 @@ use crate::base::time::{Duration, Instant};
 use crate::call::facts::{CallFact, Party, Step};
 use crate::cti::calls::{Held, Side};
 use smallvec::SmallVec;
-use std::collections::BTreeSet;
 
 /// How long the owner of a DN whose last one was lost waits for calls of it before it tells its
 /// clients: the way to the other data centre and back.
@@ -64,7 +63,10 @@ impl Running {
             Step::Held(party) => hold(party, true),
             Step::Retrieved(party) => hold(party, false),
             Step::Dialing | Step::Alerting | Step::Connected | Step::Ended { .. } => {
-                self.fact.step = step;
+                // What one DN knows of the call may be less than another does.
+                if reached(step) >= reached(self.fact.step) {
+                    self.fact.step = step;
+                }
             }
         }
     }
@@ -77,10 +79,24 @@ impl Running {
             Step::Connected | Step::Held(_) | Step::Retrieved(_) => &[Step::Connected],
             Step::Ended { .. } => &[],
         };
-        let held = PARTIES.iter().zip(self.held_by).filter(|(_, is_held)| *is_held);
-        let held = held.map(|(party, _)| Step::Held(*party));
+        let is_connected = reached(self.fact.step) == reached(Step::Connected);
+        let held = PARTIES.iter().zip(self.held_by).filter(|_| is_connected);
+        let held = held.map(
+            |(party, is_held)| {
+                if is_held { Step::Held(*party) } else { Step::Retrieved(*party) }
+            },
+        );
         let of = |step| CallFact { step, ..self.fact.clone() };
         steps.iter().copied().chain(held).map(of).collect()
+    }
+}
+
+const fn reached(step: Step) -> u8 {
+    match step {
+        Step::Dialing => 0,
+        Step::Alerting => 1,
+        Step::Connected | Step::Held(_) | Step::Retrieved(_) => 2,
+        Step::Ended { .. } => 3,
     }
 }
 
@@ -91,14 +107,35 @@ impl Core {
             running.step(fact.step);
         } else if is_of_others && !fact.is_end() {
             self.running.insert(fact.conn_id, Running::new(fact));
+            for (_, index) in self.parties(fact) {
+                self.running_at.entry(index).or_default().push(fact.conn_id);
+            }
+        }
+    }
+
+    /// A call of this node is over.
+    pub(super) fn end_running(&mut self, conn_id: ConnId) {
+        let Some(running) = self.running.remove(&conn_id) else { return };
+        for dn in [running.fact.caller_dn(), running.fact.called_dn()].into_iter().flatten() {
+            let Some(index) = self.names.get(dn) else { continue };
+            if let Some(calls) = self.running_at.get_mut(index) {
+                calls.retain(|other| *other != conn_id);
+                if calls.is_empty() {
+                    self.running_at.remove(index);
+                }
+            }
         }
     }
 
     /// Another node works on the DN: what this one has known of its calls it tells that one, or
     /// it is another's to tell.
-    pub(super) fn leave_calls(&mut self, index: usize) {
+    pub(super) fn leave_calls(&mut self, index: usize, cx: &mut Cx<'_>) {
+        if self.dns[index].calls.is_empty() {
+            return;
+        }
         let calls = core::mem::take(&mut self.dns[index].calls);
         for Held { side, fact, is_held } in calls.into_held() {
+            self.refuse_release(fact.conn_id, index, cx);
             if fact.conn_id.node() != Some(self.settings.node) {
                 continue;
             }
@@ -109,6 +146,7 @@ impl Core {
             }
             self.owed.insert(index);
         }
+        self.tell_running(cx);
     }
 
     /// Tells the owners of these DNs of the calls here that those are in, be it this node.
@@ -117,12 +155,14 @@ impl Core {
         if owed.is_empty() || self.running.is_empty() {
             return;
         }
-        let all = self.running.iter().map(|(conn_id, running)| (*conn_id, running));
         let mut due: Vec<(ConnId, Side, usize)> = Vec::new();
-        for (conn_id, running) in all {
-            let parties = self.parties(&running.fact).into_iter();
-            let parties = parties.filter(|(_, index)| owed.contains(index));
-            due.extend(parties.map(|(side, index)| (conn_id, side, index)));
+        for index in owed {
+            for conn_id in self.running_at.get(&index).into_iter().flatten() {
+                let Some(running) = self.running.get(conn_id) else { continue };
+                let parties = self.parties(&running.fact).into_iter();
+                let parties = parties.filter(|(_, other)| *other == index);
+                due.extend(parties.map(|(side, _)| (*conn_id, side, index)));
+            }
         }
         for (conn_id, side, index) in due {
             let Some(running) = self.running.get_mut(&conn_id) else { continue };
@@ -155,12 +195,9 @@ impl Core {
 
     /// A node is in reach: it hears what has happened in calls that its DNs are in.
     pub(super) fn owe_calls(&mut self, node: NodeId) {
-        let mut owed = BTreeSet::new();
-        for running in self.running.values() {
-            let parties = self.parties(&running.fact).into_iter().map(|(_, index)| index);
-            owed.extend(parties.filter(|index| self.dns[*index].owner.node == Some(node)));
-        }
-        self.owed.append(&mut owed);
+        let theirs = self.running_at.keys().copied();
+        let theirs = theirs.filter(|index| self.dns[*index].owner.node == Some(node));
+        self.owed.extend(theirs);
     }
 
     // ---- the owner's side

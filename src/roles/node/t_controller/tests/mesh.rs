@@ -68,6 +68,9 @@ struct Desk {
     gaps: usize,
     /// What it was refused.
     refusals: Vec<ErrorCode>,
+    /// DNs for which it has registered while some node was out of another's reach: what cannot be
+    /// heard of it was not told of.
+    late: BTreeSet<String>,
 }
 
 struct Node {
@@ -367,6 +370,10 @@ impl Mesh {
         let attributes = *event.attributes.expect("attributes");
         let name = attributes.this_dn.clone().unwrap_or_default();
         self.say(|| format!("    {number}/{} hears {kind:?} {name} {reference_id}", id.0));
+        let others =
+            |one| members().filter(move |other| *other > one).map(move |other| (one, other));
+        let mut pairs = (1..=NODES).flat_map(others);
+        let is_whole = pairs.all(|(one, other)| self.in_contact(one, other));
         let desk = self.nodes.get_mut(&number).and_then(|node| node.desks.get_mut(&id));
         let Some(desk) = desk else { return };
         if reference_id == 0 && !name.is_empty() {
@@ -383,6 +390,11 @@ impl Mesh {
                 desk.refusals.push(attributes.error_code());
             } else if kind == EventType::EventRegistered {
                 desk.views.insert(name.clone(), Shown::of_registered(&attributes));
+                if is_whole {
+                    desk.late.remove(&name)
+                } else {
+                    desk.late.insert(name.clone())
+                };
             } else if kind == EventType::EventUnregistered {
                 desk.views.remove(&name);
             } else if kind == EventType::EventAddressInfo {

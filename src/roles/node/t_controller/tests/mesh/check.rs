@@ -97,13 +97,16 @@ impl Mesh {
             let text = format!("call {conn_id} of node {home} at {dn}, {step:?}, held: {is_held}");
             let index = owner.core.names[dn];
             let wanted = is_rung.then_some((step == Step::Connected, is_held));
-            let known = Shown::of_registered(&owner.core.registered(index)).call(conn_id);
+            let known = Shown::of_registered(&owner.core.known(index)).call(conn_id);
             if known != wanted {
                 problems.push(format!("{text}: its owner knows {known:?}"));
             }
             for (number, node) in &self.nodes {
                 for (id, desk) in &node.desks {
                     let Some(view) = desk.views.get(dn) else { continue };
+                    if desk.late.contains(dn) {
+                        continue;
+                    }
                     if view.call(conn_id) != wanted {
                         let (id, shown) = (id.0, view.call(conn_id));
                         problems.push(format!("{text}: client {id} of {number} knows {shown:?}"));

@@ -55,7 +55,7 @@ fn a_call_outlives_the_owner_of_its_dn() {
         assert_eq!(told, [EventDnOutOfService, EventDnBackInService], "{then}");
         let owner = &mesh.nodes[&then].core;
         let conn_id = fact(1, 7, "7001", END).conn_id;
-        let known = Shown::of_registered(&owner.registered(0)).call(conn_id);
+        let known = Shown::of_registered(&owner.known(0)).call(conn_id);
         assert_eq!(known, Some((true, true)), "{then}");
         assert_eq!(mesh.words[&(then, 0)].calls_at.map(NodeId::get), (then < 3).then_some(1));
         step(&mut mesh, 1, END);
