@@ -175,13 +175,11 @@ impl Config {
         let listed = cluster.map(|dn| dn.object.options.list(option)).unwrap_or_default();
         let is_listed = |name: &str| listed.iter().any(|own| **own == *name);
         // The members of a pair come together.
-        let pairs = self.applications.iter().filter_map(|own| Some((own, own.backup.as_deref()?)));
+        let is_primary = |own: &&Application| own.backup.as_deref() == Some(&*application.name);
         listed.is_empty()
             || is_listed(&application.name)
             || application.backup.as_deref().is_some_and(is_listed)
-            || pairs
-                .into_iter()
-                .any(|(own, backup)| backup == &*application.name && is_listed(&own.name))
+            || self.applications.iter().filter(is_primary).any(|own| is_listed(&own.name))
     }
 
     /// Whether the nodes of a switch have T-Controllers: clients connect to one of them.

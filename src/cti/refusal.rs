@@ -1,6 +1,6 @@
 //! Why a request is refused.
 
-use super::tlib::ErrorCode;
+use super::tlib::{AddressInfoType, Attributes, ErrorCode};
 use std::borrow::Cow;
 
 /// A request that is refused: EventError's code, and its text for people.
@@ -24,6 +24,22 @@ impl Refusal {
     pub fn attribute(name: &'static str) -> Self {
         let text = format!("Attribute{name} is missing or has no valid value");
         Self::new(ErrorCode::ErrorInvalidAttribute, text)
+    }
+}
+
+/// What a TQueryAddress asks for, where these are known.
+///
+/// # Errors
+/// When it asks for something else.
+pub fn asked_for(given: &Attributes, known: &[AddressInfoType]) -> Result<i32, Refusal> {
+    let asked = given.address_info_type.unwrap_or_default();
+    match AddressInfoType::try_from(asked) {
+        Ok(kind) if known.contains(&kind) => Ok(asked),
+        Ok(other) => {
+            let text = format!("{} cannot be asked here", other.as_str_name());
+            Err(Refusal::new(ErrorCode::ErrorUnsupportedOperation, text))
+        }
+        Err(_) => Err(Refusal::attribute("AddressInfoType")),
     }
 }
 

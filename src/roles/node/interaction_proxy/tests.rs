@@ -264,14 +264,19 @@ fn what_a_connection_does_not_take_waits_where_it_is_kept() {
     assert_eq!(told, ["CallCreated", "CallPartyAdded 7001"], "the call that still runs");
 }
 
+/// Of its events it wants those with which calls begin and end.
+fn mask_all_but_ends(bench: &mut Bench<Core>, id: ClientId) {
+    let kinds = [EventType::EventCallCreated, EventType::EventCallDeleted].map(i32::from);
+    let mask = Some(mask_of(kinds.into_iter()));
+    let given = Attributes { input_mask: mask, ..Attributes::default() };
+    bench.ask(id, RequestType::TSetInputMask, given);
+}
+
 #[test]
 fn a_mask_hides_events_and_their_numbers_go_on() {
     let mut bench = bench();
     let own = collector(&mut bench, 1, who("A", "1"));
-    let kinds = [EventType::EventCallCreated, EventType::EventCallDeleted].map(i32::from);
-    let mask = Some(mask_of(kinds.into_iter()));
-    let given = Attributes { input_mask: mask, ..Attributes::default() };
-    bench.ask(own, RequestType::TSetInputMask, given);
+    mask_all_but_ends(&mut bench, own);
     bench.on(fact(1, Step::Dialing));
     bench.on(fact(1, OVER));
     let seen = bench.take(own);
@@ -284,10 +289,7 @@ fn a_mask_hides_events_and_their_numbers_go_on() {
 fn a_mask_does_not_hide_what_was_not_written() {
     let mut bench = bench();
     let own = collector(&mut bench, 1, who("A", "1"));
-    let kinds = [EventType::EventCallCreated, EventType::EventCallDeleted].map(i32::from);
-    let mask = Some(mask_of(kinds.into_iter()));
-    let given = Attributes { input_mask: mask, ..Attributes::default() };
-    bench.ask(own, RequestType::TSetInputMask, given);
+    mask_all_but_ends(&mut bench, own);
     for number in 1..=4 {
         bench.on(fact(number, Step::Dialing));
         bench.on(fact(number, OVER));

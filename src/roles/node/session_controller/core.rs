@@ -7,7 +7,7 @@ use crate::call::facts::{CallFact, Order, Wish};
 use crate::cti::call_stream::GEO_LOCATION;
 use crate::cti::calls::{CALLS, Calls, Meaning, Side, call_type};
 use crate::cti::dn::is_seized;
-use crate::cti::refusal::{Refusal, named};
+use crate::cti::refusal::{Refusal, asked_for, named};
 use crate::cti::tlib::{
     AddressInfoType, AddressType, Attributes, Cursor, EncodedEvent, ErrorCode, EventType, KvList,
     KvPair, RegisterMode, RequestType, kv_pair,
@@ -188,20 +188,13 @@ impl Core {
         cx: &mut Cx<'_>,
     ) -> Result<(), Refusal> {
         let attributes = self.registered(self.this_dn(given)?);
-        let asked = given.address_info_type.unwrap_or_default();
-        match AddressInfoType::try_from(asked) {
-            Ok(
-                AddressInfoType::AddressInfoAddressStatus
-                | AddressInfoType::AddressInfoDnStatus
-                | AddressInfoType::AddressInfoAddressType
-                | AddressInfoType::AddressInfoCallsQuery,
-            ) => {}
-            Ok(other) => {
-                let text = format!("{} cannot be asked here", other.as_str_name());
-                return Err(Refusal::new(ErrorCode::ErrorUnsupportedOperation, text));
-            }
-            Err(_) => return Err(Refusal::attribute("AddressInfoType")),
-        }
+        let known = [
+            AddressInfoType::AddressInfoAddressStatus,
+            AddressInfoType::AddressInfoDnStatus,
+            AddressInfoType::AddressInfoAddressType,
+            AddressInfoType::AddressInfoCallsQuery,
+        ];
+        let asked = asked_for(given, &known)?;
         let attributes = Attributes { address_info_type: Some(asked), ..attributes };
         self.clients.answer(reply, EventType::EventAddressInfo, attributes, cx);
         Ok(())

@@ -4,7 +4,7 @@ use super::core::{Asked, Core, Cx, Party};
 use super::shown::{AGENT_READY, AGENT_STATUS, DND};
 use crate::cti::calls::CALLS;
 use crate::cti::dn::is_seized;
-use crate::cti::refusal::{Refusal, named};
+use crate::cti::refusal::{Refusal, asked_for, named};
 use crate::cti::tlib::{
     AddressInfoType, Attributes, ErrorCode, EventType, KvList, KvPair, RegisterMode, kv_pair,
 };
@@ -135,22 +135,15 @@ impl Core {
         cx: &mut Cx<'_>,
     ) -> Result<(), Refusal> {
         let index = self.this_dn(given)?;
-        let kind = given.address_info_type.unwrap_or_default();
-        match AddressInfoType::try_from(kind) {
-            Ok(
-                AddressInfoType::AddressInfoAddressStatus
-                | AddressInfoType::AddressInfoDnStatus
-                | AddressInfoType::AddressInfoAgentStatus
-                | AddressInfoType::AddressInfoAddressType
-                | AddressInfoType::AddressInfoCallForwardingStatus
-                | AddressInfoType::AddressInfoSendAllCallsStatus,
-            ) => {}
-            Ok(other) => {
-                let text = format!("{} cannot be asked here", other.as_str_name());
-                return Err(Refusal::new(ErrorCode::ErrorUnsupportedOperation, text));
-            }
-            Err(_) => return Err(Refusal::attribute("AddressInfoType")),
-        }
+        let known = [
+            AddressInfoType::AddressInfoAddressStatus,
+            AddressInfoType::AddressInfoDnStatus,
+            AddressInfoType::AddressInfoAgentStatus,
+            AddressInfoType::AddressInfoAddressType,
+            AddressInfoType::AddressInfoCallForwardingStatus,
+            AddressInfoType::AddressInfoSendAllCallsStatus,
+        ];
+        let kind = asked_for(given, &known)?;
         let attributes = Attributes { address_info_type: Some(kind), ..self.registered(index) };
         self.answer(asked, EventType::EventAddressInfo, attributes, cx);
         Ok(())

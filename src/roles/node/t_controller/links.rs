@@ -636,13 +636,9 @@ impl Core {
         for client in self.clients_of(node) {
             self.remote_gone(node, client);
         }
-        for (index, entry) in self.dns.iter().enumerate() {
-            if entry.owner.node == Some(node) {
-                self.looks.push_back(Look::Owner(index));
-            }
-        }
         for index in 0..self.dns.len() {
             if self.dns[index].owner.node == Some(node) {
+                self.looks.push_back(Look::Owner(index));
                 self.bereave(index, cx);
             }
         }
