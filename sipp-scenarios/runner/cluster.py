@@ -115,6 +115,11 @@ class Cluster:
         for name in ended:
             self.wait_ready(name)
 
+    def restart(self) -> None:
+        """Ends what is ours and starts it again."""
+        self.stop()
+        self.restore()
+
     def stop(self) -> None:
         """Ends every process: asked first, killed when that takes too long."""
         for process in self.running.values():

@@ -142,8 +142,9 @@ class Stage:
             sipp.kill()
 
     def finish_background(self) -> None:
-        """Waits for the actors in the background. When something is wrong already, they are only ended."""
-        if self.problems:
+        """Waits for the actors in the background. When something is wrong already, they are only ended: but not over
+        times alone, for calls that they leave half done would be sent to who plays next."""
+        if self.problems and not self.only_times():
             for sipp in self.waiting:
                 sipp.kill()
                 self.stood_still |= sipp.stood_still()
@@ -171,9 +172,14 @@ class Stage:
             self.of_time += wrong.keys() <= OF_TIME
             self.problems.append(f"{actor.name}: {'; '.join(wrong.values())}\n{report.excerpt}")
 
+    def only_times(self) -> bool:
+        """True when something is wrong, and all of it are times."""
+        return 0 < self.of_time == len(self.problems)
+
     def says_nothing(self) -> bool:
-        """True when all that is wrong are times, and a SIPp stood still meanwhile."""
-        return self.stood_still and 0 < self.of_time == len(self.problems)
+        """True when something is wrong, and a SIPp was kept from the processor meanwhile: it misses its times, and takes
+        an INVITE that is sent again for one that does not belong there."""
+        return self.stood_still and bool(self.problems)
 
     def tidy(self) -> None:
         """Nothing of this scenario is left: actors, bindings, killed processes, the trunk's port."""
