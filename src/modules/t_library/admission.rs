@@ -110,8 +110,10 @@ impl Rights {
                 let text = "the client has no right to all DNs";
                 return Err(Refusal::new(ErrorCode::ErrorRejected, text));
             }
-            let names = [&given.this_dn, &given.communication_dn];
-            for name in names.into_iter().flatten().filter(|name| !name.is_empty()) {
+            // Whom a supervisor wants to listen to is somebody's DN too.
+            let watched = (kind == RequestType::TMonitorNextCall).then_some(&given.other_dn);
+            let names = [Some(&given.this_dn), Some(&given.communication_dn), watched];
+            for name in names.into_iter().flatten().flatten().filter(|name| !name.is_empty()) {
                 let is_own = dns.iter().any(|range| range.contains(name));
                 if !is_own {
                     let text = format!("no DN {name} is configured for this client");

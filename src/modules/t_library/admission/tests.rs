@@ -57,6 +57,11 @@ fn a_client_has_rights_to_its_dns() {
     let event = Attributes { communication_dn: Some("1".to_owned()), ..Attributes::default() };
     assert!(some.check("team", RequestType::TSendUserEvent, &event).is_err());
     assert!(some.check("team", RequestType::TUnregisterAddress, &dn("8000")).is_err());
+    for (watched, may) in [("7002", true), ("8000", false)] {
+        let given = Attributes { other_dn: Some(watched.to_owned()), ..dn("7001") };
+        assert_eq!(some.check("team", RequestType::TMonitorNextCall, &given).is_ok(), may);
+        assert!(some.check("team", RequestType::TCallSetForward, &given).is_ok(), "anywhere");
+    }
     for (who, name, may) in
         [("team", "7001", true), ("team", "8000", false), ("open", "8000", true)]
     {

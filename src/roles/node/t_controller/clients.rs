@@ -112,6 +112,7 @@ impl Core {
             tracing::info!(node = %self.settings.name, client = id.0, application = %name, reason, "T-Library client gone");
         }
         self.pending.forget(id);
+        self.settling.forget(id);
         self.unknown.retain(|(_, client)| *client != id);
         if client.session.is_registered() {
             self.send_all(Body::ClientGone(proto::ClientGone { client: id.0 }), cx);

@@ -9,6 +9,7 @@ use super::owners::Ownership;
 use super::remote::Remote;
 use super::running::{Bereft, Running};
 use super::settings::{DnKind, Settings};
+use super::settling::{Early, Settling};
 use super::shown::Shown;
 use super::standing::Standing;
 use crate::base::id::{ConnId, Ids, NodeId};
@@ -249,6 +250,8 @@ pub struct Core {
     pub(super) elsewhere: BTreeMap<Box<str>, NodeId>,
     /// Requests of clients here that they work on.
     pub(super) pending: Requests,
+    /// Requests for DNs that settle.
+    pub(super) settling: Settling,
     /// Who has asked for the end of a call at a DN, and when.
     pub(super) releases: BTreeMap<(ConnId, usize), (Asked, Instant)>,
     /// Calls of this node that DNs of others are in, or were.
@@ -298,6 +301,7 @@ impl Core {
             remotes: BTreeMap::new(),
             elsewhere: BTreeMap::new(),
             pending: Requests::default(),
+            settling: Settling::default(),
             releases: BTreeMap::new(),
             running: BTreeMap::new(),
             running_at: BTreeMap::new(),
@@ -342,13 +346,14 @@ impl Core {
             Event::OperatorFrame(bytes) => self.on_operator_frame(&bytes, cx),
         }
         self.look_at_some(cx);
+        self.go_on_settled(cx);
         self.tell_ownership(cx);
         self.end_bulk(cx);
         self.tell_running(cx);
         self.note_words(cx);
     }
 
-    fn look_at_some(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn look_at_some(&mut self, cx: &mut Cx<'_>) {
         for _ in 0..DNS_PER_EVENT_MAX {
             match self.looks.pop_front() {
                 Some(Look::Service(index)) => self.look_at_service(index, cx),
@@ -500,10 +505,13 @@ impl Core {
                         let request = Request { registration: None, ..request };
                         self.forward(id, request, (node, tries), cx)
                     }
-                    None => {
-                        let since = self.since_of(kind, id, &given);
-                        self.work_on(kind, party, &given, Asked { since, ..asked }, cx)
-                    }
+                    None => match self.settling_dn(kind, &given) {
+                        Some(index) => self.wait_to_settle(index, Early::Own(id, request, tries)),
+                        None => {
+                            let since = self.since_of(kind, id, &given);
+                            self.work_on(kind, party, &given, Asked { since, ..asked }, cx)
+                        }
+                    },
                 }
             }
         };

@@ -603,6 +603,7 @@ impl Core {
         };
         self.links.by_id.remove(&link.id);
         self.links.note_bulk();
+        self.settling.forget_node(node);
         self.say_link(node, reason, false);
         for entry in self.dns.iter_mut().filter(|entry| entry.owner.node == Some(node)) {
             entry.is_attached = false;

@@ -4,7 +4,8 @@
 //! `core.rs` is what it is told and wants done; `clients.rs` registers clients and keeps
 //! them alive, `addresses.rs` says who hears of a DN, `agents.rs` works on requests of
 //! agents and on what is set at a DN, `service.rs` on what brings a DN into service,
-//! `calls.rs` on what happens in calls, `running.rs` on what an owner has missed of them, `release.rs` on their end by request, `no_answer.rs` on agents who do not answer, `publish.rs` numbers events and hands them out.
+//! `calls.rs` on what happens in calls, `running.rs` on what an owner has missed of them,
+//! `settling.rs` on requests that wait for it, `release.rs` on their end by request, `no_answer.rs` on agents who do not answer, `publish.rs` numbers events and hands them out.
 //! `links.rs` keeps the links to the other T-Controllers, `addp.rs` says how they are kept alive, `owners.rs` says which of them
 //! owns a DN, `remote.rs` works for clients here on DNs of others and the other way round,
 //! `order.rs` keeps their requests in order,
@@ -35,6 +36,7 @@ mod remote;
 mod running;
 mod service;
 pub mod settings;
+mod settling;
 mod shown;
 mod smart;
 pub mod smart_proxy;

@@ -9,6 +9,7 @@ use super::log::Since;
 use super::order::Pending;
 use super::owners::Ownership;
 use super::settings::DnKind;
+use super::settling::Early;
 use super::shown::Shown;
 use crate::base::id::{CallUuid, ConnId, NodeId, Slot};
 use crate::base::limits::{CONTACT_SECONDS_MAX, FORWARDS_MAX, PENDING_REQUESTS_MAX};
@@ -128,6 +129,13 @@ impl Core {
             }
             let (client, reference_id) = (given.client, request.reference_id);
             self.send_to(from, Body::Bounced(proto::Bounced { client, reference_id }), cx);
+            return Ok(());
+        }
+        if let Some(index) = self.settling_dn(kind, &attributes) {
+            let node = from;
+            if let Err(refusal) = self.wait_to_settle(index, Early::Of(node, given)) {
+                self.refuse(asked, &refusal, subject(&attributes), cx);
+            }
             return Ok(());
         }
         let fresh = Remote { name: given.application.into(), dns: BTreeSet::new(), replayed: 0 };
@@ -389,9 +397,11 @@ impl Core {
             let is_nobodys = self.dns[index].owner.node.is_none();
             let shown = &self.dns[index].shown;
             let may_go_on = self.dns[index].bereft.is_some();
+            // Calls of this node are heard of here whoever owns the DN.
+            let here = || Shown::default().with_calls_of(&Shown::of_registered(&self.known(index)));
             let then = match (is_nobodys, may_go_on) {
-                (true, false) => Shown::default(),
-                (true, true) => Shown::default().with_calls_of(shown),
+                (true, false) => here(),
+                (true, true) => here().with_calls_of(shown),
                 (false, _) => shown.out_of_reach(),
             };
             self.tell_until(index, &then, cx);
@@ -414,6 +424,7 @@ impl Core {
     /// A client of another node is gone, or the link to it.
     pub(super) fn remote_gone(&mut self, node: NodeId, client: ClientId) {
         let party = Party { node, client };
+        self.settling.forget_remote(node, client);
         for attach in self.early.values_mut().filter_map(|early| early.get_mut(&node)) {
             attach.registrants.retain(|registrant| registrant.client != client.0);
         }

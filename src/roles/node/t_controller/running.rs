@@ -207,6 +207,10 @@ impl Core {
         let entry = &mut self.dns[index];
         if entry.kind.is_phone() {
             let until = cx.now + OWNERLESS_TIME;
+            if entry.registrants.is_empty() {
+                // Nobody here has heard whether they have ended.
+                entry.shown.forget_calls();
+            }
             entry.bereft = Some(Bereft::Lost(until));
             self.arm_dn(index, until, cx);
         }

@@ -91,6 +91,11 @@ impl Shown {
         self
     }
 
+    /// Without calls.
+    pub(super) fn forget_calls(&mut self) {
+        self.calls.clear();
+    }
+
     /// The calls, as EventRegistered lists them.
     pub(super) fn listed(&self) -> KvList {
         let pairs = self.calls.iter().map(|(conn_id, call)| {

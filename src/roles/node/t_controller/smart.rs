@@ -71,7 +71,9 @@ impl Core {
         self.tell_ownership(cx);
         let Some(told) = self.smart.get(&id).copied() else { return };
         let end = self.dns.len().min(told + DNS_PER_EVENT_MAX);
-        let own: Vec<usize> = (told..end).filter(|index| self.is_own(*index)).collect();
+        // One that settles is told when it has.
+        let is_one = |index: &usize| self.is_own(*index) && !self.is_settling(*index);
+        let own: Vec<usize> = (told..end).filter(is_one).collect();
         for index in own {
             let last_seq = Some(self.seq);
             let attributes = Attributes { last_seq, ..self.registered(index) };
@@ -83,9 +85,14 @@ impl Core {
         }
     }
 
-    /// Smart clients hear of phones that this node owns since, or no longer.
+    /// Smart clients hear of phones that this node owns since, or no longer; of one whose calls
+    /// are not known yet when they are.
     pub(super) fn tell_ownership(&mut self, cx: &mut Cx<'_>) {
         for (index, is_gained) in core::mem::take(&mut self.owner_changes) {
+            if is_gained && self.is_settling(index) {
+                self.owner_changes.push((index, is_gained));
+                continue;
+            }
             let (kind, attributes) = if is_gained {
                 (EventType::EventDnOwnershipTaken, self.registered(index))
             } else {

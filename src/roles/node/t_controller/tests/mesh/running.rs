@@ -128,3 +128,61 @@ fn what_a_break_has_kept_comes_with_the_link() {
         assert_eq!(mesh.findings, Vec::<String>::new());
     }
 }
+
+/// What is asked of a DN while it settles is worked on when it has: a client that comes then is
+/// told of the call once, as it is, and one that asks for its end gets that.
+#[test]
+fn who_asks_while_a_dn_settles_waits() {
+    let (mut mesh, client) = ringing();
+    step(&mut mesh, 1, Step::Connected);
+    heard(&mut mesh, client);
+    mesh.calls.push((1, fact(1, 7, "7001", Step::Connected)));
+    mesh.kill(2);
+    mesh.pass(Duration::from_secs(3));
+    let late = (3, mesh.connect(3, "stat-server").expect("there"));
+    mesh.phone(3, "7001", 3_600);
+    mesh.pass(Duration::from_millis(250));
+    mesh.ask(3, late.1, RequestType::TRegisterAddress, dn("7001"));
+    let conn_id = fact(1, 7, "7001", END).conn_id;
+    let given = Attributes { conn_id: Some(conn_id.0), ..dn("7001") };
+    mesh.ask(4, client.1, RequestType::TReleaseCall, given);
+    mesh.pass(Duration::from_millis(200));
+    assert!(mesh.nodes[&3].core.is_settling(0));
+    for (number, id) in [late, client] {
+        assert_eq!(mesh.nodes[&number].desks[&id].asked.len(), 1, "it waits");
+    }
+    assert_eq!(heard(&mut mesh, late), [EventReleased]);
+    assert_eq!(heard(&mut mesh, client), [EventDnOutOfService, EventDnBackInService]);
+    let desk = &mesh.nodes[&4].desks[&client.1];
+    assert!(desk.asked.is_empty() && desk.refusals.is_empty(), "EventReleased is its answer");
+    assert!(mesh.nodes[&3].core.dns[0].calls.is_empty());
+    assert_eq!(mesh.findings, Vec::<String>::new());
+}
+
+/// What waits for a DN that settles goes where the DN does.
+#[test]
+fn who_waits_for_a_dn_that_goes_elsewhere_is_answered_there() {
+    let (mut mesh, client) = ringing();
+    step(&mut mesh, 1, Step::Connected);
+    heard(&mut mesh, client);
+    mesh.kill(2);
+    mesh.pass(Duration::from_secs(3));
+    let late = (3, mesh.connect(3, "stat-server").expect("there"));
+    // Both claim it, which others have to tell them; the greater one has it.
+    mesh.cut_between(3, 4, true);
+    mesh.phone(3, "7001", 3_600);
+    mesh.ask(3, late.1, RequestType::TRegisterAddress, dn("7001"));
+    mesh.phone(4, "7001", 3_600);
+    assert!(mesh.nodes[&3].core.is_settling(0) && mesh.nodes[&4].core.is_own(0));
+    mesh.pass(Duration::from_millis(450));
+    assert!(!mesh.nodes[&3].core.is_own(0));
+    mesh.heal();
+    mesh.pass(Duration::from_secs(10));
+    for (number, id) in [late, client] {
+        let desk = &mesh.nodes[&number].desks[&id];
+        assert!(desk.asked.is_empty(), "{:?}", desk.asked);
+        assert_eq!(desk.refusals, []);
+        assert_eq!(desk.views["7001"].call(fact(1, 7, "7001", END).conn_id), Some((true, false)));
+    }
+    assert_eq!(mesh.findings, Vec::<String>::new());
+}
