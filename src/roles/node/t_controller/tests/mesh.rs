@@ -262,8 +262,18 @@ impl Mesh {
         if self.is_told {
             self.say_owners(number);
         }
+        let mut for_operators = Vec::new();
         for action in actions {
-            self.act(number, action);
+            if let Action::Send(OPERATOR, bytes) = action {
+                for_operators.push(bytes);
+            } else {
+                self.act(number, action);
+            }
+        }
+        // As the module does it: what others hear of the turn comes before.
+        for bytes in for_operators {
+            self.read(number, OPERATOR, &bytes);
+            self.on(number, Event::OperatorFrame(bytes));
         }
     }
 
@@ -281,10 +291,6 @@ impl Mesh {
 
     fn act(&mut self, number: NodeNumber, action: Action) {
         match action {
-            Action::Send(OPERATOR, bytes) => {
-                self.read(number, OPERATOR, &bytes);
-                self.on(number, Event::OperatorFrame(bytes));
-            }
             Action::Order(order) if matches!(order.wish, Wish::Supervised(_)) => {}
             Action::Order(order) => self.end_call(order.conn_id),
             Action::Operated(ask, _) => {
