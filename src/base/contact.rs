@@ -25,10 +25,12 @@ use std::sync::Arc;
 const BOUND: u64 = 1;
 /// The URI is its own normal form, and there once.
 const KEY_IS_URI: u64 = 2;
-const TCP: u64 = 4;
+const STREAM: u64 = 4;
 const LOCAL_V6: u64 = 8;
 const REMOTE_V6: u64 = 16;
 const HAS_CONNECTION: u64 = 32;
+const SECURE: u64 = 64;
+const WEB_SOCKET: u64 = 128;
 
 /// Bits of a number in one character, and the sign that another follows.
 const NUMBER_BITS: u32 = 6;
@@ -207,7 +209,9 @@ fn flags(bound: Option<&Bound<'_>>, key_is_uri: bool) -> u64 {
     let set = |is_set: bool, flag: u64| if is_set { flag } else { 0 };
     BOUND
         | set(key_is_uri, KEY_IS_URI)
-        | set(source.protocol == Protocol::Tcp, TCP)
+        | set(source.protocol.is_reliable(), STREAM)
+        | set(source.protocol.is_secure(), SECURE)
+        | set(source.protocol.is_web_socket(), WEB_SOCKET)
         | set(source.local.is_ipv6(), LOCAL_V6)
         | set(source.remote.is_ipv6(), REMOTE_V6)
         | set(source.connection != ConnectionId::default(), HAS_CONNECTION)
@@ -273,7 +277,13 @@ impl<'a> Reader<'a> {
         let has = |flag: u64| flags & flag != 0;
         let (params, q, node) = (self.text(), self.number() as u16, self.node()?);
         let source = Flow {
-            protocol: if has(TCP) { Protocol::Tcp } else { Protocol::Udp },
+            protocol: match (has(STREAM), has(SECURE), has(WEB_SOCKET)) {
+                (false, ..) => Protocol::Udp,
+                (true, false, false) => Protocol::Tcp,
+                (true, true, false) => Protocol::Tls,
+                (true, false, true) => Protocol::Ws,
+                (true, true, true) => Protocol::Wss,
+            },
             local: self.address(has(LOCAL_V6)),
             remote: self.address(has(REMOTE_V6)),
             connection: ConnectionId(if has(HAS_CONNECTION) { self.number() } else { 0 }),
@@ -390,9 +400,9 @@ mod tests {
 
     fn flow() -> impl Strategy<Value = Flow> {
         let connection = prop_oneof![Just(0), Just(u64::MAX), any::<u64>()];
-        (any::<bool>(), address_of_any_kind(), address_of_any_kind(), connection).prop_map(
-            |(tcp, local, remote, connection)| Flow {
-                protocol: if tcp { Protocol::Tcp } else { Protocol::Udp },
+        (0..Protocol::ALL.len(), address_of_any_kind(), address_of_any_kind(), connection).prop_map(
+            |(protocol, local, remote, connection)| Flow {
+                protocol: Protocol::ALL[protocol],
                 local,
                 remote,
                 connection: ConnectionId(connection),

@@ -11,16 +11,60 @@ pub enum Protocol {
     Udp,
     /// Streams, RFC 3261 18.3.
     Tcp,
+    /// Streams under TLS, RFC 3261 26.3.
+    Tls,
+    /// `WebSocket`, RFC 7118.
+    Ws,
+    /// `WebSocket` under TLS.
+    Wss,
 }
 
 impl Protocol {
+    /// All, in the order of [`Protocol::index`].
+    pub const ALL: [Self; 5] = [Self::Udp, Self::Tcp, Self::Tls, Self::Ws, Self::Wss];
+
+    /// Place in tables.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
     /// Whether the protocol itself repeats what is lost, so that retransmission
     /// timers stay off.
     #[must_use]
     pub const fn is_reliable(self) -> bool {
         match self {
             Self::Udp => false,
-            Self::Tcp => true,
+            Self::Tcp | Self::Tls | Self::Ws | Self::Wss => true,
+        }
+    }
+
+    /// Whether nobody between the two ends reads along.
+    #[must_use]
+    pub const fn is_secure(self) -> bool {
+        match self {
+            Self::Udp | Self::Tcp | Self::Ws => false,
+            Self::Tls | Self::Wss => true,
+        }
+    }
+
+    /// Whether messages are those of a `WebSocket`.
+    #[must_use]
+    pub const fn is_web_socket(self) -> bool {
+        match self {
+            Self::Udp | Self::Tcp | Self::Tls => false,
+            Self::Ws | Self::Wss => true,
+        }
+    }
+
+    /// The port that stands for none (RFC 3261 19.1.2, RFC 7118 5.5 by RFC 6455 3).
+    #[must_use]
+    pub const fn default_port(self) -> u16 {
+        match self {
+            Self::Udp | Self::Tcp => 5060,
+            Self::Tls => 5061,
+            Self::Ws => 80,
+            Self::Wss => 443,
         }
     }
 
@@ -30,6 +74,9 @@ impl Protocol {
         match self {
             Self::Udp => "UDP",
             Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+            Self::Ws => "WS",
+            Self::Wss => "WSS",
         }
     }
 
@@ -39,19 +86,16 @@ impl Protocol {
         match self {
             Self::Udp => "udp",
             Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Ws => "ws",
+            Self::Wss => "wss",
         }
     }
 
     /// Reads either form, in any case.
     #[must_use]
     pub fn from_name(name: &[u8]) -> Option<Self> {
-        if name.eq_ignore_ascii_case(b"udp") {
-            Some(Self::Udp)
-        } else if name.eq_ignore_ascii_case(b"tcp") {
-            Some(Self::Tcp)
-        } else {
-            None
-        }
+        Self::ALL.into_iter().find(|known| name.eq_ignore_ascii_case(known.uri_name().as_bytes()))
     }
 }
 

@@ -156,6 +156,10 @@ pub const STREAM_IDLE_TIME: Duration = Duration::from_secs(600);
 pub const STREAM_WRITE_TIME: Duration = Duration::from_secs(10);
 /// Time that the other end has to read the last answer before its connection is closed.
 pub const STREAM_LINGER_TIME: Duration = Duration::from_secs(2);
+/// Bytes of the request that opens a `WebSocket`; cookies of a web site may come with it.
+pub const WEB_SOCKET_HEAD_LEN_MAX: usize = 16_384;
+/// Header lines of that request.
+pub const WEB_SOCKET_HEADERS_MAX: usize = 64;
 /// Time that setting up a connection may take.
 pub const CONNECT_TIME: Duration = Duration::from_secs(4);
 /// Time that both ends of a connection may take to agree on TLS, or to say that there is none.

@@ -40,6 +40,8 @@ pub enum Kind {
     Tag = 4,
     /// Call-ID of a leg of ours.
     CallId = 5,
+    /// `f=` in Record-Route and Route: a connection of the proxy that it names.
+    Flow = 6,
 }
 
 /// A sealed word as text.

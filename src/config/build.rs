@@ -322,6 +322,9 @@ fn ports(fields: Fields<'_>, report: &mut Report) -> Ports {
         |name: &str| fields.number(name, report).and_then(|port| u16::try_from(port).ok());
     Ports {
         sip: port("sip"),
+        sips: port("sips"),
+        ws: port("ws"),
+        wss: port("wss"),
         default: port("default"),
         tcport: port("TCport"),
         ipport: port("IPport"),

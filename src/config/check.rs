@@ -336,6 +336,13 @@ fn one_application(config: &Config, own: &Application, report: &mut Report) {
     if own.ports.sip.is_none() && own.role != AppRole::VqServer {
         report.error(&own.place, format!("{} needs `ports.sip`", own.name));
     }
+    for (name, port) in [("sips", own.ports.sips), ("ws", own.ports.ws), ("wss", own.ports.wss)] {
+        if port.is_some() && own.role != AppRole::SipProxy {
+            let message =
+                format!("{} cannot have `ports.{name}`: SIP Proxies take phones", own.name);
+            report.error(&own.place, message);
+        }
+    }
     if own.geo_location.is_empty() && own.role != AppRole::VqServer {
         let message = format!(
             "{} has no `geo-location`: SIP Proxies use the nodes of their own data centre",
@@ -392,6 +399,13 @@ fn certificates(config: &Config, own: &Application, report: &mut Report) {
             report.add(Severity::Error, place, message, find(name).map(|meta| meta.help()));
         }
     };
+    for (port, is_set) in
+        [("ports.sips", own.ports.sips.is_some()), ("ports.wss", own.ports.wss.is_some())]
+    {
+        if is_set {
+            needs(port, &own.place, &OWN);
+        }
+    }
     let place_of = |name| own.options.place(name).unwrap_or(&own.place);
     let flag = |name| own.options.flag(name).unwrap_or_default();
     if flag("tls") {

@@ -481,6 +481,12 @@ impl fmt::Display for Host {
 pub struct Ports {
     /// SIP, UDP and TCP.
     pub sip: Option<u16>,
+    /// SIP over TLS.
+    pub sips: Option<u16>,
+    /// SIP over `WebSocket`.
+    pub ws: Option<u16>,
+    /// SIP over `WebSocket` with TLS.
+    pub wss: Option<u16>,
     /// T-Library of the Session Controller.
     pub default: Option<u16>,
     /// T-Library of the T-Controller, `TCport`.
@@ -515,6 +521,9 @@ impl Ports {
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u16)> {
         [
             ("sip", self.sip),
+            ("sips", self.sips),
+            ("ws", self.ws),
+            ("wss", self.wss),
             ("default", self.default),
             ("TCport", self.tcport),
             ("IPport", self.ipport),

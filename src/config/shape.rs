@@ -312,6 +312,13 @@ const APPLICATION: &[Field] = &[
 ];
 const PORTS: &[Field] = &[
     may("sip", PORT, "SIP, UDP and TCP."),
+    may("sips", PORT, "SIP over TLS, of a SIP Proxy; needs certificate and certificate-key."),
+    may("ws", PORT, "SIP over WebSocket (RFC 7118), of a SIP Proxy."),
+    may(
+        "wss",
+        PORT,
+        "SIP over WebSocket with TLS, of a SIP Proxy; needs certificate and certificate-key.",
+    ),
     may("default", PORT, "T-Library of the Session Controller: routers."),
     may("TCport", PORT, "T-Library of the T-Controller: desktops, smart clients."),
     may("IPport", PORT, "Interaction Proxy: call streams."),

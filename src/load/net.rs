@@ -81,7 +81,8 @@ impl Net {
                 let at = socket.local_addr()?;
                 (Socket::Datagrams(socket), at)
             }
-            Protocol::Tcp => {
+            // Nothing more is asked for.
+            Protocol::Tcp | Protocol::Tls | Protocol::Ws | Protocol::Wss => {
                 let socket = new_socket(at, socket2::Type::STREAM)?;
                 socket.set_reuse_address(true)?;
                 socket.bind(&at.into()).map_err(told)?;

@@ -138,6 +138,9 @@ fn bound_to_proto(bound: &Bound<'_>) -> proto::Bound {
     let protocol = match bound.source.protocol {
         Protocol::Udp => proto::Protocol::Udp,
         Protocol::Tcp => proto::Protocol::Tcp,
+        Protocol::Tls => proto::Protocol::Tls,
+        Protocol::Ws => proto::Protocol::Ws,
+        Protocol::Wss => proto::Protocol::Wss,
     };
     proto::Bound {
         uri: bound.uri.to_string(),
@@ -221,6 +224,9 @@ fn bound_from_proto(bound: &proto::Bound) -> Result<Bound<'_>, WireError> {
     let protocol = match proto::Protocol::try_from(bound.protocol) {
         Ok(proto::Protocol::Udp) => Protocol::Udp,
         Ok(proto::Protocol::Tcp) => Protocol::Tcp,
+        Ok(proto::Protocol::Tls) => Protocol::Tls,
+        Ok(proto::Protocol::Ws) => Protocol::Ws,
+        Ok(proto::Protocol::Wss) => Protocol::Wss,
         Ok(proto::Protocol::Unspecified) | Err(_) => return Err(WireError::Field("protocol")),
     };
     let q = u16::try_from(bound.q).ok().filter(|q| *q <= 1000).ok_or(WireError::Field("q"))?;

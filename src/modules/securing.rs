@@ -13,6 +13,8 @@ pub struct Secured {
     pub clients: Terms,
     /// Its cluster port, and the connections to those of others.
     pub cluster: Terms,
+    /// Its SIP ports with TLS.
+    pub sip: Terms,
 }
 
 impl Secured {
@@ -26,7 +28,8 @@ impl Secured {
             cause: Box::new(cause),
         };
         let clients = Self::clients(application).map_err(refused)?;
-        Ok(Self { clients, cluster: Self::cluster(shared, application).map_err(refused)? })
+        let cluster = Self::cluster(shared, application).map_err(refused)?;
+        Ok(Self { clients, cluster, sip: Self::sip(application).map_err(refused)? })
     }
 
     fn clients(application: &Application) -> Result<Terms, TlsError> {
@@ -38,6 +41,16 @@ impl Secured {
                 options.flag_or_default("tlib-without-tls"),
             ),
             _ => Ok(Terms::without_tls(options.flag_or_default("tlib-without-tls"))),
+        }
+    }
+
+    fn sip(application: &Application) -> Result<Terms, TlsError> {
+        let ports = application.ports;
+        match files(application) {
+            Some(files) if ports.sips.or(ports.wss).is_some() => {
+                Terms::for_clients(&files, false, false)
+            }
+            Some(_) | None => Ok(Terms::default()),
         }
     }
 
@@ -67,7 +80,11 @@ impl Secured {
     /// Ports to be, on these terms.
     #[must_use]
     pub fn ports(self) -> SecuredPorts {
-        SecuredPorts { clients: Tls::new(self.clients), cluster: Tls::new(self.cluster) }
+        SecuredPorts {
+            clients: Tls::new(self.clients),
+            cluster: Tls::new(self.cluster),
+            sip: Tls::new(self.sip),
+        }
     }
 }
 
@@ -87,6 +104,8 @@ pub struct SecuredPorts {
     pub clients: Tls,
     /// Of the cluster port.
     pub cluster: Tls,
+    /// Of SIP ports.
+    pub sip: Tls,
 }
 
 impl SecuredPorts {
@@ -94,5 +113,6 @@ impl SecuredPorts {
     pub fn exchange(&self, secured: Secured) {
         self.clients.exchange(secured.clients);
         self.cluster.exchange(secured.cluster);
+        self.sip.exchange(secured.sip);
     }
 }

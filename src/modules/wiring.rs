@@ -1,5 +1,6 @@
 //! What the applications of one process share when they are put together.
 
+use crate::base::flow::Protocol;
 use crate::base::seal::Sealer;
 use crate::config::{AppRole, Application, Config, Host, Switch};
 use crate::modules::transport::local::LocalPorts;
@@ -100,6 +101,18 @@ pub fn sip_address(application: &Application) -> Result<SocketAddr, StartError> 
         ))
     })?;
     Ok(SocketAddr::new(ip(application)?, port))
+}
+
+/// Where an application takes SIP besides its SIP address, and what is spoken there.
+///
+/// # Errors
+/// When its host does not resolve.
+pub fn sip_ports(application: &Application) -> Result<Vec<(Protocol, SocketAddr)>, StartError> {
+    let ports = application.ports;
+    let all = [(Protocol::Tls, ports.sips), (Protocol::Ws, ports.ws), (Protocol::Wss, ports.wss)];
+    let ip = ip(application)?;
+    let set = all.into_iter().filter_map(|(protocol, port)| Some((protocol, port?)));
+    Ok(set.map(|(protocol, port)| (protocol, SocketAddr::new(ip, port))).collect())
 }
 
 /// Address of an application's host.

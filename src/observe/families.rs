@@ -95,7 +95,7 @@ impl Codes {
 #[derive(Debug)]
 pub struct Families {
     node: String,
-    requests: [[[Counter; 2]; 2]; METHODS.len()],
+    requests: [[[Counter; Protocol::ALL.len()]; 2]; METHODS.len()],
     responses: [[Codes; 2]; METHODS.len()],
     calls: [Counter; RESULTS.len()],
     /// `sip_retransmissions_total`: messages that came again and were answered from memory or absorbed.
@@ -164,7 +164,7 @@ impl Families {
     /// Counts a request. A method outside the list counts as `UNKNOWN`.
     pub fn request(&self, method: &str, direction: Direction, protocol: Protocol) {
         if let Some(cells) = self.requests.get(index_in(&METHODS, method)) {
-            cells[direction.index()][protocol_index(protocol)].increment();
+            cells[direction.index()][protocol.index()].increment();
         }
     }
 
@@ -188,8 +188,8 @@ impl Families {
         for (method, (requests, responses)) in rows {
             for direction in Direction::ALL {
                 let way = direction.as_str();
-                for protocol in [Protocol::Udp, Protocol::Tcp] {
-                    let count = requests[direction.index()][protocol_index(protocol)].get();
+                for protocol in Protocol::ALL {
+                    let count = requests[direction.index()][protocol.index()].get();
                     if count > 0 {
                         let labels = [
                             ("node", node),
@@ -266,13 +266,6 @@ impl Collect for Families {
 
 fn index_in(words: &[&str], word: &str) -> usize {
     words.iter().position(|known| *known == word).unwrap_or(words.len().saturating_sub(1))
-}
-
-const fn protocol_index(protocol: Protocol) -> usize {
-    match protocol {
-        Protocol::Udp => 0,
-        Protocol::Tcp => 1,
-    }
 }
 
 /// What holds for the whole process.

@@ -10,3 +10,4 @@ pub mod registrar;
 mod state;
 pub mod transaction;
 pub mod user_agent;
+pub mod web_socket;

@@ -74,6 +74,9 @@ pub(super) const fn to_protocol(protocol: Protocol) -> proto::Protocol {
     match protocol {
         Protocol::Udp => proto::Protocol::Udp,
         Protocol::Tcp => proto::Protocol::Tcp,
+        Protocol::Tls => proto::Protocol::Tls,
+        Protocol::Ws => proto::Protocol::Ws,
+        Protocol::Wss => proto::Protocol::Wss,
     }
 }
 
@@ -81,6 +84,9 @@ pub(super) fn from_protocol(number: i32) -> Result<Protocol, StateError> {
     match proto::Protocol::try_from(number) {
         Ok(proto::Protocol::Udp) => Ok(Protocol::Udp),
         Ok(proto::Protocol::Tcp) => Ok(Protocol::Tcp),
+        Ok(proto::Protocol::Tls) => Ok(Protocol::Tls),
+        Ok(proto::Protocol::Ws) => Ok(Protocol::Ws),
+        Ok(proto::Protocol::Wss) => Ok(Protocol::Wss),
         Ok(proto::Protocol::Unspecified) | Err(_) => Err(StateError::Field("protocol")),
     }
 }
@@ -167,7 +173,7 @@ mod tests {
         assert!(bad(0) && bad(GENERATION_MASK + 1) && !bad(GENERATION_MASK));
         assert_eq!(own_slot(None), Err(StateError::Field("slot")));
         assert!(sequence(SEQUENCE_MAX, "cseq").is_err());
-        assert!(from_protocol(0).is_err() && from_protocol(3).is_err());
+        assert!(from_protocol(0).is_err() && from_protocol(6).is_err());
         let address = |ip: &[u8], port| proto::Address { ip: ip.to_vec(), port };
         for wrong in [address(&[1, 2, 3], 1), address(&[1; 4], 65_536), address(&[], 1)] {
             assert_eq!(from_address(Some(&wrong), "proxy"), Err(StateError::Field("proxy")));

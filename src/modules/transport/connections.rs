@@ -2,14 +2,14 @@
 //! of those that have work and an order of those whose time will be up. A turn
 //! looks at these two only, however many connections are idle.
 
-use super::stream::{Closed, Read, Stream};
+use super::layer::Layer;
+use super::stream::{Closed, Fault, Read, Stream};
 use crate::base::flow::{ConnectionId, Flow, Protocol, Sender};
 use crate::base::limits::{CONNECTIONS_MAX, TURN_BATCH_LEN};
 use crate::base::time::Instant;
 use crate::observe::families::Families;
 use crate::runtime::mailbox::{Inbox as Mailbox, Mail, mailbox};
 use crate::runtime::waker::ThreadWaker;
-use crate::sip::framing::FramingError;
 use bytes::Bytes;
 use core::net::SocketAddr;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -24,7 +24,7 @@ pub(super) struct Turned {
     /// What was done.
     pub(super) work: usize,
     /// Why nothing more can be read from it.
-    pub(super) fault: Option<FramingError>,
+    pub(super) fault: Option<Fault>,
     /// Why it is to be closed.
     pub(super) closed: Option<Closed>,
 }
@@ -38,7 +38,7 @@ struct Entry {
 /// The connections of one transport.
 pub(super) struct Connections {
     entries: BTreeMap<ConnectionId, Entry>,
-    by_remote: HashMap<SocketAddr, ConnectionId>,
+    by_remote: HashMap<(Protocol, SocketAddr), ConnectionId>,
     next: u64,
     list: Mail<ConnectionId>,
     listed: Mailbox<ConnectionId>,
@@ -78,29 +78,30 @@ impl Connections {
         self.entries.get(&id).is_some_and(|entry| entry.stream.is_usable())
     }
 
-    /// A connection with that other end.
-    pub(super) fn find(&self, remote: SocketAddr) -> Option<ConnectionId> {
-        self.by_remote.get(&remote).copied()
+    /// A connection with that other end, by which that is spoken.
+    pub(super) fn find(&self, protocol: Protocol, remote: SocketAddr) -> Option<ConnectionId> {
+        self.by_remote.get(&(protocol, remote)).copied()
     }
 
     /// Takes a connection in; the newest with an address is the one that is found.
     pub(super) fn add(
         &mut self,
         socket: TcpStream,
-        (local, remote): (SocketAddr, SocketAddr),
+        layer: Layer,
+        (protocol, local, remote): (Protocol, SocketAddr, SocketAddr),
         is_connected: bool,
         now: Instant,
     ) -> ConnectionId {
         let id = ConnectionId(self.next);
         self.next += 1;
-        let flow = Flow { protocol: Protocol::Tcp, local, remote, connection: id };
-        let stream = Stream::new(socket, flow, is_connected, self.list.clone(), now);
+        let flow = Flow { protocol, local, remote, connection: id };
+        let stream = Stream::new(socket, layer, flow, is_connected, self.list.clone(), now);
         // The first turn reads what came with the connection and sets the watch.
         stream.ring();
         let looked_at = stream.deadline().0;
         self.deadlines.insert((looked_at, id));
         self.entries.insert(id, Entry { stream, looked_at });
-        self.by_remote.insert(remote, id);
+        self.by_remote.insert((protocol, remote), id);
         id
     }
 
@@ -137,10 +138,10 @@ impl Connections {
             stream.send(bytes, None);
         }
         stream.end(now);
-        let remote = stream.flow.remote;
+        let flow = stream.flow;
         stream.flush(now, families)?;
         stream.watch();
-        self.forget_remote(remote, id);
+        self.forget_remote(&flow);
         self.order(id);
         Ok(())
     }
@@ -228,13 +229,14 @@ impl Connections {
     pub(super) fn close(&mut self, id: ConnectionId) -> Option<(Flow, Vec<Option<Sender>>)> {
         let Entry { stream, looked_at } = self.entries.remove(&id)?;
         self.deadlines.remove(&(looked_at, id));
-        self.forget_remote(stream.flow.remote, id);
+        self.forget_remote(&stream.flow);
         Some((stream.flow, stream.unsent().collect()))
     }
 
-    fn forget_remote(&mut self, remote: SocketAddr, id: ConnectionId) {
-        if self.by_remote.get(&remote) == Some(&id) {
-            self.by_remote.remove(&remote);
+    fn forget_remote(&mut self, flow: &Flow) {
+        let key = (flow.protocol, flow.remote);
+        if self.by_remote.get(&key) == Some(&flow.connection) {
+            self.by_remote.remove(&key);
         }
     }
 }

@@ -5,6 +5,8 @@ mod connections;
 pub mod core;
 pub mod handle;
 pub mod inbox;
+mod layer;
+mod listeners;
 pub mod local;
 pub mod module;
 mod names;

@@ -6,13 +6,13 @@ use super::core::{
     without_connection,
 };
 use super::inbox::Inbox;
+use super::layer::Layer;
+use super::listeners::{Accepted, Listeners};
 use super::local::LocalPorts;
 use super::names::{Known, Names, Waits};
 use super::quiet::Quiet;
-use super::sockets::{
-    BindError, bind_tcp, bind_udp, concerns_one_connection, connect_tcp, send_datagram,
-};
-use super::stream::Closed;
+use super::sockets::{BindError, bind_udp, concerns_one_connection, connect_tcp, send_datagram};
+use super::stream::{Closed, Fault};
 use crate::base::flow::{ConnectionId, Destination, Flow, Outbound, Protocol, Sender};
 use crate::base::id::{Shard, Slot};
 use crate::base::limits::{
@@ -23,17 +23,18 @@ use crate::base::time::Instant;
 use crate::observe::families::{Direction, Families};
 use crate::runtime::mailbox::{Class, Inbox as Mailbox, Mail};
 use crate::runtime::module::Module;
+use crate::runtime::tls::Tls;
 use crate::runtime::waker::ThreadWaker;
-use crate::sip::framing::FramingError;
 use crate::sip::message::{ScanError, scan};
 use crate::sip::packet::Packet;
+use crate::sip::web_socket::Ended;
 use bytes::Bytes;
 use core::net::{IpAddr, SocketAddr};
 use core::task::{Context, Poll, Waker};
 use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::sync::Arc;
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
 /// Where messages go: the shards' mailboxes and the Service Checker's.
@@ -45,9 +46,9 @@ pub struct Receivers<S, C> {
     pub checker: Mail<C>,
 }
 
-enum Sockets {
-    Bound(socket2::Socket, socket2::Socket),
-    Running(UdpSocket, TcpListener),
+enum Datagrams {
+    Bound(socket2::Socket),
+    Running(UdpSocket),
     Gone,
 }
 
@@ -68,7 +69,6 @@ struct Handed {
     sender: Option<Sender>,
 }
 
-type Accepted = std::io::Result<(TcpStream, SocketAddr)>;
 type Resolved = (Box<str>, Option<IpAddr>);
 
 /// Warnings that the outside can cause.
@@ -84,7 +84,9 @@ struct Warnings {
 pub struct TransportModule<S, C> {
     name: String,
     address: SocketAddr,
-    sockets: Sockets,
+    datagrams: Datagrams,
+    listeners: Listeners,
+    tls: Tls,
     inbox: Mailbox<Inbox>,
     receivers: Receivers<S, C>,
     local: Arc<LocalPorts>,
@@ -98,7 +100,6 @@ pub struct TransportModule<S, C> {
     unsent: VecDeque<Datagram>,
     connections: Connections,
     pub(super) connections_max: usize,
-    accepted: Vec<Accepted>,
     /// Set while the system has no room for another connection.
     accept_after: Option<Instant>,
     names: Names,
@@ -124,13 +125,15 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
     ) -> Result<Self, BindError> {
         let udp = bind_udp(address)
             .map_err(|error| BindError::new(application, address, Protocol::Udp, error))?;
-        let tcp = bind_tcp(address)
-            .map_err(|error| BindError::new(application, address, Protocol::Tcp, error))?;
+        let mut listeners = Listeners::default();
+        listeners.bind(application, Protocol::Tcp, address)?;
         let shards = receivers.shards.len();
         Ok(Self {
             name: format!("{application}-768"),
             address,
-            sockets: Sockets::Bound(udp, tcp),
+            datagrams: Datagrams::Bound(udp),
+            listeners,
+            tls: Tls::default(),
             inbox,
             receivers,
             local: Arc::default(),
@@ -143,7 +146,6 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
             unsent: VecDeque::new(),
             connections: Connections::new(),
             connections_max: CONNECTIONS_MAX,
-            accepted: Vec::new(),
             accept_after: None,
             names: Names::default(),
             lookups: JoinSet::new(),
@@ -151,6 +153,23 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
             warnings: Warnings::default(),
             now: Instant::ZERO,
         })
+    }
+
+    /// Takes more addresses, on which other protocols are spoken, those with TLS on these terms.
+    ///
+    /// # Errors
+    /// When one cannot be had.
+    pub fn listening(
+        mut self,
+        application: &str,
+        ports: &[(Protocol, SocketAddr)],
+        tls: Tls,
+    ) -> Result<Self, BindError> {
+        for (protocol, address) in ports {
+            self.listeners.bind(application, *protocol, *address)?;
+        }
+        self.tls = tls;
+        Ok(self)
     }
 
     /// Names the other applications of this process.
@@ -186,7 +205,7 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
                 let is_gone = flow.connection != ConnectionId::default();
                 if self.connections.is_usable(flow.connection) {
                     self.send_on(flow.connection, outbound, now);
-                } else if is_gone && self.connections.find(flow.remote).is_none() {
+                } else if is_gone && self.connections.find(flow.protocol, flow.remote).is_none() {
                     let remote = without_connection(&outbound.bytes, flow.remote);
                     self.send_to(flow.protocol, remote, outbound, now);
                 } else {
@@ -218,7 +237,8 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
         outbound: Outbound,
         now: Instant,
     ) {
-        if let Some(place) = self.local.find(remote) {
+        let place = self.local.find(remote).filter(|_| is_of_sip_address(protocol));
+        if let Some(place) = place {
             let connection = ConnectionId::default();
             let flow = Flow { protocol, local: remote, remote: self.address, connection };
             let Outbound { bytes, sender, .. } = outbound;
@@ -232,10 +252,14 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
                 bytes: outbound.bytes,
                 sender: outbound.sender,
             }),
-            Protocol::Tcp => match self.connections.find(remote) {
-                Some(id) => self.send_on(id, outbound, now),
-                None => self.connect(remote, outbound, now),
-            },
+            Protocol::Tcp | Protocol::Tls | Protocol::Ws | Protocol::Wss => {
+                match self.connections.find(protocol, remote) {
+                    Some(id) => self.send_on(id, outbound, now),
+                    None if protocol == Protocol::Tcp => self.connect(remote, outbound, now),
+                    // Never by something less than what was asked for.
+                    None => self.failed(outbound.sender),
+                }
+            }
         }
     }
 
@@ -250,7 +274,7 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
 
     /// Gives the datagram back when the socket buffer is full.
     fn write_datagram(&mut self, datagram: Datagram) -> Result<(), Datagram> {
-        let Sockets::Running(udp, _) = &self.sockets else {
+        let Datagrams::Running(udp) = &self.datagrams else {
             self.failed(datagram.sender);
             return Ok(());
         };
@@ -308,7 +332,8 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
         }
         match connect_tcp(self.address.ip(), remote) {
             Ok(socket) => {
-                let id = self.connections.add(socket, (self.address, remote), false, now);
+                let ends = (Protocol::Tcp, self.address, remote);
+                let id = self.connections.add(socket, Layer::Plain, ends, false, now);
                 self.count_connections();
                 self.send_on(id, outbound, now);
             }
@@ -416,7 +441,7 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
         let mut work = 0;
         let mut buffer = core::mem::take(&mut self.buffer);
         while work < SOCKET_BATCH_LEN {
-            let Sockets::Running(udp, _) = &self.sockets else { break };
+            let Datagrams::Running(udp) = &self.datagrams else { break };
             match udp.try_recv_from(&mut buffer) {
                 Ok((length, remote)) => {
                     let flow = Flow {
@@ -463,10 +488,21 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
 
     /// Answers what makes a stream unreadable, if that is a request, and ends the
     /// stream: nobody knows where the next message would begin.
-    fn end(&mut self, flow: Flow, error: &FramingError, now: Instant) {
-        self.families.malformed.increment();
-        tracing::debug!(node = %self.name, %flow, %error, "the stream can be followed no further");
-        let answer = framing_answer(error, &flow);
+    fn end(&mut self, flow: Flow, fault: &Fault, now: Instant) {
+        let answer = match fault {
+            Fault::Framing(error) => {
+                self.families.malformed.increment();
+                tracing::debug!(node = %self.name, %flow, %error, "the stream can be followed no further");
+                framing_answer(error, &flow)
+            }
+            Fault::WebSocket(ended) => {
+                if *ended != Ended::Closed {
+                    self.families.malformed.increment();
+                }
+                tracing::debug!(node = %self.name, %flow, %ended, "a WebSocket is over");
+                None
+            }
+        };
         if let Err(closed) = self.connections.end(flow.connection, answer, now, &self.families) {
             self.close(flow.connection, closed);
         }
@@ -540,18 +576,21 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
     fn accept(&mut self, now: Instant) -> usize {
         if self.accept_after.is_some_and(|after| now >= after) {
             self.accept_after = None;
+            self.listeners.is_paused = false;
         }
         let mut context = Context::from_waker(Waker::noop());
         for _ in 0..ACCEPT_BATCH_LEN {
-            if self.poll_accept(&mut context).is_pending() {
+            if self.listeners.poll(&mut context).is_pending() {
                 break;
             }
         }
-        let work = self.accepted.len();
-        for accepted in core::mem::take(&mut self.accepted) {
-            match accepted {
+        let accepted = self.listeners.take();
+        let work = accepted.len();
+        for Accepted { protocol, local, result } in accepted {
+            match result {
                 Ok((socket, remote)) if self.connections.len() < self.connections_max => {
-                    self.connections.add(socket, (self.address, remote), true, now);
+                    let Some(layer) = self.layer(protocol) else { continue };
+                    self.connections.add(socket, layer, (protocol, local, remote), true, now);
                     self.count_connections();
                 }
                 Ok(_) => {
@@ -566,6 +605,14 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
         work
     }
 
+    /// What lies over a connection that was accepted; `None` where there are no terms for it.
+    fn layer(&self, protocol: Protocol) -> Option<Layer> {
+        if !protocol.is_secure() {
+            return Some(Layer::Plain);
+        }
+        Some(Layer::Tls(Box::new(self.tls.terms().accept()?)))
+    }
+
     /// Waits before it accepts again if the system has no more of something: the
     /// listener stays ready, and asking it again at once would be all that the
     /// thread does.
@@ -574,23 +621,10 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
             return;
         }
         self.accept_after = Some(now + ACCEPT_PAUSE);
+        self.listeners.is_paused = true;
         if let Some(count) = self.warnings.not_accepted.speak(1, now) {
             tracing::warn!(node = %self.name, count, %error, "connections cannot be accepted: raise the limit of open files if it is about that");
         }
-    }
-
-    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let Sockets::Running(_, tcp) = &self.sockets else { return Poll::Pending };
-        if self.accept_after.is_some() || self.accepted.len() >= ACCEPT_BATCH_LEN {
-            return Poll::Pending;
-        }
-        tcp.poll_accept(context).map(|accepted| {
-            if accepted.as_ref().is_err_and(|error| !concerns_one_connection(error)) {
-                // Looked at in the next turn, which says how long to wait.
-                self.accept_after = Some(Instant::ZERO);
-            }
-            self.accepted.push(accepted);
-        })
     }
 
     /// Sends what there is to send, and hands over what is known of it.
@@ -616,14 +650,12 @@ impl<S: From<Event> + Send, C: From<Event> + Send> Module for TransportModule<S,
     }
 
     fn start(&mut self) {
-        let Sockets::Bound(udp, tcp) = core::mem::replace(&mut self.sockets, Sockets::Gone) else {
+        let Datagrams::Bound(udp) = core::mem::replace(&mut self.datagrams, Datagrams::Gone) else {
             return;
         };
-        match (UdpSocket::from_std(udp.into()), TcpListener::from_std(tcp.into())) {
-            (Ok(udp), Ok(tcp)) => self.sockets = Sockets::Running(udp, tcp),
-            (Err(error), _) | (_, Err(error)) => {
-                tracing::error!(node = %self.name, %error, "sockets cannot be used")
-            }
+        match UdpSocket::from_std(udp.into()).and_then(|udp| Ok((udp, self.listeners.start()?))) {
+            Ok((udp, ())) => self.datagrams = Datagrams::Running(udp),
+            Err(error) => tracing::error!(node = %self.name, %error, "sockets cannot be used"),
         }
     }
 
@@ -638,7 +670,7 @@ impl<S: From<Event> + Send, C: From<Event> + Send> Module for TransportModule<S,
     fn has_work(&self) -> bool {
         !self.inbox.is_empty()
             || self.connections.has_work()
-            || !self.accepted.is_empty()
+            || self.listeners.has_accepted()
             || !self.resolved.is_empty()
             || self.left_for_others() > 0
     }
@@ -653,14 +685,14 @@ impl<S: From<Event> + Send, C: From<Event> + Send> Module for TransportModule<S,
     }
 
     fn poll_io(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let mut ready = self.poll_accept(context).is_ready();
+        let mut ready = self.listeners.poll(context).is_ready();
         if !self.lookups.is_empty()
             && let Poll::Ready(Some(joined)) = self.lookups.poll_join_next(context)
         {
             self.resolved.extend(joined);
             ready = true;
         }
-        let Sockets::Running(udp, _) = &self.sockets else { return Poll::Pending };
+        let Datagrams::Running(udp) = &self.datagrams else { return Poll::Pending };
         ready |= udp.poll_recv_ready(context).is_ready();
         if !self.unsent.is_empty() {
             ready |= udp.poll_send_ready(context).is_ready();
@@ -675,5 +707,13 @@ impl<S: From<Event> + Send, C: From<Event> + Send> Module for TransportModule<S,
                 break;
             }
         }
+    }
+}
+
+/// Whether that is spoken at an application's SIP address, by which others of the process are known.
+const fn is_of_sip_address(protocol: Protocol) -> bool {
+    match protocol {
+        Protocol::Udp | Protocol::Tcp => true,
+        Protocol::Tls | Protocol::Ws | Protocol::Wss => false,
     }
 }

@@ -1,15 +1,17 @@
-//! One TCP connection: being set up, open, or ending.
+//! One connection: being set up, open, or ending.
 
 use super::core::Kind;
-use crate::base::flow::{ConnectionId, Flow, Protocol, Sender};
+use super::layer::Layer;
+use crate::base::flow::{ConnectionId, Flow, Sender};
 use crate::base::limits::{
     CONNECT_TIME, CONNECTION_BACKLOG_LEN_MAX, STREAM_IDLE_TIME, STREAM_LINGER_TIME,
-    STREAM_MESSAGE_TIME, STREAM_WRITE_TIME,
+    STREAM_MESSAGE_TIME, STREAM_WRITE_TIME, TLS_HANDSHAKE_TIME,
 };
 use crate::base::time::Instant;
 use crate::observe::families::{Direction, Families};
 use crate::runtime::mailbox::{Class, Mail};
 use crate::sip::framing::{Frame, Framer, FramingError};
+use crate::sip::web_socket::{Given, Session};
 use bytes::{Buf, Bytes};
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Waker};
@@ -73,25 +75,47 @@ struct Waiting {
     sender: Option<Sender>,
 }
 
+/// Why nothing behind the last message can be read.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// The stream can be followed no further.
+    Framing(FramingError),
+    /// A `WebSocket` is over; what is to be said of it waits to be written.
+    WebSocket(crate::sip::web_socket::Ended),
+}
+
 /// What a turn has read.
 #[derive(Debug, Default)]
 pub(super) struct Read {
     /// Reads that gave something.
     pub(super) work: usize,
     /// Why nothing behind the last message can be read.
-    pub(super) fault: Option<FramingError>,
+    pub(super) fault: Option<Fault>,
+}
+
+/// How messages are told apart.
+enum Framing {
+    /// By their length (RFC 3261 18.3).
+    Stream(Framer),
+    /// Each is one of a `WebSocket` (RFC 7118).
+    WebSocket(Box<Session>),
 }
 
 /// One connection.
 pub(super) struct Stream {
     socket: TcpStream,
+    layer: Layer,
     pub(super) flow: Flow,
     state: State,
     /// When the state was entered.
     since: Instant,
-    framer: Framer,
+    framing: Framing,
     backlog: VecDeque<Waiting>,
     backlog_len: usize,
+    /// Senders of messages that TLS has taken since it last had written all.
+    handed: Vec<Option<Sender>>,
+    /// Whether a turn has left something that the socket has given.
+    may_have_more: bool,
     /// When bytes last went either way.
     used: Instant,
     message_since: Option<Instant>,
@@ -103,6 +127,7 @@ pub(super) struct Stream {
 impl Stream {
     pub(super) fn new(
         socket: TcpStream,
+        layer: Layer,
         flow: Flow,
         is_connected: bool,
         list: Mail<ConnectionId>,
@@ -112,12 +137,19 @@ impl Stream {
         let bell = Arc::new(Bell { id: flow.connection, is_rung: AtomicBool::new(false), list });
         Self {
             socket,
+            layer,
             flow,
             state: if is_connected { State::Open } else { State::Connecting },
             since: now,
-            framer: Framer::default(),
+            framing: if flow.protocol.is_web_socket() {
+                Framing::WebSocket(Box::default())
+            } else {
+                Framing::Stream(Framer::default())
+            },
             backlog: VecDeque::new(),
             backlog_len: 0,
+            handed: Vec::new(),
+            may_have_more: false,
             used: now,
             message_since: None,
             stalled_since: None,
@@ -129,7 +161,11 @@ impl Stream {
     /// Queues a message; `false` when too much waits.
     pub(super) fn send(&mut self, bytes: Bytes, sender: Option<Sender>) -> bool {
         let kind = Some(Kind::peek(&bytes));
-        self.queue(Waiting { bytes, kind, sender })
+        let bytes = match &mut self.framing {
+            Framing::Stream(_) => Some(bytes),
+            Framing::WebSocket(session) => session.wrap(&bytes),
+        };
+        bytes.is_some_and(|bytes| self.queue(Waiting { bytes, kind, sender }))
     }
 
     fn queue(&mut self, waiting: Waiting) -> bool {
@@ -145,6 +181,11 @@ impl Stream {
     /// Reads no more; the connection closes when what waits is written and the other
     /// end has had time to read it.
     pub(super) fn end(&mut self, now: Instant) {
+        if let Framing::WebSocket(session) = &mut self.framing
+            && let Some(bytes) = session.close()
+        {
+            self.queue(Waiting { bytes, kind: None, sender: None });
+        }
         self.state = State::Ending { is_shut: false };
         self.since = now;
     }
@@ -156,7 +197,8 @@ impl Stream {
 
     /// Senders of what waits, one entry for each message.
     pub(super) fn unsent(&self) -> impl Iterator<Item = Option<Sender>> {
-        self.backlog.iter().filter(|waiting| waiting.kind.is_some()).map(|waiting| waiting.sender)
+        let waiting = self.backlog.iter().filter(|waiting| waiting.kind.is_some());
+        self.handed.iter().copied().chain(waiting.map(|waiting| waiting.sender))
     }
 
     /// Writes what the socket takes, and counts the messages that have left.
@@ -165,8 +207,15 @@ impl Stream {
             return Ok(0);
         }
         let mut work = 0;
-        while let Some(waiting) = self.backlog.front_mut() {
-            match self.socket.try_write(&waiting.bytes) {
+        loop {
+            if !self.layer.flush(&self.socket).map_err(|_| Closed("write failed"))? {
+                break;
+            }
+            self.handed.clear();
+            let Some(waiting) = self.backlog.front_mut().filter(|_| self.layer.is_secured()) else {
+                break;
+            };
+            match self.layer.write(&self.socket, &waiting.bytes) {
                 Ok(written) => {
                     work += 1;
                     self.used = now;
@@ -177,7 +226,10 @@ impl Stream {
                         continue;
                     }
                     if let Some(kind) = waiting.kind {
-                        kind.count(families, Direction::Out, Protocol::Tcp);
+                        kind.count(families, Direction::Out, self.flow.protocol);
+                        if self.layer.keeps_bytes() {
+                            self.handed.push(waiting.sender);
+                        }
                     }
                     self.backlog_len -= ENTRY_LEN;
                     self.backlog.pop_front();
@@ -186,12 +238,18 @@ impl Stream {
                 Err(_) => return Err(Closed("write failed")),
             }
         }
-        if !self.backlog.is_empty() {
+        if !self.layer.is_secured() {
+            // The time for that is another.
+            return Ok(work);
+        }
+        if !self.backlog.is_empty() || self.layer.wants_write() {
             self.stalled_since.get_or_insert(now);
             return Ok(work);
         }
+        self.stalled_since = None;
         self.backlog.shrink_to(BACKLOG_CAPACITY_KEPT);
         if self.state == (State::Ending { is_shut: false }) {
+            self.layer.end(&self.socket);
             // A socket that is closed with unread bytes in it throws away what the other
             // end has not read yet: so only this direction is closed, and reading goes on.
             let _ = socket2::SockRef::from(&self.socket).shutdown(Shutdown::Write);
@@ -230,48 +288,85 @@ impl Stream {
         if self.state == State::Connecting {
             return Ok(read);
         }
+        self.may_have_more = self.layer.keeps_bytes();
         while read.work < READS_PER_TURN && read.fault.is_none() {
-            match self.socket.try_read(buffer) {
+            match self.layer.read(&self.socket, buffer) {
                 Ok(0) => return Err(Closed("closed by the other end")),
                 Ok(length) => {
                     read.work += 1;
                     self.used = now;
                     if self.is_usable() {
-                        self.framer.push(&buffer[..length]);
-                        read.fault = self.take_frames(now, messages).err();
+                        read.fault = self.take_frames(&buffer[..length], now, messages).err();
                     }
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(_) => return Err(Closed("read failed")),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.may_have_more = false;
+                    break;
+                }
+                Err(error) => return Err(self.failed(&error)),
             }
         }
         Ok(read)
     }
 
+    fn failed(&mut self, error: &std::io::Error) -> Closed {
+        if self.layer.is_secured() {
+            return Closed("read failed");
+        }
+        // The alert tells the other end why.
+        let _ = self.layer.flush(&self.socket);
+        tracing::debug!(flow = %self.flow, %error, "no TLS came about");
+        Closed("no TLS came about")
+    }
+
     fn take_frames(
         &mut self,
+        read: &[u8],
         now: Instant,
         messages: &mut Vec<Vec<u8>>,
-    ) -> Result<(), FramingError> {
-        while let Some(frame) = self.framer.next() {
-            match frame? {
-                Frame::Message(bytes) => {
-                    self.message_since = None;
-                    messages.push(bytes);
-                }
-                Frame::Ping => {
-                    let bytes = Bytes::from_static(b"\r\n");
-                    self.queue(Waiting { bytes, kind: None, sender: None });
-                }
+    ) -> Result<(), Fault> {
+        let before = messages.len();
+        let mut replies = Vec::new();
+        let (result, is_inside) = match &mut self.framing {
+            Framing::Stream(framer) => {
+                framer.push(read);
+                let mut pings = 0;
+                let result = take_messages(framer, messages, &mut pings);
+                framer.give_room_back();
+                replies.resize(pings, Bytes::from_static(b"\r\n"));
+                (result.map_err(Fault::Framing), framer.is_inside_message())
             }
+            Framing::WebSocket(session) => {
+                let mut given = Vec::new();
+                let result = session.push(read, &mut given).map_err(Fault::WebSocket);
+                for given in given {
+                    match given {
+                        Given::Message(bytes) => messages.push(bytes),
+                        Given::Reply(bytes) => replies.push(bytes),
+                    }
+                }
+                (result, session.is_inside_message())
+            }
+        };
+        for bytes in replies {
+            self.queue(Waiting { bytes, kind: None, sender: None });
         }
-        self.framer.give_room_back();
-        if self.framer.is_inside_message() {
-            self.message_since.get_or_insert(now);
-        } else {
+        if messages.len() > before || !is_inside {
             self.message_since = None;
         }
-        Ok(())
+        if is_inside {
+            self.message_since.get_or_insert(now);
+        }
+        result
+    }
+
+    /// Whether both ends have agreed on how messages pass.
+    fn is_agreed(&self) -> bool {
+        let is_open = match &self.framing {
+            Framing::Stream(_) => true,
+            Framing::WebSocket(session) => session.is_open(),
+        };
+        is_open && self.layer.is_secured()
     }
 
     /// When its time is up if nothing happens, and why then.
@@ -279,6 +374,9 @@ impl Stream {
         let state = match self.state {
             State::Connecting => (self.since + CONNECT_TIME, Closed("connect timed out")),
             State::Ending { .. } => (self.since + STREAM_LINGER_TIME, Closed("answered")),
+            State::Open if !self.is_agreed() => {
+                (self.since + TLS_HANDSHAKE_TIME, Closed("no TLS or WebSocket came about"))
+            }
             State::Open => (self.used + STREAM_IDLE_TIME, Closed("idle")),
         };
         let message = self
@@ -309,10 +407,25 @@ impl Stream {
         let mut context = Context::from_waker(&self.waker);
         let is_connecting = self.state == State::Connecting;
         let readable = !is_connecting && self.socket.poll_read_ready(&mut context).is_ready();
-        let writable = (is_connecting || !self.backlog.is_empty())
+        let waits = !self.backlog.is_empty() && self.layer.is_secured();
+        let writable = (is_connecting || waits || self.layer.wants_write())
             && self.socket.poll_write_ready(&mut context).is_ready();
-        if readable || writable {
+        if readable || writable || self.may_have_more {
             self.ring();
         }
     }
+}
+
+fn take_messages(
+    framer: &mut Framer,
+    messages: &mut Vec<Vec<u8>>,
+    pings: &mut usize,
+) -> Result<(), FramingError> {
+    for frame in framer.by_ref() {
+        match frame? {
+            Frame::Message(bytes) => messages.push(bytes),
+            Frame::Ping => *pings += 1,
+        }
+    }
+    Ok(())
 }

@@ -20,7 +20,7 @@ use crate::modules::service_checker::module::{Listener, ServiceCheckerModule};
 use crate::modules::transport::handle::Transport;
 use crate::modules::transport::inbox::Inbox as TransportInbox;
 use crate::modules::transport::module::{Receivers, TransportModule};
-use crate::modules::wiring::{Cells, Shared, StartError, sip_address};
+use crate::modules::wiring::{Cells, Shared, StartError, sip_address, sip_ports};
 use crate::observe::board::{AppState, Counts, NodeView, RegistrationView};
 use crate::observe::families::Families;
 use crate::observe::prometheus::Registry;
@@ -124,6 +124,7 @@ pub fn assemble(
     let cells = Families::register(parts.registry, &name);
     let receivers = Receivers { shards: vec![shard_mail], checker: checker_mail.clone() };
     let sockets = TransportModule::bind(&name, address, parts.transport.1, receivers, cells)?
+        .listening(&name, &sip_ports(application)?, tls.sip.clone())?
         .with_local(shared.local.clone());
     let cells = Families::register(parts.registry, &name);
 
@@ -179,6 +180,9 @@ fn settings(
         access: shared.access(switch, address),
         domains: shared.domains(switch),
         proxies: shared.proxies(switch, None)?.into_iter().map(|(_, address)| address).collect(),
+        ports: sip_ports(application)?,
+        ports_of_all: ports_of_all(shared, switch)?,
+        holders: others(shared, switch, application)?,
         nodes,
         node_protocol: Protocol::Udp,
         expires_default: options.duration_or_default("registrar-default-timeout"),
@@ -186,6 +190,26 @@ fn settings(
         expires_max: options.duration_or_default("registrar-max-timeout"),
         feature_server: feature_server.and_then(|text| text.parse().ok()),
     })
+}
+
+/// The other proxies of the cluster.
+fn others(
+    shared: &Shared<'_>,
+    switch: &Switch,
+    own: &Application,
+) -> Result<Vec<(NodeId, SocketAddr)>, StartError> {
+    let all = shared.proxies(switch, None)?.into_iter();
+    let others = all.filter(|(proxy, _)| proxy.node_id != own.node_id);
+    Ok(others.map(|(proxy, address)| (proxy.node_id, address)).collect())
+}
+
+/// Where the proxies of the cluster take SIP besides their SIP addresses.
+fn ports_of_all(shared: &Shared<'_>, switch: &Switch) -> Result<Vec<SocketAddr>, StartError> {
+    let mut all = Vec::new();
+    for proxy in shared.config.members_of(&switch.name, AppRole::SipProxy) {
+        all.extend(sip_ports(proxy)?.into_iter().map(|(_, address)| address));
+    }
+    Ok(all)
 }
 
 /// Whom a proxy checks: the nodes.

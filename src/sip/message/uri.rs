@@ -142,22 +142,30 @@ impl<'a> Uri<'a> {
     }
 
     /// The protocol that `transport=` asks for; `None` if it names one that is
-    /// not spoken here, UDP when it is absent (RFC 3263 4.1 for numeric hosts).
+    /// not spoken here, UDP when it is absent (RFC 3263 4.1 for numeric hosts). Under
+    /// `sips` each is the one with TLS (RFC 3261 19.1.2, RFC 7118 5.4), TLS when it is absent.
     #[must_use]
     pub fn protocol(&self) -> Option<Protocol> {
-        match self.param(b"transport") {
-            Some(name) => Protocol::from_name(name),
-            None => Some(Protocol::Udp),
+        let named = self.param(b"transport").map(Protocol::from_name);
+        match (self.scheme, named) {
+            (_, Some(None)) | (Scheme::Sips, Some(Some(Protocol::Udp))) => None,
+            (Scheme::Sips, Some(Some(Protocol::Tcp | Protocol::Tls)) | None) => Some(Protocol::Tls),
+            (Scheme::Sips, Some(Some(Protocol::Ws | Protocol::Wss))) => Some(Protocol::Wss),
+            (Scheme::Sip | Scheme::Tel | Scheme::Other, named) => {
+                named.unwrap_or(Some(Protocol::Udp))
+            }
         }
     }
 
-    /// The port, 5060 when none is given (RFC 3261 19.1.2).
+    /// The port, that of the protocol when none is given (RFC 3261 19.1.2).
     #[must_use]
     pub fn port_or_default(&self) -> u16 {
-        self.port.unwrap_or(match self.scheme {
-            Scheme::Sips => 5061,
-            Scheme::Sip | Scheme::Tel | Scheme::Other => 5060,
-        })
+        let by_scheme = match self.scheme {
+            Scheme::Sips => Protocol::Tls,
+            Scheme::Sip | Scheme::Tel | Scheme::Other => Protocol::Udp,
+        };
+        let port = || self.protocol().unwrap_or(by_scheme).default_port();
+        self.port.unwrap_or_else(port)
     }
 }
 

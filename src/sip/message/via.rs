@@ -101,10 +101,11 @@ impl<'a> Via<'a> {
         core::str::from_utf8(self.host).ok()?.parse().ok()
     }
 
-    /// Port of sent-by, 5060 when none is given.
+    /// Port of sent-by, that of the protocol when none is given (RFC 3261 18.1.1).
     #[must_use]
     pub fn port_or_default(&self) -> u16 {
-        self.port.unwrap_or(5060)
+        let port = || self.protocol().unwrap_or(Protocol::Udp).default_port();
+        self.port.unwrap_or_else(port)
     }
 
     /// Where a response goes if there is no flow for it (RFC 3261 18.2.2 as

@@ -7,6 +7,7 @@
 //! REGISTER to the next and mean the same socket.
 
 use super::CONTACT_URI_BYTES_MAX;
+use crate::base::flow::Protocol;
 
 /// The normal form of a contact URI; `None` for what is not a URI.
 ///
@@ -59,7 +60,13 @@ fn sip_key(scheme: &str, rest: &str, transport_default: &str) -> Option<String> 
             None => parameters.push(part),
         }
     }
-    let port_default = if scheme == "sips" || transport == "tls" { 5061 } else { 5060 };
+    let port_default = match (scheme, transport.as_str()) {
+        ("sips", "ws" | "wss") | (_, "wss") => Protocol::Wss,
+        (_, "ws") => Protocol::Ws,
+        ("sips", _) | (_, "tls") => Protocol::Tls,
+        (_, _) => Protocol::Udp,
+    }
+    .default_port();
     if transport != transport_default {
         parameters.push(format!("transport={transport}"));
     }

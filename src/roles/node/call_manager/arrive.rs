@@ -3,6 +3,7 @@
 use super::core::{Action, Core, Cx, Entry, Wake};
 use super::route::{Route, route};
 use super::settings::DnKind;
+use crate::base::flow::Flow;
 use crate::base::id::Slot;
 use crate::base::leg::{Body, Cause, LegCommand};
 use crate::base::time::{Duration, Instant};
@@ -61,10 +62,11 @@ impl Core {
 
     /// Whether a request came by a proxy, which alone follows a private redirect.
     fn is_from_proxy(&self, packet: &Packet) -> bool {
-        self.settings.proxies.iter().any(|proxy| match packet.flow.protocol {
-            crate::base::flow::Protocol::Udp => *proxy == packet.flow.remote,
-            crate::base::flow::Protocol::Tcp => proxy.ip() == packet.flow.remote.ip(),
-        })
+        let Flow { protocol, remote, .. } = packet.flow;
+        let is_one = |proxy: &SocketAddr| {
+            if protocol.is_reliable() { proxy.ip() == remote.ip() } else { *proxy == remote }
+        };
+        self.settings.proxies.iter().any(is_one)
     }
 
     /// A proxy tells where a request came from; anybody else is that source.

@@ -2,11 +2,11 @@
 
 use super::core::{Action, Core, Cx};
 use super::loops::digest_text;
-use super::transaction::{Branch, Target};
-use crate::base::flow::{Flow, Outbound, Protocol, Sender};
+use super::transaction::{Branch, Target, Way};
+use crate::base::flow::{Destination, Flow, Outbound, Protocol, Sender};
 use crate::base::id::{NodeId, Slot};
 use crate::base::limits::MAX_FORWARDS_INITIAL;
-use crate::base::seal::Kind;
+use crate::base::seal::{Kind, Token};
 use crate::base::short;
 use crate::sip::message::via::amended_via;
 use crate::sip::message::{Edits, HeaderId, Message};
@@ -49,7 +49,7 @@ impl Core {
 
     /// The value of a Via of ours.
     pub(super) fn own_via(&self, via: OwnVia<'_>) -> SmallVec<[u8; 128]> {
-        let address = short::socket(self.settings.address);
+        let address = short::socket(self.settings.address_of(via.protocol));
         let mut text = SmallVec::new();
         for part in [
             b"SIP/2.0/",
@@ -98,25 +98,32 @@ impl Core {
         if target.is_further {
             edits.add_parts(HeaderId::XSipclusterFurther, &[b"1"]);
         }
-        if request.method().forms_dialog()
+        if let Way::Holder(hop) = &target.way {
+            edits.add_parts(HeaderId::XGenesysRoute, &[self.sealed_hop(hop).as_bytes()]);
+        } else if request.method().forms_dialog()
             && let Some(node) = from_node.or(target.node)
         {
-            self.record_route(&mut edits, node, flow.protocol, protocol);
+            let held = match &target.to {
+                Destination::Flow(to) => self.flow_token(to),
+                Destination::Address { .. } | Destination::Host { .. } => None,
+            };
+            let held = held.or_else(|| self.flow_token(flow));
+            self.record_route(&mut edits, (node, held), flow.protocol, protocol);
         }
         edits.write()
     }
 
-    /// Record-Route names the cluster and, sealed, the node; two values where the
-    /// protocols differ (RFC 5658 4).
+    /// Record-Route names the cluster and, sealed, the node; this proxy and the connection where
+    /// that is the way to the phone; two values where the protocols differ (RFC 5658 4).
     fn record_route(
         &self,
         edits: &mut Edits<'_>,
-        node: NodeId,
+        (node, held): (NodeId, Option<Token>),
         inbound: Protocol,
         outbound: Protocol,
     ) {
         let token = self.sealer.seal(Kind::Route, u64::from(node.get()));
-        let (access, token) = (self.settings.access.as_bytes(), token.as_bytes());
+        let token = token.as_bytes();
         let is_mixed = inbound != outbound;
         let mut value: SmallVec<[u8; 192]> = SmallVec::new();
         for protocol in [outbound, inbound].into_iter().take(if is_mixed { 2 } else { 1 }) {
@@ -128,7 +135,15 @@ impl Core {
             };
             let separator: &[u8] = if value.is_empty() { b"" } else { b", " };
             let [name, of] = transport;
-            for part in [separator, b"<sip:", access, name, of, b";lr;t=", token, b">"] {
+            let own = held.map(|_| short::socket(self.settings.address_of(protocol)));
+            let access = self.settings.access_of(protocol);
+            let access = own.as_ref().map_or(access.as_bytes(), |own| own);
+            let held: [&[u8]; 2] = match &held {
+                Some(held) => [b";f=", held.as_bytes()],
+                None => [b""; 2],
+            };
+            let [held, by] = held;
+            for part in [separator, b"<sip:", access, name, of, b";lr;t=", token, held, by, b">"] {
                 value.extend_from_slice(part);
             }
         }

@@ -4,6 +4,7 @@
 //! bounds.
 
 use super::core::Core;
+use crate::base::flow::Protocol;
 use crate::base::seal::{Kind, TOKEN_LEN};
 use crate::base::short::{self, Short};
 use crate::sip::message::{HeaderId, Message, Via};
@@ -41,9 +42,8 @@ impl Core {
     pub(super) fn is_loop(&self, request: &Message) -> bool {
         let mut digest = None;
         request.values(HeaderId::Via).filter_map(|value| Via::parse(value).ok()).any(|via| {
-            if via.host_ip() != Some(self.settings.address.ip())
-                || via.port_or_default() != self.settings.address.port()
-            {
+            let address = self.settings.address_of(via.protocol().unwrap_or(Protocol::Udp));
+            if via.host_ip() != Some(address.ip()) || via.port_or_default() != address.port() {
                 return false;
             }
             let digest = digest.get_or_insert_with(|| digest_text(request));

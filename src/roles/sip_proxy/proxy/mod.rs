@@ -12,6 +12,7 @@
 
 pub mod core;
 mod farewell;
+mod flows;
 mod forward;
 pub mod handle;
 mod held;

@@ -46,7 +46,7 @@ impl Core {
             return;
         }
         let from_node = self.sending_node(&message, &flow, cx.now);
-        let routes = self.top_routes(&message);
+        let routes = self.top_routes(&message, from_node.is_some());
         let is_loop = self.is_loop(&message);
         if method == Method::Ack {
             if !is_loop {
@@ -266,13 +266,8 @@ impl Core {
 
     /// A node as a target.
     pub(super) fn node_target(&self, id: NodeId, remote: SocketAddr) -> Target {
-        Target {
-            to: Destination::Address { protocol: self.settings.node_protocol, remote },
-            uri: None,
-            node: Some(id),
-            may_fail_over: false,
-            is_further: false,
-        }
+        let to = Destination::Address { protocol: self.settings.node_protocol, remote };
+        Target { node: Some(id), ..Target::new(to, None) }
     }
 
     /// Answers a request from here, inside its transaction.

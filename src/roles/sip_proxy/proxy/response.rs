@@ -1,11 +1,12 @@
 //! Responses, silence and failure (RFC 3261 16.7 to 16.9).
 
 use super::core::{Action, Core, Counted, Cx};
+use super::flows::is_by_flow;
 use super::forward::{sent_request, slot_and_branch};
 use super::loops::token_of;
 use super::request::retry_after;
 use super::transaction::{Branch, Tag};
-use crate::base::flow::{Outbound, Sender};
+use crate::base::flow::{Destination, Outbound, Sender};
 use crate::base::id::{NodeId, Slot};
 use crate::base::limits::{LAST_NODE_SILENCE, MOVED_PER_STEP_MAX, TRANSACTION_TIMEOUT};
 use crate::base::seal::Kind;
@@ -32,8 +33,7 @@ impl Core {
         let message = &packet.message;
         if let Some(remote) = self.other_proxy(message) {
             // Phones that answer to where the call came from, not to the Via.
-            let to =
-                crate::base::flow::Destination::Address { protocol: packet.flow.protocol, remote };
+            let to = Destination::Address { protocol: packet.flow.protocol, remote };
             cx.out.push(Action::Send(Outbound {
                 to,
                 bytes: message.bytes().clone(),
@@ -118,7 +118,7 @@ impl Core {
                 .any(|step| step == Step::Deliver)
             && answered.server.on_answer(message.status(), cx.now) != Actions::none()
         {
-            let to = crate::base::flow::Destination::Flow(answered.flow);
+            let to = Destination::Flow(answered.flow);
             let bytes = passed_back(message);
             cx.out.push(Action::Send(Outbound { to, bytes, sender: None }));
         }
@@ -330,10 +330,25 @@ impl Core {
                     branch.abandoned = true;
                     self.start_branch(slot, *target, true, cx);
                 }
-                Some(_) | None => self.on_branch_gone(slot, number, 503, cx),
+                Some(_) | None => {
+                    let status = self.status_unsent(slot, number);
+                    self.on_branch_gone(slot, number, status, cx);
+                }
             }
         }
         self.settle(slot, cx);
+    }
+
+    /// What it means that a request could not be sent: a phone whose only connection is lost is
+    /// not there (RFC 5626 5.3).
+    fn status_unsent(&self, slot: Slot, number: usize) -> u16 {
+        let Some(found) = self.transactions.get(slot) else { return 503 };
+        match found.branches.get(number).map(|branch| &branch.to) {
+            Some(Destination::Flow(flow)) if is_by_flow(flow.protocol) => {
+                if found.request.to_tag().is_empty() { 480 } else { 430 }
+            }
+            Some(_) | None => 503,
+        }
     }
 
     /// A node went out of service: requests that it has only said 100 to, or
@@ -442,7 +457,7 @@ impl Core {
             match step {
                 Step::SendResponse => {
                     if let Some(bytes) = transaction.response.clone() {
-                        let to = crate::base::flow::Destination::Flow(transaction.flow);
+                        let to = Destination::Flow(transaction.flow);
                         cx.out.push(Action::Send(Outbound { to, bytes, sender: None }));
                     }
                 }

@@ -2,6 +2,8 @@
 //! cluster's tokens.
 
 use super::core::{Core, Counted, Cx};
+use super::flows::{PassedOn, is_by_flow};
+use super::settings::is_from;
 use super::transaction::Target;
 use crate::base::flow::{ConnectionId, Destination, Flow, Protocol};
 use crate::base::id::{LegWord, NodeId};
@@ -35,11 +37,25 @@ pub(super) struct TopRoutes {
     pub(super) node: Option<NodeId>,
     /// Whether one of them had a token that does not open.
     pub(super) forged: bool,
+    /// Whose connection leads on.
+    pub(super) flow: Option<Held>,
+}
+
+/// A connection that a Route value names.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Held {
+    /// One of this proxy.
+    Here(Flow),
+    /// One that this proxy had before it was started anew.
+    Gone,
+    /// Another proxy's.
+    At(SocketAddr),
 }
 
 impl Core {
-    /// Looks at the Route values of ours.
-    pub(super) fn top_routes(&self, message: &Message) -> TopRoutes {
+    /// Looks at the Route values of ours; those of a node's request up to the proxy that has the
+    /// connection which leads on.
+    pub(super) fn top_routes(&self, message: &Message, is_from_node: bool) -> TopRoutes {
         let mut found = TopRoutes::default();
         for value in message.values(HeaderId::Route) {
             let Some(uri) = NameAddr::parse(value).ok().and_then(|value| value.parsed_uri().ok())
@@ -49,8 +65,17 @@ impl Core {
             if !self.settings.is_cluster(uri.host_str(), uri.port_or_default()) {
                 break;
             }
+            let param = |name| Params::new(uri.params).get(name);
+            if let Some(token) = param(b"f").filter(|_| is_from_node) {
+                let remote = uri.host_ip().map(|ip| SocketAddr::new(ip, uri.port_or_default()));
+                if let Some(remote) = remote.filter(|remote| self.settings.is_holder(*remote)) {
+                    found.flow = Some(Held::At(remote));
+                    break;
+                }
+                found.flow = Some(self.open_flow(token).map_or(Held::Gone, Held::Here));
+            }
             found.ours += 1;
-            if let Some(token) = Params::new(uri.params).get(b"t") {
+            if let Some(token) = param(b"t") {
                 match self.sealer.open(Kind::Route, token).and_then(node_of_word) {
                     Some(node) => found.node = Some(node),
                     None => found.forged = true,
@@ -61,7 +86,8 @@ impl Core {
     }
 
     /// The node that a request comes from: it has a node's address and an
-    /// fresh `X-Genesys-Route` that this cluster sealed (`decisions.md` 5).
+    /// fresh `X-Genesys-Route` that this cluster sealed (`decisions.md` 5). Another proxy says
+    /// whose request it passes on.
     pub(super) fn sending_node(
         &self,
         message: &Message,
@@ -69,8 +95,12 @@ impl Core {
         now: Instant,
     ) -> Option<NodeId> {
         let hop = self.fresh_hop(message.header(HeaderId::XGenesysRoute)?, now)?;
-        let node = self.settings.node(hop.node)?;
-        node.sends_from(flow.remote, flow.protocol).then_some(hop.node)
+        if let Some(node) = self.settings.node(hop.node) {
+            return node.sends_from(flow.remote, flow.protocol).then_some(hop.node);
+        }
+        let proxy = self.settings.holder(hop.node)?;
+        let is_it = is_from(proxy, flow.remote, flow.protocol);
+        PassedOn::read(hop.hop).filter(|_| is_it).map(|passed| passed.node)
     }
 
     /// Decides on a request that is neither CANCEL nor an ACK of a transaction.
@@ -86,7 +116,7 @@ impl Core {
         }
         let Ok(uri) = message.uri() else { return Route::Answer(400) };
         match from_node {
-            Some(_) => self.route_from_node(message, &uri, routes, cx),
+            Some(node) => self.route_from_node(message, &uri, (node, routes), cx),
             None => self.route_from_outside(message, &uri, routes, cx),
         }
     }
@@ -154,15 +184,27 @@ impl Core {
         &mut self,
         message: &Message,
         uri: &Uri<'_>,
-        routes: TopRoutes,
+        (node, routes): (NodeId, TopRoutes),
         cx: &mut Cx<'_>,
     ) -> Route {
         let hop = message.header(HeaderId::XGenesysRoute);
         match hop.and_then(|value| self.sealer.open_hop(value)).map(|hop| hop.hop) {
-            Some(b"registrar") => return self.look_up(&uri.user_name(), cx.now),
+            Some(b"registrar") => return self.look_up(&uri.user_name(), node, cx.now),
             // Inside a dialog Route and Request-URI lead on.
             Some(b"dialog") | None => {}
-            Some(hop) => return direct(hop, message.request_uri()),
+            Some(hop) => match PassedOn::read(hop) {
+                Some(passed) if passed.dn.is_some() => {
+                    return self.to_own_flow(passed, message.request_uri(), cx.now);
+                }
+                Some(_) => {}
+                None => return direct(hop, message.request_uri()),
+            },
+        }
+        match routes.flow {
+            Some(Held::Here(flow)) => return Self::by_flow(flow),
+            Some(Held::At(remote)) => return self.to_holder(remote, node),
+            Some(Held::Gone) => return Route::Answer(430),
+            None => {}
         }
         if let Some(next) = message.values(HeaderId::Route).nth(routes.ours) {
             let hop = NameAddr::parse(next).map(|value| value.uri).unwrap_or_default();
@@ -177,7 +219,7 @@ impl Core {
             if uri.user.is_empty() {
                 return Route::Answer(if message.method() == Method::Options { 200 } else { 404 });
             }
-            return self.look_up(&uri.user_name(), cx.now);
+            return self.look_up(&uri.user_name(), node, cx.now);
         }
         direct(message.request_uri(), message.request_uri())
     }
@@ -204,10 +246,17 @@ impl Core {
     }
 
     /// The bindings of a DN, by descending q; equal q at the same time.
-    fn look_up(&self, dn: &str, now: Instant) -> Route {
+    fn look_up(&self, dn: &str, node: NodeId, now: Instant) -> Route {
         let mut lists: Vec<(u16, Vec<Target>)> = Vec::new();
         for binding in self.registrar.lookup(dn, now).take(FORK_WIDTH_MAX) {
             let Some(bound) = binding.contact.bound() else { continue };
+            if is_by_flow(bound.source.protocol) {
+                let holder = (binding.proxy, dn);
+                if let Some(target) = self.flow_target(&bound.source, bound.uri, holder, node) {
+                    add(&mut lists, bound.q, target);
+                }
+                continue;
+            }
             // A binding of before a restart has no connection any more.
             let own_stream = binding.proxy == self.settings.id
                 && bound.source.connection != ConnectionId::default()
@@ -218,22 +267,21 @@ impl Core {
                 destination(bound.uri.as_bytes())
             };
             let Some(to) = to else { continue };
-            let target = Target {
-                to,
-                uri: Some(bound.uri.as_bytes().to_vec()),
-                node: None,
-                may_fail_over: false,
-                is_further: false,
-            };
-            match lists.last_mut() {
-                Some((q, list)) if *q == bound.q => list.push(target),
-                Some(_) | None => lists.push((bound.q, vec![target])),
-            }
+            let target = Target::new(to, Some(bound.uri.as_bytes().to_vec()));
+            add(&mut lists, bound.q, target);
         }
         if lists.is_empty() {
             return Route::Answer(480);
         }
         Route::Targets(lists.into_iter().map(|(_, list)| list).collect())
+    }
+}
+
+/// One more binding, which comes at the same time as those of equal q.
+fn add(lists: &mut Vec<(u16, Vec<Target>)>, q: u16, target: Target) {
+    match lists.last_mut() {
+        Some((of, list)) if *of == q => list.push(target),
+        Some(_) | None => lists.push((q, vec![target])),
     }
 }
 
@@ -251,25 +299,13 @@ fn node_of_word(word: u64) -> Option<NodeId> {
 /// A target at a URI's host, the Request-URI kept.
 fn direct(hop: &[u8], request_uri: &[u8]) -> Route {
     match destination(hop) {
-        Some(to) => Route::Targets(vec![vec![Target {
-            to,
-            uri: Some(request_uri.to_vec()),
-            node: None,
-            may_fail_over: false,
-            is_further: false,
-        }]]),
+        Some(to) => Route::Targets(vec![vec![Target::new(to, Some(request_uri.to_vec()))]]),
         None => Route::Answer(416),
     }
 }
 
 fn to_address(protocol: Protocol, remote: SocketAddr) -> Target {
-    Target {
-        to: Destination::Address { protocol, remote },
-        uri: None,
-        node: None,
-        may_fail_over: false,
-        is_further: false,
-    }
+    Target::new(Destination::Address { protocol, remote }, None)
 }
 
 /// Where a SIP URI leads: its address, or its host to be resolved.

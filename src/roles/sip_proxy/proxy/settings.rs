@@ -4,6 +4,7 @@ use crate::base::flow::Protocol;
 use crate::base::id::{NodeId, Shard};
 use crate::base::time::Duration;
 use core::net::{IpAddr, SocketAddr};
+use std::borrow::Cow;
 
 /// A node as the configuration names it: both members of a pair share the id.
 #[derive(Clone, Debug)]
@@ -20,11 +21,14 @@ impl NodeSettings {
     /// Whether it sends from this address; connections come from any port.
     #[must_use]
     pub fn sends_from(&self, remote: SocketAddr, protocol: Protocol) -> bool {
-        self.addresses.iter().any(|address| match protocol {
-            Protocol::Udp => *address == remote,
-            Protocol::Tcp => address.ip() == remote.ip(),
-        })
+        self.addresses.iter().any(|address| is_from(*address, remote, protocol))
     }
+}
+
+/// Whether an application with that SIP address sends from `remote`; connections come from any
+/// port.
+pub(super) fn is_from(address: SocketAddr, remote: SocketAddr, protocol: Protocol) -> bool {
+    if protocol.is_reliable() { address.ip() == remote.ip() } else { address == remote }
 }
 
 /// Settings of one shard; a reload makes a new one.
@@ -45,6 +49,12 @@ pub struct Settings {
     pub domains: Vec<String>,
     /// Addresses of all proxies of the cluster.
     pub proxies: Vec<SocketAddr>,
+    /// Where this one takes SIP besides, and what is spoken there.
+    pub ports: Vec<(Protocol, SocketAddr)>,
+    /// All such addresses of all of them.
+    pub ports_of_all: Vec<SocketAddr>,
+    /// The other proxies with their SIP addresses.
+    pub holders: Vec<(NodeId, SocketAddr)>,
     /// All nodes of the cluster.
     pub nodes: Vec<NodeSettings>,
     /// Protocol between proxies and nodes.
@@ -70,7 +80,38 @@ impl Settings {
             return false;
         };
         let address = SocketAddr::new(ip, port);
-        self.address == address || self.proxies.contains(&address)
+        [&self.proxies, &self.ports_of_all].into_iter().flatten().any(|one| *one == address)
+            || self.address == address
+    }
+
+    /// Own address where that is spoken.
+    #[must_use]
+    pub fn address_of(&self, protocol: Protocol) -> SocketAddr {
+        let own = self.ports.iter().find(|(spoken, _)| *spoken == protocol);
+        own.map_or(self.address, |(_, address)| *address)
+    }
+
+    /// Host and port that Record-Route shows where that is spoken.
+    #[must_use]
+    pub fn access_of(&self, protocol: Protocol) -> Cow<'_, str> {
+        let Some((_, address)) = self.ports.iter().find(|(spoken, _)| *spoken == protocol) else {
+            return Cow::Borrowed(&self.access);
+        };
+        let bare = self.access.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
+        let host = bare.map_or(&*self.access, |(host, _)| host);
+        Cow::Owned(format!("{host}:{}", address.port()))
+    }
+
+    /// The SIP address of another proxy.
+    #[must_use]
+    pub fn holder(&self, id: NodeId) -> Option<SocketAddr> {
+        self.holders.iter().find(|(known, _)| *known == id).map(|(_, address)| *address)
+    }
+
+    /// Whether that is the SIP address of another proxy.
+    #[must_use]
+    pub fn is_holder(&self, remote: SocketAddr) -> bool {
+        self.holders.iter().any(|(_, address)| *address == remote)
     }
 
     /// Whether any node sends from this address.

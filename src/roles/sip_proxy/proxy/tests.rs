@@ -6,6 +6,7 @@
 
 mod branches;
 mod failover;
+mod flows;
 mod hints;
 mod loops;
 mod redirect;

@@ -23,6 +23,26 @@ pub(super) struct Target {
     pub(super) may_fail_over: bool,
     /// The node is to take it itself: another one was asked before.
     pub(super) is_further: bool,
+    pub(super) way: Way,
+}
+
+/// How a request gets to whom it is for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Way {
+    /// As any request does.
+    #[default]
+    Open,
+    /// By a connection of this proxy, the only way there is.
+    Flow,
+    /// By the proxy that has the connection, with this hop in `X-Genesys-Route`.
+    Holder(Box<str>),
+}
+
+impl Target {
+    /// There, and nowhere else.
+    pub(super) fn new(to: Destination, uri: Option<Vec<u8>>) -> Self {
+        Self { to, uri, node: None, may_fail_over: false, is_further: false, way: Way::Open }
+    }
 }
 
 /// One branch.
@@ -89,7 +109,7 @@ impl Branch {
     /// The BYE that ends the call of a 2xx which came too late; it is repeated like
     /// any request, and its answer goes no further.
     pub(super) fn farewell(to: Destination, bytes: Bytes, now: Instant) -> Self {
-        let target = Target { to, uri: None, node: None, may_fail_over: false, is_further: false };
+        let target = Target::new(to, None);
         Self {
             is_farewell: true,
             abandoned: true,

@@ -2,7 +2,7 @@
 
 use super::super::core::{Action, Core, Counted, Cx, Event};
 use super::super::settings::{NodeSettings, Settings};
-use crate::base::flow::{ConnectionId, Destination, Flow, Protocol};
+use crate::base::flow::{ConnectionId, Destination, Flow, Protocol, Sender};
 use crate::base::id::{Ids, LegWord, NodeId, Shard, Slot};
 use crate::base::limits::OUTBOX_LEN_MAX;
 use crate::base::outbox::Outbox;
@@ -155,6 +155,8 @@ pub(super) struct World {
     out: Outbox<Action>,
     wakes: BTreeMap<Slot, Instant>,
     sent: Vec<Sent>,
+    /// By which the transport says that it could not send.
+    pub(super) senders: Vec<Sender>,
     pub(super) shared: Vec<Entry>,
     pub(super) suspects: Vec<NodeId>,
     pub(super) counted: Vec<Counted>,
@@ -181,6 +183,9 @@ impl World {
             access: "example.com".to_owned(),
             domains: vec!["example.com".to_owned()],
             proxies: vec![address(PROXY), address(OTHER_PROXY)],
+            ports: Vec::new(),
+            ports_of_all: Vec::new(),
+            holders: Vec::new(),
             nodes: nodes.collect(),
             node_protocol: Protocol::Udp,
             expires_default: Duration::from_secs(120),
@@ -198,6 +203,7 @@ impl World {
             out: Outbox::new(OUTBOX_LEN_MAX),
             wakes: BTreeMap::new(),
             sent: Vec::new(),
+            senders: Vec::new(),
             shared: Vec::new(),
             suspects: Vec::new(),
             counted: Vec::new(),
@@ -222,6 +228,7 @@ impl World {
             match action {
                 Action::Send(outbound) => {
                     let message = scan(outbound.bytes.to_vec()).expect("sent a message");
+                    self.senders.extend(outbound.sender);
                     self.sent.push(Sent { to: outbound.to, message });
                 }
                 Action::Arm(slot, at) => {
