@@ -29,12 +29,12 @@ switches:
           service-type: sip-cluster-nodes
           applications: [SIPS_dc1_1, SIPS_dc1_2]
           siproxy-applications: [SIPProxy_dc1_1, SIPProxy_dc1_2]
-          sip-enable-strict-auth: false
+          sip-enable-strict-auth: {strict}
       - {{name: SIPProxy_DN, type: voip-service, options: {{service-type: sip-outbound-proxy}}}}
       - {{name: "7001-7099", type: extension, password: "secret-{{dn}}", options: {{contact: "*"}}}}
 applications:
-  - {{name: SIPS_dc1_1, role: node, switch: SIP_Cluster, geo-location: dc1, host: 127.0.0.1, ports: {{sip: 5070}}}}
-  - {{name: SIPS_dc1_2, role: node, switch: SIP_Cluster, geo-location: dc1, host: 127.0.0.2, ports: {{sip: 5070}}}}
+  - {{name: SIPS_dc1_1, role: node, switch: SIP_Cluster, geo-location: dc1, host: 127.0.0.1, ports: {{sip: 5070}}, options: {{sip-digest-algorithm: md5}}}}
+  - {{name: SIPS_dc1_2, role: node, switch: SIP_Cluster, geo-location: dc1, host: 127.0.0.2, ports: {{sip: 5070}}, options: {{sip-digest-algorithm: md5}}}}
 {proxies}"""
 PROXY = """\
   - name: SIPProxy_dc1_{number}
@@ -57,6 +57,7 @@ class Cluster:
     def __init__(self, binary: Path, folder: Path, with_sockets: bool):
         self.binary, self.folder = binary, folder
         self.with_sockets = with_sockets
+        self.strict = False
         self.process: subprocess.Popen | None = None
         self.key = secrets.token_hex(32)
 
@@ -70,7 +71,7 @@ class Cluster:
         """Starts it and waits until it is ready."""
         handover = "local-handover: false" if self.with_sockets else ""
         proxies = "".join(PROXY.format(number=number) for number in (1, 2))
-        text = CONFIGURATION.format(handover=handover, proxies=proxies)
+        text = CONFIGURATION.format(handover=handover, proxies=proxies, strict=str(self.strict).lower())
         (self.folder / "cluster.yaml").write_text(text, "utf-8")
         with open(self.folder / "cluster.log", "ab") as log:
             self.process = subprocess.Popen(
