@@ -32,8 +32,8 @@ audio_player aubridge,nobody
 audio_buffer 20-160
 snd_path {folder}
 ringback_disabled yes
-"""
-ACCOUNT = "<sip:{dn}@{proxy}>;auth_pass=secret-{dn};regint=120;audio_codecs=PCMA/8000;answermode=manual\n"
+{trust}"""
+ACCOUNT = "<sip:{dn}@{proxy}{by}>;auth_pass=secret-{dn};regint=120;audio_codecs=PCMA/8000;answermode=manual\n"
 
 
 class PhoneError(Exception):
@@ -81,12 +81,14 @@ def strength(samples: array.array, rate: int, hertz: int) -> float:
 class Baresip:
     """One phone."""
 
-    def __init__(self, namespace: str, dn: str, address: str, proxy: str, folder: Path):
+    def __init__(self, namespace: str, dn: str, address: str, proxy: str, folder: Path, trust: Path | None = None):
         self.namespace = namespace
         self.dn = dn
         self.address = address
         self.proxy = proxy
         self.folder = folder
+        #: The authority of its proxy, with which it speaks TLS then.
+        self.trust = trust
         self.process: subprocess.Popen | None = None
         self.control: socket.socket | None = None
         self.buffer = b""
@@ -95,8 +97,9 @@ class Baresip:
     def start(self) -> None:
         """Starts it and connects to its control port; it registers by itself."""
         place = {"modules": modules(), "address": self.address, "control": CONTROL_PORT, "folder": self.folder}
+        place["trust"] = f"sip_cafile {self.trust}\nsip_verify_server yes\n" if self.trust else ""
         (self.folder / "config").write_text(CONFIG.format(**place), "utf-8")
-        (self.folder / "accounts").write_text(ACCOUNT.format(dn=self.dn, proxy=self.proxy), "utf-8")
+        (self.folder / "accounts").write_text(ACCOUNT.format(dn=self.dn, proxy=self.proxy, by=":5061;transport=tls" if self.trust else ""), "utf-8")
         command = ["ip", "netns", "exec", self.namespace, "baresip", "-f", str(self.folder)]
         with open(self.folder / "baresip.log", "wb") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
