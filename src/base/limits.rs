@@ -17,6 +17,9 @@ pub const NODE_SILENCE: Duration = Duration::from_secs(1);
 /// How much longer the last node that can be tried may stay silent before the
 /// caller hears 503 and turns to another data centre.
 pub const LAST_NODE_SILENCE: Duration = Duration::from_secs(4);
+/// How long the proxy that has a phone's connection may stay silent before the phone is not there:
+/// it says 100 long before.
+pub const HOLDER_SILENCE: Duration = Duration::from_secs(2);
 /// Nodes that one request is tried on.
 pub const NODE_TRIES_MAX: usize = 3;
 /// Longest time for which a node that said 503 with Retry-After is not asked
@@ -152,6 +155,20 @@ pub const CONNECTION_BACKLOG_LEN_MAX: usize = 1 << 20;
 pub const STREAM_MESSAGE_TIME: Duration = Duration::from_secs(10);
 /// Time after which a connection that nobody uses is closed.
 pub const STREAM_IDLE_TIME: Duration = Duration::from_secs(600);
+/// The same of a connection that is the only way to a phone: longer than any registration.
+pub const FLOW_IDLE_TIME: Duration = Duration::from_secs(86_400);
+/// Silence after which the kernel looks whether the phone of such a connection is there, the time
+/// between two looks, and how many have no answer.
+pub const FLOW_PROBE_TIME: Duration = Duration::from_secs(60);
+/// See [`FLOW_PROBE_TIME`].
+pub const FLOW_PROBE_INTERVAL: Duration = Duration::from_secs(15);
+/// See [`FLOW_PROBE_TIME`].
+pub const FLOW_PROBES: u32 = 4;
+/// Time within which the first message comes by such a connection.
+pub const FIRST_MESSAGE_TIME: Duration = Duration::from_secs(30);
+/// Handshakes of TLS that one turn of a transport works on: each may take a millisecond, in which
+/// nothing else is read.
+pub const HANDSHAKES_PER_TURN: usize = 4;
 /// Time for which a connection may take nothing of what waits for it.
 pub const STREAM_WRITE_TIME: Duration = Duration::from_secs(10);
 /// Time that the other end has to read the last answer before its connection is closed.

@@ -341,6 +341,9 @@ fn one_application(config: &Config, own: &Application, report: &mut Report) {
             let message =
                 format!("{} cannot have `ports.{name}`: SIP Proxies take phones", own.name);
             report.error(&own.place, message);
+        } else if port == Some(0) {
+            let message = format!("{} has `ports.{name}` 0: phones have to know it", own.name);
+            report.error(&own.place, message);
         }
     }
     if own.geo_location.is_empty() && own.role != AppRole::VqServer {

@@ -19,6 +19,9 @@ use tokio::net::TcpStream;
 /// The first byte of a TLS connection: a record of a handshake (RFC 8446 5.1).
 pub const FIRST_BYTE: u8 = 22;
 
+/// Reads of a socket for one that gives plain bytes.
+const READS_MAX: usize = 8;
+
 /// On what terms a port connects, for as long as it is open.
 #[derive(Clone, Debug, Default)]
 pub struct Tls(Arc<ArcSwap<Terms>>);
@@ -76,7 +79,7 @@ impl Session {
     /// # Errors
     /// `WouldBlock` when there is nothing yet, and whatever ends the connection.
     pub fn read(&mut self, socket: &TcpStream, buffer: &mut [u8]) -> Result<usize> {
-        loop {
+        for _ in 0..READS_MAX {
             match self.0.reader().read(buffer) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 read => return read,
@@ -84,6 +87,8 @@ impl Session {
             self.0.read_tls(&mut Socket(socket))?;
             self.advance()?;
         }
+        // Records without bytes: the socket is ready still, and is read again after others.
+        self.0.reader().read(buffer)
     }
 
     fn advance(&mut self) -> Result<()> {

@@ -105,10 +105,10 @@ impl Write for Pipe<'_> {
 }
 
 impl Session {
-    /// Whether the handshake is over and messages can pass.
+    /// Whether the handshake goes on.
     #[must_use]
-    pub const fn is_open(&self) -> bool {
-        matches!(self.0, State::Open(..))
+    pub const fn is_opening(&self) -> bool {
+        matches!(self.0, State::Opening(_))
     }
 
     /// Whether a frame has begun that is not there as a whole, as far as that is seen.

@@ -258,6 +258,23 @@ fn applications_are_checked() {
     refused(&node("{sip: 5070}", "{sip: 5070, tcport: 7000}"), "did you mean `TCport`?");
     refused(&small("FILE", "http: 127.0.0.1:5070"), "the key `http` both listen on");
     refused(&small("FILE", "http: 8080"), "is not an address and port");
+    for port in ["sips", "ws", "wss"] {
+        let proxy = |number: &str| node("{sip: 5060}", &format!("{{sip: 5060, {port}: {number}}}"));
+        let on_node = node("{sip: 5070}", &format!("{{sip: 5070, {port}: 5071}}"));
+        for (text, word) in [
+            (on_node, "SIP Proxies take phones"),
+            (proxy("0"), "phones have to know it"),
+            (proxy("5070"), "both listen on 127.0.0.1:5070"),
+        ] {
+            assert!(errors(&text).iter().any(|error| error.contains(word)), "{port}: {word}");
+        }
+        if port == "ws" {
+            accepted(&proxy("8060"));
+        } else {
+            let lacks = |error: &String| error.contains("needs the option `certificate`");
+            assert!(errors(&proxy("5061")).iter().any(lacks), "{port}");
+        }
+    }
     let ids = SMALL.replace("switch: SIP_Cluster, geo", "node-id: 7, switch: SIP_Cluster, geo");
     refused(&ids, "proxy_1 has the node-id 7 of node_1");
     assert!(

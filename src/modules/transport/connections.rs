@@ -105,6 +105,18 @@ impl Connections {
         id
     }
 
+    /// Whether both ends have not agreed on a key yet.
+    pub(super) fn is_in_handshake(&self, id: ConnectionId) -> bool {
+        self.entries.get(&id).is_some_and(|entry| !entry.stream.is_secured())
+    }
+
+    /// Leaves it for the next turn.
+    pub(super) fn put_off(&self, id: ConnectionId) {
+        if let Some(entry) = self.entries.get(&id) {
+            entry.stream.ring();
+        }
+    }
+
     /// Queues a message and writes what the socket takes; `false` when too much waits.
     ///
     /// # Errors

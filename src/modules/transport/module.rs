@@ -12,12 +12,12 @@ use super::local::LocalPorts;
 use super::names::{Known, Names, Waits};
 use super::quiet::Quiet;
 use super::sockets::{BindError, bind_udp, concerns_one_connection, connect_tcp, send_datagram};
-use super::stream::{Closed, Fault};
+use super::stream::{Closed, Fault, is_way_to_phone};
 use crate::base::flow::{ConnectionId, Destination, Flow, Outbound, Protocol, Sender};
 use crate::base::id::{Shard, Slot};
 use crate::base::limits::{
-    ACCEPT_BATCH_LEN, ACCEPT_PAUSE, CONNECTIONS_MAX, DATAGRAM_BACKLOG_LEN_MAX, LOOKUP_TIME,
-    MAILBOX_LEN_MAX, MESSAGE_LEN_MAX, SOCKET_BATCH_LEN, TURN_BATCH_LEN,
+    ACCEPT_BATCH_LEN, ACCEPT_PAUSE, CONNECTIONS_MAX, DATAGRAM_BACKLOG_LEN_MAX, HANDSHAKES_PER_TURN,
+    LOOKUP_TIME, MAILBOX_LEN_MAX, MESSAGE_LEN_MAX, SOCKET_BATCH_LEN, TURN_BATCH_LEN,
 };
 use crate::base::time::Instant;
 use crate::observe::families::{Direction, Families};
@@ -205,6 +205,9 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
                 let is_gone = flow.connection != ConnectionId::default();
                 if self.connections.is_usable(flow.connection) {
                     self.send_on(flow.connection, outbound, now);
+                } else if is_way_to_phone(flow.protocol) {
+                    // Its address may be another phone's by now.
+                    self.failed(outbound.sender);
                 } else if is_gone && self.connections.find(flow.protocol, flow.remote).is_none() {
                     let remote = without_connection(&outbound.bytes, flow.remote);
                     self.send_to(flow.protocol, remote, outbound, now);
@@ -469,7 +472,15 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
         let mut work = due.len();
         let mut messages = Vec::new();
         let mut buffer = core::mem::take(&mut self.buffer);
+        let mut handshakes = 0;
         for id in due {
+            if self.connections.is_in_handshake(id) {
+                handshakes += 1;
+                if handshakes > HANDSHAKES_PER_TURN {
+                    self.connections.put_off(id);
+                    continue;
+                }
+            }
             let turned = self.connections.turn(id, now, &mut buffer, &mut messages, &self.families);
             let Some(turned) = turned else { continue };
             work += turned.work;
@@ -588,7 +599,7 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
         let work = accepted.len();
         for Accepted { protocol, local, result } in accepted {
             match result {
-                Ok((socket, remote)) if self.connections.len() < self.connections_max => {
+                Ok((socket, remote)) if self.connections.len() < self.room_for(protocol) => {
                     let Some(layer) = self.layer(protocol) else { continue };
                     self.connections.add(socket, layer, (protocol, local, remote), true, now);
                     self.count_connections();
@@ -603,6 +614,16 @@ impl<S: From<Event> + Send, C: From<Event> + Send> TransportModule<S, C> {
             }
         }
         work
+    }
+
+    /// Connections that there may be when one more of that protocol comes: phones from outside
+    /// leave room for those of the cluster.
+    const fn room_for(&self, protocol: Protocol) -> usize {
+        if is_way_to_phone(protocol) {
+            self.connections_max - self.connections_max / 10
+        } else {
+            self.connections_max
+        }
     }
 
     /// What lies over a connection that was accepted; `None` where there are no terms for it.

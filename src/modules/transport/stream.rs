@@ -2,9 +2,10 @@
 
 use super::core::Kind;
 use super::layer::Layer;
-use crate::base::flow::{ConnectionId, Flow, Sender};
+use crate::base::flow::{ConnectionId, Flow, Protocol, Sender};
 use crate::base::limits::{
-    CONNECT_TIME, CONNECTION_BACKLOG_LEN_MAX, STREAM_IDLE_TIME, STREAM_LINGER_TIME,
+    CONNECT_TIME, CONNECTION_BACKLOG_LEN_MAX, FIRST_MESSAGE_TIME, FLOW_IDLE_TIME,
+    FLOW_PROBE_INTERVAL, FLOW_PROBE_TIME, FLOW_PROBES, STREAM_IDLE_TIME, STREAM_LINGER_TIME,
     STREAM_MESSAGE_TIME, STREAM_WRITE_TIME, TLS_HANDSHAKE_TIME,
 };
 use crate::base::time::Instant;
@@ -15,6 +16,7 @@ use crate::sip::web_socket::{Given, Session};
 use bytes::{Buf, Bytes};
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Waker};
+use socket2::{SockRef, TcpKeepalive};
 use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::net::Shutdown;
@@ -120,6 +122,8 @@ pub(super) struct Stream {
     used: Instant,
     message_since: Option<Instant>,
     stalled_since: Option<Instant>,
+    /// Whether a message has come.
+    has_heard: bool,
     bell: Arc<Bell>,
     waker: Waker,
 }
@@ -134,6 +138,12 @@ impl Stream {
         now: Instant,
     ) -> Self {
         let _ = socket.set_nodelay(true);
+        if is_way_to_phone(flow.protocol) {
+            // Nobody else says that a phone which has nothing to say is still there.
+            let keep = TcpKeepalive::new().with_time(FLOW_PROBE_TIME);
+            let keep = keep.with_interval(FLOW_PROBE_INTERVAL).with_retries(FLOW_PROBES);
+            let _ = SockRef::from(&socket).set_tcp_keepalive(&keep);
+        }
         let bell = Arc::new(Bell { id: flow.connection, is_rung: AtomicBool::new(false), list });
         Self {
             socket,
@@ -153,6 +163,7 @@ impl Stream {
             used: now,
             message_since: None,
             stalled_since: None,
+            has_heard: false,
             waker: Waker::from(Arc::clone(&bell)),
             bell,
         }
@@ -252,7 +263,7 @@ impl Stream {
             self.layer.end(&self.socket);
             // A socket that is closed with unread bytes in it throws away what the other
             // end has not read yet: so only this direction is closed, and reading goes on.
-            let _ = socket2::SockRef::from(&self.socket).shutdown(Shutdown::Write);
+            let _ = SockRef::from(&self.socket).shutdown(Shutdown::Write);
             self.state = State::Ending { is_shut: true };
         }
         Ok(work)
@@ -351,6 +362,7 @@ impl Stream {
         for bytes in replies {
             self.queue(Waiting { bytes, kind: None, sender: None });
         }
+        self.has_heard |= messages.len() > before;
         if messages.len() > before || !is_inside {
             self.message_since = None;
         }
@@ -360,13 +372,18 @@ impl Stream {
         result
     }
 
+    /// Whether bytes of messages can pass.
+    pub(super) fn is_secured(&self) -> bool {
+        self.layer.is_secured()
+    }
+
     /// Whether both ends have agreed on how messages pass.
     fn is_agreed(&self) -> bool {
-        let is_open = match &self.framing {
-            Framing::Stream(_) => true,
-            Framing::WebSocket(session) => session.is_open(),
+        let is_opening = match &self.framing {
+            Framing::Stream(_) => false,
+            Framing::WebSocket(session) => session.is_opening(),
         };
-        is_open && self.layer.is_secured()
+        !is_opening && self.layer.is_secured()
     }
 
     /// When its time is up if nothing happens, and why then.
@@ -376,6 +393,13 @@ impl Stream {
             State::Ending { .. } => (self.since + STREAM_LINGER_TIME, Closed("answered")),
             State::Open if !self.is_agreed() => {
                 (self.since + TLS_HANDSHAKE_TIME, Closed("no TLS or WebSocket came about"))
+            }
+            State::Open if is_way_to_phone(self.flow.protocol) => {
+                if self.has_heard {
+                    (self.used + FLOW_IDLE_TIME, Closed("idle"))
+                } else {
+                    (self.since + FIRST_MESSAGE_TIME, Closed("it says nothing"))
+                }
             }
             State::Open => (self.used + STREAM_IDLE_TIME, Closed("idle")),
         };
@@ -428,4 +452,13 @@ fn take_messages(
         }
     }
     Ok(())
+}
+
+/// Whether phones that come by it are reached by the connection that they have made, and by
+/// nothing else.
+pub(super) const fn is_way_to_phone(protocol: Protocol) -> bool {
+    match protocol {
+        Protocol::Udp | Protocol::Tcp => false,
+        Protocol::Tls | Protocol::Ws | Protocol::Wss => true,
+    }
 }

@@ -24,7 +24,7 @@ fn open() -> (Session, WebSocketContext) {
     let mut session = Session::default();
     let mut given = Vec::new();
     session.push(request().as_bytes(), &mut given).expect("a handshake");
-    assert!(session.is_open());
+    assert!(!session.is_opening());
     (session, WebSocketContext::new(Role::Client, None))
 }
 
@@ -56,7 +56,7 @@ fn the_handshake_is_answered() {
         let mut given = Vec::new();
         let (first, rest) = text.as_bytes().split_at(cut);
         session.push(first, &mut given).expect("a handshake");
-        assert!(given.is_empty() && !session.is_open());
+        assert!(given.is_empty() && session.is_opening());
         assert_eq!(session.wrap(b"OPTIONS"), None, "not yet");
         session.push(rest, &mut given).expect("a handshake");
         let answer = replies(&given);

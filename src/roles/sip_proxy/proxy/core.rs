@@ -147,7 +147,11 @@ impl Core {
             }
             Event::Settings(settings) => {
                 self.nodes.configure(&settings);
-                self.settings = settings;
+                // It listens where it has from its start.
+                let mut settings = Arc::unwrap_or_clone(settings);
+                settings.ports.clone_from(&self.settings.ports);
+                settings.ports_of_all.extend(settings.ports.iter().map(|(_, address)| *address));
+                self.settings = Arc::new(settings);
             }
             Event::Expire => {
                 self.registrar.on_timer(cx.now);

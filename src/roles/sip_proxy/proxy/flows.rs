@@ -13,12 +13,13 @@
 //! ```
 
 use super::core::Core;
-use super::route::Route;
+use super::route::{Held, Route};
 use super::transaction::{Target, Way};
 use crate::base::flow::{ConnectionId, Destination, Flow, Protocol};
 use crate::base::id::NodeId;
 use crate::base::seal::{Kind, Token};
 use crate::base::time::{Instant, WallTime};
+use crate::sip::message::Message;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// Begins the hop of a request for a phone; the node that it is from and the DN follow.
@@ -129,16 +130,51 @@ impl Core {
         target.map_or(Route::Answer(480), |target| Route::Targets(vec![vec![target]]))
     }
 
-    /// A request inside a dialog with a phone whose connection is here.
-    pub(super) fn by_flow(flow: Flow) -> Route {
-        let target = Target::new(Destination::Flow(flow), None);
-        Route::Targets(vec![vec![Target { way: Way::Flow, ..target }]])
+    /// A node's request inside a dialog with a phone that is reached by its connection.
+    pub(super) fn in_dialog(
+        &self,
+        held: Held,
+        message: &Message,
+        node: NodeId,
+        now: Instant,
+    ) -> Route {
+        let target = match held {
+            Held::At(remote) => {
+                let way = Way::Holder(format!("dialog:{node}").into_boxed_str());
+                Some(Target { way, ..Target::new(self.at_proxy(remote), None) })
+            }
+            Held::Here(flow) => {
+                let known = Target::new(Destination::Flow(flow), None);
+                let known = Target { way: Way::Flow, ..known };
+                Some(self.reconnected(message, node, Some(flow), now).unwrap_or(known))
+            }
+            Held::Gone => self.reconnected(message, node, None, now),
+        };
+        target.map_or(Route::Answer(430), |target| Route::Targets(vec![vec![target]]))
     }
 
-    /// A request inside a dialog whose next hop is a proxy that has the connection.
-    pub(super) fn to_holder(&self, remote: SocketAddr, node: NodeId) -> Route {
-        let way = Way::Holder(format!("dialog:{node}").into_boxed_str());
-        Route::Targets(vec![vec![Target { way, ..Target::new(self.at_proxy(remote), None) }]])
+    /// The phone of a dialog, where it has registered the same contact by another connection since
+    /// `known`: its network has changed, or its proxy was started anew.
+    fn reconnected(
+        &self,
+        message: &Message,
+        node: NodeId,
+        known: Option<Flow>,
+        now: Instant,
+    ) -> Option<Target> {
+        let dn = message.to()?.parsed_uri().ok()?.user_name();
+        let mut bindings = self.registrar.lookup(&dn, now);
+        bindings.find_map(|binding| {
+            let bound = binding.contact.bound()?;
+            let is_it = bound.uri.as_bytes() == message.request_uri();
+            let is_newer = known.is_none_or(|known| {
+                // They are numbered as they come.
+                binding.proxy != self.settings.id || bound.source.connection > known.connection
+            });
+            let holder = (binding.proxy, &*dn);
+            let is_one = is_it && is_newer && is_by_flow(bound.source.protocol);
+            is_one.then(|| self.flow_target(&bound.source, bound.uri, holder, node))?
+        })
     }
 
     /// The value of `X-Genesys-Route` for a hop of ours.

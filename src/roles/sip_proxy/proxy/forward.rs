@@ -1,6 +1,7 @@
 //! Copies of a request on their way (RFC 3261 16.6).
 
 use super::core::{Action, Core, Cx};
+use super::flows::is_by_flow;
 use super::loops::digest_text;
 use super::transaction::{Branch, Target, Way};
 use crate::base::flow::{Destination, Flow, Outbound, Protocol, Sender};
@@ -95,6 +96,7 @@ impl Core {
             let source = [flow.protocol.uri_name().as_bytes(), b":", &short::socket(flow.remote)];
             edits.add_parts(HeaderId::XSipclusterSource, &source);
         }
+        add_length(&mut edits, request);
         if target.is_further {
             edits.add_parts(HeaderId::XSipclusterFurther, &[b"1"]);
         }
@@ -129,16 +131,18 @@ impl Core {
         for protocol in [outbound, inbound].into_iter().take(if is_mixed { 2 } else { 1 }) {
             let names_protocol = is_mixed || protocol != Protocol::Udp;
             let transport: [&[u8]; 2] = if names_protocol {
-                [b";transport=", protocol.uri_name().as_bytes()]
+                [b";transport=", transport_of(protocol).as_bytes()]
             } else {
                 [b""; 2]
             };
             let separator: &[u8] = if value.is_empty() { b"" } else { b", " };
             let [name, of] = transport;
+            // The node finds this proxy by it; the phone knows the cluster's own name.
+            let held = held.as_ref().filter(|_| !is_by_flow(protocol));
             let own = held.map(|_| short::socket(self.settings.address_of(protocol)));
             let access = self.settings.access_of(protocol);
             let access = own.as_ref().map_or(access.as_bytes(), |own| own);
-            let held: [&[u8]; 2] = match &held {
+            let held: [&[u8]; 2] = match held {
                 Some(held) => [b";f=", held.as_bytes()],
                 None => [b""; 2],
             };
@@ -230,6 +234,23 @@ impl Core {
         branch.extend_from_slice(&short::hex(&cx.ids.next_u64().to_be_bytes()));
         let bytes = self.copy(request, flow, from_node, routes_ours, target, &branch);
         cx.out.push(Action::Send(Outbound { to: target.to.clone(), bytes, sender: None }));
+    }
+}
+
+/// What a URI says of a protocol: RFC 7118 has one word for both kinds of `WebSocket`.
+const fn transport_of(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Wss => Protocol::Ws.uri_name(),
+        Protocol::Udp | Protocol::Tcp | Protocol::Tls | Protocol::Ws => protocol.uri_name(),
+    }
+}
+
+/// A datagram and a message of a `WebSocket` need not say how long their bodies are; on a stream,
+/// where the message may go next, nobody else does (RFC 3261 20.14).
+pub(super) fn add_length(edits: &mut Edits<'_>, message: &Message) {
+    if message.header(HeaderId::ContentLength).is_none() {
+        let length = u64::try_from(message.body().len()).unwrap_or_default();
+        edits.add_parts(HeaderId::ContentLength, &[&short::decimal(length)]);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::core::{Action, Core, Counted, Cx};
 use super::flows::is_by_flow;
-use super::forward::{sent_request, slot_and_branch};
+use super::forward::{add_length, sent_request, slot_and_branch};
 use super::loops::token_of;
 use super::request::retry_after;
 use super::transaction::{Branch, Tag};
@@ -529,7 +529,8 @@ impl Core {
                 self.send_cancel(slot, number, cx);
             } else {
                 branch.done = true;
-                after = After::Gone(408);
+                let is_lost = branch.is_held_elsewhere && branch.provisional == 0;
+                after = After::Gone(if is_lost { 480 } else { 408 });
             }
         }
         if let After::Gone(status) = after {
@@ -547,6 +548,7 @@ fn passed_back(message: &Message) -> bytes::Bytes {
 pub(super) fn way_back(message: &Message) -> Edits<'_> {
     let mut edits = Edits::new(message);
     edits.remove_values(HeaderId::Via, 1).remove_all(HeaderId::is_internal);
+    add_length(&mut edits, message);
     edits
 }
 

@@ -159,7 +159,11 @@ impl Core {
         match message.method() {
             Method::Register => Route::Register,
             Method::Options if uri.user.is_empty() => Route::Answer(200),
-            Method::Subscribe => match self.settings.feature_server.filter(|_| is_mailbox(message))
+            // NOTIFY would not find the way to a phone that is reached by its connection.
+            Method::Subscribe => match self
+                .settings
+                .feature_server
+                .filter(|_| is_mailbox(message) && !is_via_flow(message))
             {
                 Some(remote) => Route::Targets(vec![vec![to_address(Protocol::Udp, remote)]]),
                 None => Route::Answer(489),
@@ -200,11 +204,8 @@ impl Core {
                 None => return direct(hop, message.request_uri()),
             },
         }
-        match routes.flow {
-            Some(Held::Here(flow)) => return Self::by_flow(flow),
-            Some(Held::At(remote)) => return self.to_holder(remote, node),
-            Some(Held::Gone) => return Route::Answer(430),
-            None => {}
+        if let Some(held) = routes.flow {
+            return self.in_dialog(held, message, node, cx.now);
         }
         if let Some(next) = message.values(HeaderId::Route).nth(routes.ours) {
             let hop = NameAddr::parse(next).map(|value| value.uri).unwrap_or_default();
@@ -285,6 +286,11 @@ fn add(lists: &mut Vec<(u16, Vec<Target>)>, q: u16, target: Target) {
     }
 }
 
+/// Whether whoever sends a request is reached by the connection that it comes by.
+fn is_via_flow(message: &Message) -> bool {
+    message.top_via().and_then(|via| via.protocol()).is_some_and(is_by_flow)
+}
+
 /// Whether a SUBSCRIBE asks about a mailbox (RFC 3842).
 fn is_mailbox(message: &Message) -> bool {
     let event = message.header(HeaderId::Event).unwrap_or_default();
@@ -314,7 +320,9 @@ fn destination(uri: &[u8]) -> Option<Destination> {
     if uri.scheme != Scheme::Sip {
         return None;
     }
-    let (protocol, port) = (uri.protocol()?, uri.port_or_default());
+    // Nothing is dialled by the others.
+    let protocol = uri.protocol().filter(|protocol| !is_by_flow(*protocol))?;
+    let port = uri.port_or_default();
     Some(match uri.host_ip() {
         Some(ip) => Destination::Address { protocol, remote: SocketAddr::new(ip, port) },
         None => Destination::Host { protocol, host: uri.host_str().into(), port },

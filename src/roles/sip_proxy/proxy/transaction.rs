@@ -3,7 +3,9 @@
 use super::hints::DnKey;
 use crate::base::flow::{Destination, Flow};
 use crate::base::id::NodeId;
-use crate::base::limits::{NODE_SILENCE, NODE_TRIES_MAX, TIMER_C, TRANSACTION_TIMEOUT};
+use crate::base::limits::{
+    HOLDER_SILENCE, NODE_SILENCE, NODE_TRIES_MAX, TIMER_C, TRANSACTION_TIMEOUT,
+};
 use crate::base::time::Instant;
 use crate::sip::message::{HeaderId, Message, Method};
 use crate::sip::transaction::{Client, Server, TransactionKey};
@@ -53,6 +55,8 @@ pub(super) struct Branch {
     pub(super) bytes: Bytes,
     pub(super) node: Option<NodeId>,
     pub(super) may_fail_over: bool,
+    /// Another proxy has the phone's connection.
+    pub(super) is_held_elsewhere: bool,
     /// Where it goes by datagram, should the stream that its length asks for be refused.
     pub(super) datagram: Option<Box<Target>>,
     /// Highest provisional status heard, zero for none.
@@ -79,8 +83,11 @@ pub(super) struct Branch {
 impl Branch {
     pub(super) fn new(target: &Target, bytes: Bytes, method: Method, now: Instant) -> Self {
         let reliable = target.to.protocol().is_reliable();
+        let is_held_elsewhere = matches!(target.way, Way::Holder(_));
         let patience = if target.may_fail_over {
             now + NODE_SILENCE
+        } else if method == Method::Invite && is_held_elsewhere {
+            now + HOLDER_SILENCE
         } else if method == Method::Invite {
             now + TIMER_C
         } else {
@@ -92,6 +99,7 @@ impl Branch {
             bytes,
             node: target.node,
             may_fail_over: target.may_fail_over,
+            is_held_elsewhere,
             datagram: None,
             provisional: 0,
             final_status: 0,

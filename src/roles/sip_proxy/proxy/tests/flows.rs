@@ -5,7 +5,7 @@ use crate::base::contact::{Bound, ContactBlock, Parts};
 use crate::base::flow::{ConnectionId, Destination, Flow, Protocol};
 use crate::base::seal::Kind;
 use crate::roles::sip_proxy::proxy::core::Event;
-use crate::sip::message::{HeaderId, NameAddr};
+use crate::sip::message::{HeaderId, NameAddr, scan};
 use crate::sip::packet::Packet;
 use crate::sip::registrar::{Binding, Entry};
 
@@ -107,7 +107,8 @@ fn the_holder_sends_by_the_connection_and_says_which_in_record_route() {
     let routes: Vec<&[u8]> = sent.message.values(HeaderId::RecordRoute).collect();
     let shown: Vec<String> =
         routes.iter().map(|value| String::from_utf8_lossy(value).into_owned()).collect();
-    assert!(shown[0].starts_with(&format!("<sip:{WS_ADDRESS};transport=ws;lr;t=")), "{shown:?}");
+    assert!(shown[0].starts_with("<sip:example.com:8060;transport=ws;lr;t="), "{shown:?}");
+    assert!(!shown[0].contains(";f=") && shown[1].contains(";f="), "{shown:?}");
     assert!(shown[1].starts_with(&format!("<sip:{PROXY};transport=udp;lr;t=")), "{shown:?}");
     // Inside the dialog: by the node, whichever of the two values comes first.
     for routes in [vec![&shown[1], &shown[0]], vec![&shown[0], &shown[1]]] {
@@ -128,6 +129,65 @@ fn the_holder_sends_by_the_connection_and_says_which_in_record_route() {
         .add("Route", &shown[0]);
     let sent = holder.one(PHONE_2, &text);
     assert_eq!(sent.node(), 1, "to the node of the dialog, as ever");
+}
+
+/// RFC 3261 20.14: a message of a WebSocket need not say how long its body is, one on a stream
+/// must, and where it goes next may be a stream.
+#[test]
+fn a_message_that_does_not_say_how_long_it_is_is_given_its_length() {
+    let (mut holder, _) = registered();
+    let text = "MESSAGE sip:7002@example.com SIP/2.0\r\nVia: SIP/2.0/WS a7f.invalid;branch=z9hG4bKm\r\n\
+        From: <sip:7001@example.com>;tag=m\r\nTo: <sip:7002@example.com>\r\nCall-ID: m\r\n\
+        CSeq: 1 MESSAGE\r\nMax-Forwards: 70\r\nContent-Type: text/plain\r\n\r\nhello";
+    let message = scan(text.as_bytes().to_vec()).expect("a message");
+    holder.on(Event::Packet(Packet { flow: flow(5), message }));
+    let sent = holder.take();
+    assert_eq!(sent[0].header(HeaderId::ContentLength), "5");
+    let mut answer = Text::response(&sent[0].message, 200, "peer").bytes();
+    answer.truncate(answer.len() - b"Content-Length: 0\r\n\r\n".len());
+    answer.extend_from_slice(b"\r\n");
+    let remote = sent[0].remote();
+    holder.receive_bytes(&remote, answer);
+    let back = holder.take();
+    assert!(is_by(&back[0], 5));
+    assert_eq!(back[0].header(HeaderId::ContentLength), "0");
+}
+
+/// The phone of a call has another connection since: its requests follow it there.
+#[test]
+fn a_call_follows_its_phone_to_another_connection() {
+    let (mut holder, _) = registered();
+    let text = invite(&holder, "registrar");
+    let sent = holder.one(NODES[0], &text);
+    let routes: Vec<String> = sent
+        .message
+        .values(HeaderId::RecordRoute)
+        .map(|value| String::from_utf8_lossy(value).into_owned())
+        .collect();
+    let bye = |world: &World, id: &str| {
+        let text = Text::request("BYE", CONTACT, id).with("To", "<sip:7001@example.com>;tag=x");
+        world.of_node(1, "dialog", text.add("Route", &routes[1]).add("Route", &routes[0]))
+    };
+    let text = Text::register(2)
+        .with("Via", "SIP/2.0/WS a7f.invalid;branch=z9hG4bKw2")
+        .with("Contact", &format!("<{CONTACT}>"));
+    let asked = by_flow(&mut holder, 9, &text);
+    holder.answer(&asked[0], 200);
+    let text = bye(&holder, "one");
+    let sent = holder.one(NODES[0], &text);
+    assert!(is_by(&sent, 9), "{:?}", sent.to);
+    assert_eq!(sent.header(HeaderId::Route), "");
+    // It has gone to the other proxy.
+    for entry in holder.shared.clone() {
+        if let Entry::Put(binding) = entry {
+            let binding = Binding { proxy: node_id(102), cseq: 3, ..binding };
+            holder.on(Event::Binding(without_connection(Entry::Put(binding))));
+        }
+    }
+    let text = bye(&holder, "two");
+    let sent = holder.one(NODES[0], &text);
+    assert_eq!(sent.remote(), OTHER_PROXY);
+    assert_ne!(sent.header(HeaderId::XGenesysRoute), "");
 }
 
 #[test]
@@ -157,6 +217,30 @@ fn another_proxy_sends_it_to_the_holder() {
     let sent = other.one(NODES[0], &text);
     assert_eq!(sent.remote(), PROXY);
     assert_eq!(sent.message.values(HeaderId::Route).count(), 2, "the holder takes its own off");
+}
+
+/// A proxy that is dead has no connections: a call does not wait for it.
+#[test]
+fn a_holder_that_stays_silent_is_given_up() {
+    let (_, mut other) = registered();
+    let text = invite(&other, "registrar");
+    assert_eq!(other.one(NODES[0], &text).remote(), PROXY);
+    other.pass_ms(1_900);
+    assert!(
+        other
+            .words()
+            .iter()
+            .all(|word| *word == format!("INVITE {PROXY}") || word.starts_with("100 "))
+    );
+    other.pass_ms(200);
+    assert_eq!(other.words().last(), Some(&format!("480 {}", NODES[0])));
+    // One that has said 100 has time.
+    let (_, mut other) = registered();
+    let text = invite(&other, "registrar");
+    let sent = other.one(NODES[0], &text);
+    other.answer(&sent, 100);
+    other.pass_ms(60_000);
+    assert!(other.words().iter().all(|word| !word.starts_with("480 ")));
 }
 
 /// The hop of a proxy counts by its address and its seal, as that of a node does.
@@ -193,7 +277,8 @@ fn a_connection_that_is_gone_is_said_to_be() {
     for (token, words) in
         [(&own, "BYE 0.0.0.0:0".to_owned()), (&stale, format!("430 {}", NODES[0]))]
     {
-        let text = Text::request("BYE", CONTACT, token).with("To", "<sip:7001@example.com>;tag=x");
+        let contact = CONTACT.replace("k3j2", "other");
+        let text = Text::request("BYE", &contact, token).with("To", "<sip:7001@example.com>;tag=x");
         let text = text.add("Route", &format!("<sip:{PROXY};lr;f={token}>"));
         let text = holder.of_node(1, "dialog", text);
         let sent = holder.one(NODES[0], &text);

@@ -102,11 +102,14 @@ impl Text {
         self
     }
 
-    pub(super) fn message(&self) -> Message {
+    pub(super) fn bytes(&self) -> Vec<u8> {
         let lines: String =
             self.lines.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let text = format!("{}\r\n{lines}Content-Length: 0\r\n\r\n", self.start);
-        scan(text.into_bytes()).expect("a message")
+        format!("{}\r\n{lines}Content-Length: 0\r\n\r\n", self.start).into_bytes()
+    }
+
+    pub(super) fn message(&self) -> Message {
+        scan(self.bytes()).expect("a message")
     }
 }
 
@@ -243,13 +246,18 @@ impl World {
 
     /// A message comes by UDP.
     pub(super) fn receive(&mut self, from: &str, text: &Text) {
+        self.receive_bytes(from, text.bytes());
+    }
+
+    pub(super) fn receive_bytes(&mut self, from: &str, bytes: Vec<u8>) {
         let flow = Flow {
             protocol: Protocol::Udp,
             local: address(PROXY),
             remote: address(from),
             connection: ConnectionId(0),
         };
-        self.on(Event::Packet(Packet { flow, message: text.message() }));
+        let message = scan(bytes).expect("a message");
+        self.on(Event::Packet(Packet { flow, message }));
     }
 
     /// A message comes, and what was sent on it.
