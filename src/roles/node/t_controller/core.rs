@@ -242,6 +242,8 @@ pub struct Core {
     pub(super) smart: BTreeMap<ClientId, usize>,
     /// DNs that are owned here since, or not any more, which is not told yet.
     pub(super) owner_changes: Vec<(usize, bool)>,
+    /// DNs that are owned here since and settle: that is told when they have.
+    pub(super) untaken: BTreeSet<usize>,
     /// Sum over the owners of all DNs, to be compared with those of other nodes.
     pub(super) owners_sum: u64,
     /// Clients of theirs.
@@ -297,6 +299,7 @@ impl Core {
             owned: 0,
             smart: BTreeMap::new(),
             owner_changes: Vec::new(),
+            untaken: BTreeSet::new(),
             owners_sum: 0,
             remotes: BTreeMap::new(),
             elsewhere: BTreeMap::new(),
@@ -497,21 +500,19 @@ impl Core {
             Ok(kind) => {
                 let to = self.wanted_elsewhere(kind, &given, cx);
                 let to = to.filter(|_| !self.leaves_bulk(kind, id, &given));
-                match to {
+                match (self.settling_dn(kind, &given), to) {
                     _ if self.has_to_wait(id, kind, &given, to) => {
                         self.hold(id, request, (kind, &given), tries)
                     }
-                    Some(node) => {
+                    (Some(index), _) => self.wait_to_settle(index, Early::Own(id, request, tries)),
+                    (None, Some(node)) => {
                         let request = Request { registration: None, ..request };
                         self.forward(id, request, (node, tries), cx)
                     }
-                    None => match self.settling_dn(kind, &given) {
-                        Some(index) => self.wait_to_settle(index, Early::Own(id, request, tries)),
-                        None => {
-                            let since = self.since_of(kind, id, &given);
-                            self.work_on(kind, party, &given, Asked { since, ..asked }, cx)
-                        }
-                    },
+                    (None, None) => {
+                        let since = self.since_of(kind, id, &given);
+                        self.work_on(kind, party, &given, Asked { since, ..asked }, cx)
+                    }
                 }
             }
         };

@@ -311,6 +311,9 @@ impl Core {
         if !self.has_settled(index, cx) {
             return;
         }
+        if self.untaken.remove(&index) {
+            self.owner_changes.push((index, true));
+        }
         self.tell_ownership(cx);
         self.look_at_service(index, cx);
         self.tell_gained(index, cx);

@@ -1,10 +1,10 @@
 //! Requests for a DN that waits to hear of its calls (`running`): what they are answered depends
 //! on those, so they wait as well. When the DN goes elsewhere meanwhile, they go there.
 
-use super::core::{Core, Cx};
+use super::core::{Action, Core, Cx, Wake};
 use super::remote::is_about_dn;
 use crate::base::id::NodeId;
-use crate::base::limits::PENDING_REQUESTS_MAX;
+use crate::base::limits::{DNS_PER_EVENT_MAX, PENDING_REQUESTS_MAX};
 use crate::cti::refusal::Refusal;
 use crate::cti::tlib::{Attributes, ErrorCode, Request, RequestType};
 use crate::mesh::wire::proto;
@@ -61,7 +61,8 @@ impl Core {
     /// The DN that a request has to wait for.
     pub(super) fn settling_dn(&self, kind: RequestType, given: &Attributes) -> Option<usize> {
         let index = self.dn_of(kind, given).filter(|_| is_about_dn(kind))?;
-        self.is_settling(index).then_some(index)
+        // One that comes while earlier ones are given out comes behind them.
+        (self.is_settling(index) || self.settling.waiting.contains_key(&index)).then_some(index)
     }
 
     /// Has a request wait until its DN has settled.
@@ -78,16 +79,20 @@ impl Core {
         Ok(())
     }
 
-    /// Goes on with what has waited for DNs that have settled, or are not owned here any more.
+    /// Goes on with what has waited for DNs that have settled, or are not owned here any more;
+    /// with some of it in one turn, for each may be heard by thousands.
     pub(super) fn go_on_settled(&mut self, cx: &mut Cx<'_>) {
         if self.settling.len == 0 {
             return;
         }
         let done = self.settling.waiting.keys().copied().filter(|index| !self.is_settling(*index));
-        for index in done.collect::<Vec<_>>() {
-            let waiting = self.settling.waiting.remove(&index).unwrap_or_default();
-            self.settling.len -= waiting.len();
-            for early in waiting {
+        let mut left = DNS_PER_EVENT_MAX;
+        for index in done.take(DNS_PER_EVENT_MAX).collect::<Vec<_>>() {
+            let mut waiting = self.settling.waiting.remove(&index).unwrap_or_default();
+            while left > 0
+                && let Some(early) = waiting.pop_front()
+            {
+                (left, self.settling.len) = (left - 1, self.settling.len - 1);
                 match early {
                     Early::Own(id, request, tries) => self.on_own_request(id, request, tries, cx),
                     Early::Of(from, given) => {
@@ -96,7 +101,16 @@ impl Core {
                     }
                 }
             }
+            if !waiting.is_empty() {
+                waiting.extend(self.settling.waiting.remove(&index).unwrap_or_default());
+                self.settling.waiting.insert(index, waiting);
+            }
         }
-        self.look_at_some(cx);
+        if left == 0 {
+            cx.out.push(Action::Arm(Wake::Rest, cx.now));
+        }
+        if left < DNS_PER_EVENT_MAX {
+            self.look_at_some(cx);
+        }
     }
 }

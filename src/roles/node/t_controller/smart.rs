@@ -90,7 +90,11 @@ impl Core {
     pub(super) fn tell_ownership(&mut self, cx: &mut Cx<'_>) {
         for (index, is_gained) in core::mem::take(&mut self.owner_changes) {
             if is_gained && self.is_settling(index) {
-                self.owner_changes.push((index, is_gained));
+                self.untaken.insert(index);
+                continue;
+            }
+            if !is_gained && self.untaken.remove(&index) {
+                // Nobody has heard that it was.
                 continue;
             }
             let (kind, attributes) = if is_gained {

@@ -2,7 +2,7 @@
 //! centres, drawn from a seed.
 //!
 //! `SEED=7 cargo test --lib mesh` replays one world and prints what happens in it;
-//! `SEEDS=100000` runs so many, with `FROM=50001` the second half of them.
+//! `MESH_SEEDS=100000` runs so many, with `FROM=50001` the second half of them.
 
 use super::*;
 use crate::base::id::{ConnId, Slot};
@@ -786,7 +786,7 @@ fn seeds() {
     let number = |name| std::env::var(name).ok().and_then(|text: String| text.parse().ok());
     let seeds: Vec<u64> = match number("SEED") {
         Some(seed) => vec![seed],
-        None => (number("FROM").unwrap_or(1)..=number("SEEDS").unwrap_or(200)).collect(),
+        None => (number("FROM").unwrap_or(1)..=number("MESH_SEEDS").unwrap_or(200)).collect(),
     };
     let mut bad = Vec::new();
     for seed in seeds {

@@ -186,3 +186,31 @@ fn who_waits_for_a_dn_that_goes_elsewhere_is_answered_there() {
     }
     assert_eq!(mesh.findings, Vec::<String>::new());
 }
+
+/// Many who wait for one DN are answered some in a turn, in their order, and who comes meanwhile
+/// after them.
+#[test]
+fn many_who_wait_for_a_dn_that_settles_are_answered_in_their_order() {
+    use EventType::{EventDndOff, EventDndOn, EventError};
+    let (mut mesh, client) = ringing();
+    mesh.kill(2);
+    mesh.pass(Duration::from_secs(3));
+    let late = (3, mesh.connect(3, "stat-server").expect("there"));
+    mesh.phone(3, "7001", 3_600);
+    mesh.ask(3, late.1, RequestType::TRegisterAddress, dn("7001"));
+    for number in 0..150 {
+        let kind = if number % 2 == 0 { RequestType::TSetDndOn } else { RequestType::TSetDndOff };
+        mesh.ask(3, late.1, kind, dn("7001"));
+    }
+    assert!(mesh.nodes[&3].core.is_settling(0));
+    heard(&mut mesh, client);
+    mesh.pass(Duration::from_secs(1));
+    let desk = &mesh.nodes[&3].desks[&late.1];
+    assert!(desk.asked.is_empty(), "{} wait", desk.asked.len());
+    assert_eq!(desk.refusals, [], "each found what the one before has set");
+    let told = &mesh.nodes[&4].desks[&client.1].heard;
+    assert!(!told.contains(&EventError));
+    let count = |kind| told.iter().filter(|told| **told == kind).count();
+    assert!(count(EventDndOn) <= 75 && count(EventDndOff) <= 75);
+    assert_eq!(mesh.findings, Vec::<String>::new());
+}
